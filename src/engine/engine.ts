@@ -1,0 +1,158 @@
+/**
+ * The waist: everything `method/` asks of a model. Two engines implement it, `webgpu.ts` (fast) and `reference/`
+ * (float64, paper-literal), and nothing above knows which one it is talking to.
+ */
+import type { ModelConfig } from "../checkpoint/model_config.ts";
+import type { Example } from "../tasks/example.ts";
+
+/** The projection whose neurons are scored or zeroed. `gate` and `up` have H neurons (rows), `down` has D (its rows). */
+export type Site = "gate" | "up" | "down";
+
+/** Neurons whose pre-activation (`gate`, `up`) or output (`down`) is set to zero in one layer. */
+export interface Mask {
+  readonly layer: number;
+  readonly site: Site;
+  /** Neuron indices, ascending, without repeats. */
+  readonly neurons: Uint32Array;
+}
+
+/** A plan applied at run time: at most one mask per (layer, site). The empty list is the unmodified model. */
+export type Intervention = readonly Mask[];
+
+/**
+ * The number M that is differentiated; always taken at the last prompt position.
+ *
+ * - `max-logit`: logit of the arg-max token of the unmodified model, held fixed along the path
+ * - `max-logit-moving`: the largest logit, whichever token has it at each point of the path
+ * - `choice`: logit of the first token of the choice the unmodified model prefers (largest first-token logit)
+ * - `gold`: logit of the first token of the right choice
+ * - `margin`: `gold` minus the largest first-token logit among the other choices of the unmodified model, both held fixed
+ * - `max-prob`: probability of the arg-max token of the unmodified model, held fixed
+ *
+ * Ties go to the smallest token id, or the first choice.
+ */
+export type Objective = "max-logit" | "max-logit-moving" | "choice" | "gold" | "margin" | "max-prob";
+
+/** Nodes and weights of an integration rule on [0,1]; the weights sum to 1. */
+export interface QuadratureRule {
+  readonly nodes: Float64Array;
+  readonly weights: Float64Array;
+}
+
+/** How far long work has come. `total` may be an estimate in work units until the end. */
+export interface Progress {
+  /** What is being done, such as `score` or `evaluate`. */
+  readonly stage: string;
+  readonly done: number;
+  readonly total: number;
+  /** The unit of `done` and `total`, such as `examples` or `waves`. */
+  readonly unit: string;
+}
+
+/** Options every engine call takes. */
+export interface RunOptions {
+  /** Stops the work at the next wave; the call rejects with the signal's reason. */
+  readonly signal?: AbortSignal;
+  readonly onProgress?: (progress: Progress) => void;
+}
+
+/** One unit of attribution work: a layer's path for one example. */
+export interface Pair {
+  /** Index into the examples given. */
+  readonly example: number;
+  readonly layer: number;
+}
+
+export interface AttributeOptions extends RunOptions {
+  /** Which (example, layer) pairs; all of them by default. With `path: "joint"` an example's layers must all be there. */
+  readonly pairs?: readonly Pair[];
+  readonly rule: QuadratureRule;
+  /** Default `gate`. */
+  readonly site?: Site;
+  /** Scale the pre-activations at all prompt positions, or at the last one only. Default `all`. */
+  readonly positions?: "all" | "last";
+  /** Default `max-logit`. */
+  readonly objective?: Objective;
+  /** Scale one layer at a time, or all layers together. Default `layer`. */
+  readonly path?: "layer" | "joint";
+}
+
+/** Attribution of one (example, layer) pair. */
+export interface PairAttribution extends Pair {
+  /** Integrated Gradients of each neuron of the site: `[H]`, or `[D]` for `down`. */
+  readonly scores: Float32Array | Float64Array;
+  /** M(1): the objective of the unmodified model. */
+  readonly objectiveAtOne: number;
+  /** M(0): the objective with the layer's (path `joint`: all layers') site switched off. */
+  readonly objectiveAtZero: number;
+  /** The token M looks at (the gold one for `margin`). */
+  readonly targetToken: number;
+}
+
+export interface ActivationOptions extends RunOptions {
+  /**
+   * Neurons to trace: for each, h[t] at every prompt position of every example is returned.
+   * Default: none.
+   */
+  readonly trace?: readonly { readonly layer: number; readonly neurons: Uint32Array }[];
+}
+
+/** Statistics of h = silu(g) * u over all prompt positions of all examples, per layer. */
+export interface ActivationStatistics {
+  /** Number of positions averaged over. */
+  readonly tokens: number;
+  /** Mean of h, `[L][H]`. */
+  readonly mean: readonly Float32Array[];
+  /** Mean of |h|, `[L][H]`. */
+  readonly meanAbsolute: readonly Float32Array[];
+  /** Largest |h|, `[L][H]`. */
+  readonly maxAbsolute: readonly Float32Array[];
+  /** For each entry of `trace`, for each example: h, row-major `[T, traced neurons]`. */
+  readonly traces: readonly (readonly Float32Array[])[];
+}
+
+/** What ran the work, for `run.json` and reports. */
+export interface EngineInfo {
+  readonly kind: "webgpu" | "reference";
+  /** Adapter description, or `float64 reference`. */
+  readonly adapter: string;
+  readonly details: Readonly<Record<string, string | number | boolean>>;
+}
+
+/** A model ready to be measured. Calls must not overlap: await one before the next. */
+export interface Engine {
+  readonly config: ModelConfig;
+  readonly info: EngineInfo;
+
+  /**
+   * Sum of natural-log token probabilities of every choice of every example under every intervention:
+   * `result[intervention][example][choice]`.
+   */
+  choiceLogProbs(
+    examples: readonly Example[],
+    interventions: readonly Intervention[],
+    options?: RunOptions,
+  ): Promise<Float64Array[][]>;
+
+  /** The objective M under every intervention: `result[intervention][example]`. Targets come from the unmodified model. */
+  objective(
+    examples: readonly Example[],
+    interventions: readonly Intervention[],
+    options?: RunOptions & { readonly objective?: Objective },
+  ): Promise<Float64Array[]>;
+
+  /** Integrated Gradients of (example, layer) pairs, in the order of `options.pairs`. */
+  attribute(examples: readonly Example[], options: AttributeOptions): Promise<PairAttribution[]>;
+
+  activations(examples: readonly Example[], options?: ActivationOptions): Promise<ActivationStatistics>;
+
+  /** All logits `[V]` at the last prompt position, per intervention and example: `result[intervention][example]`. */
+  logits(
+    examples: readonly Example[],
+    interventions: readonly Intervention[],
+    options?: RunOptions,
+  ): Promise<Float32Array[][] | Float64Array[][]>;
+
+  /** Releases device memory and file handles. */
+  close(): Promise<void>;
+}

@@ -1,0 +1,18 @@
+/**
+ * Makes sure that this machine has a WebGPU adapter, before a command that needs one.
+ *
+ * Exits with 0 when there is an adapter. Otherwise says what to install and exits with 1, or with 0 under `--optional`,
+ * for a command that can fall back to the reference engine.
+ */
+import { ensureAdapter, installationAdvice } from "./adapter.ts";
+
+const log = (line: string) => console.error(`adapter: ${line}`);
+const adapter = await ensureAdapter(log);
+if (adapter !== null) {
+  log(adapter);
+} else if (Deno.args.includes("--optional")) {
+  log(`none; ${await installationAdvice()}`);
+} else {
+  console.error(`Error: this machine has no WebGPU adapter.\nHint: ${await installationAdvice()}`);
+  Deno.exit(1);
+}

@@ -1,0 +1,288 @@
+/** Declarative option tables over `node:util` parseArgs: types, ranges, defaults, help, and did-you-mean. */
+import { parseArgs } from "node:util";
+import { UsageError } from "./errors.ts";
+
+interface OptionBase {
+  /** One sentence for `--help`, without the default. */
+  readonly description: string;
+  /** What stands for the value in `--help`, such as `DIR`. */
+  readonly placeholder?: string;
+  readonly required?: boolean;
+}
+
+/** An option that is there or not. */
+export interface FlagOption extends OptionBase {
+  readonly type: "flag";
+}
+/** Any text, such as a path. */
+export interface TextOption extends OptionBase {
+  readonly type: "text";
+  readonly default?: string;
+}
+/** One of some words. */
+export interface ChoiceOption extends OptionBase {
+  readonly type: "choice";
+  readonly choices: readonly string[];
+  readonly default?: string;
+}
+/** A number, or a whole number, between `min` and `max` inclusive. */
+export interface NumberOption extends OptionBase {
+  readonly type: "number" | "integer";
+  readonly min: number;
+  readonly max: number;
+  readonly default?: number;
+}
+/** An amount of memory: a whole number of bytes, or a number with a unit, such as `512MiB` or `4GB`. */
+export interface BytesOption extends OptionBase {
+  readonly type: "bytes";
+  readonly default?: number;
+}
+/** Numbers with commas between, each between `min` and `max` inclusive. */
+export interface NumbersOption extends OptionBase {
+  readonly type: "numbers" | "integers";
+  readonly min: number;
+  readonly max: number;
+  readonly default?: readonly number[];
+}
+
+export type Option = FlagOption | TextOption | ChoiceOption | NumberOption | BytesOption | NumbersOption;
+
+/** Options by name, without the two dashes. */
+export type OptionTable = Readonly<Record<string, Option>>;
+
+type Present<O extends Option> = O extends FlagOption ? boolean
+  : O extends ChoiceOption ? O["choices"][number]
+  : O extends NumberOption | BytesOption ? number
+  : O extends NumbersOption ? readonly number[]
+  : string;
+
+type Value<O extends Option> = O extends FlagOption ? boolean
+  : O extends { readonly required: true } | { readonly default: unknown } ? Present<O>
+  : Present<O> | undefined;
+
+/** What a command receives: a value for every option of its table, `undefined` where one was left out. */
+export type OptionValues<T extends OptionTable> = { readonly [K in keyof T]: Value<T[K]> };
+
+/** Reads an amount of memory. Units: B, kB, MB, GB, TB (powers of 1,000) and KiB, MiB, GiB, TiB (powers of 1,024). */
+export function parseBytes(text: string): number {
+  const match = /^(\d+(?:\.\d+)?)\s*([kmgt]?)(i?)b?$/i.exec(text.trim());
+  if (!match || (match[3] && !match[2])) {
+    throw new RangeError(`Cannot read ${JSON.stringify(text)} as an amount of memory`);
+  }
+  const exponent = ["", "k", "m", "g", "t"].indexOf(match[2].toLowerCase());
+  return Math.round(Number(match[1]) * (match[3] ? 1024 : 1000) ** exponent);
+}
+
+/** Writes an amount of memory with a binary unit, such as `512 MiB`. */
+export function formatBytes(bytes: number): string {
+  const units = ["bytes", "KiB", "MiB", "GiB", "TiB"];
+  const exponent = bytes < 1 ? 0 : Math.min(units.length - 1, Math.floor(Math.log2(bytes) / 10));
+  const amount = bytes / 1024 ** exponent;
+  return `${Number.isInteger(amount) ? amount : amount.toFixed(1)} ${units[exponent]}`;
+}
+
+/**
+ * The candidate closest to a word, or null when none is close: at most one edit (insertion, deletion, replacement or
+ * swap of neighbours) for every three letters of the word, and always one.
+ */
+export function closest(word: string, candidates: readonly string[]): string | null {
+  let best: string | null = null;
+  let bestDistance = Math.max(1, Math.floor(word.length / 3)) + 1;
+  for (const candidate of candidates) {
+    const distance = editDistance(word, candidate);
+    if (distance < bestDistance) [best, bestDistance] = [candidate, distance];
+  }
+  return best;
+}
+
+function editDistance(a: string, b: string): number {
+  const rows: number[][] = [Array.from({ length: b.length + 1 }, (_, j) => j)];
+  for (let i = 1; i <= a.length; i++) {
+    rows[i] = [i];
+    for (let j = 1; j <= b.length; j++) {
+      const replace = rows[i - 1][j - 1] + (a[i - 1] === b[j - 1] ? 0 : 1);
+      rows[i][j] = Math.min(rows[i - 1][j] + 1, rows[i][j - 1] + 1, replace);
+      if (i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1]) {
+        rows[i][j] = Math.min(rows[i][j], rows[i - 2][j - 2] + 1);
+      }
+    }
+  }
+  return rows[a.length][b.length];
+}
+
+/** `; did you mean X?` where a candidate is close, else nothing. */
+export function didYouMean(word: string, candidates: readonly string[], prefix = ""): string {
+  const found = closest(word, candidates);
+  return found === null ? "" : `; did you mean ${prefix}${found}?`;
+}
+
+/**
+ * Reads a command's arguments.
+ *
+ * @param command Name for messages, such as `score`.
+ * @throws {UsageError} If an option is unknown, repeated, missing, or has a value outside its type or range.
+ */
+export function parseOptions<const T extends OptionTable>(
+  command: string,
+  table: T,
+  args: readonly string[],
+): OptionValues<T> {
+  const hint = `run \`secateur ${command} --help\` for the options.`;
+  const names = Object.keys(table);
+  const { tokens } = parseArgs({
+    args: [...args],
+    options: Object.fromEntries(
+      names.map((name) => [name, { type: table[name].type === "flag" ? "boolean" : "string" }] as const),
+    ),
+    strict: false,
+    allowPositionals: true,
+    tokens: true,
+  });
+  const given = new Map<string, Present<Option>>();
+  for (const token of tokens) {
+    if (token.kind === "option-terminator") continue;
+    if (token.kind === "positional") {
+      throw new UsageError(
+        `unexpected argument ${JSON.stringify(token.value)}`,
+        `every value follows an option; ${hint}`,
+      );
+    }
+    const option = Object.hasOwn(table, token.name) ? table[token.name] : undefined;
+    if (option === undefined) {
+      throw new UsageError(`unknown option ${token.rawName}${didYouMean(token.name, names, "--")}`, hint);
+    }
+    if (given.has(token.name)) throw new UsageError(`${token.rawName} is given twice`, "give it once.");
+    if (option.type === "flag") {
+      if (token.value !== undefined) throw new UsageError(`${token.rawName} takes no value`, hint);
+      given.set(token.name, true);
+    } else {
+      // Without `=`, a value that looks like an option is far more often a forgotten value.
+      if (token.value === undefined || (!token.inlineValue && token.value.startsWith("--"))) {
+        throw new UsageError(`${token.rawName} needs a value`, `${describeValue(option)}; ${hint}`);
+      }
+      given.set(token.name, readValue(token.name, option, token.value));
+    }
+  }
+  const values: Record<string, Present<Option> | undefined> = {};
+  for (const name of names) {
+    const option = table[name];
+    if (option.required && !given.has(name)) {
+      throw new UsageError(`--${name} is missing`, `${describeValue(option)}; ${hint}`);
+    }
+    values[name] = given.get(name) ?? (option.type === "flag" ? false : option.default);
+  }
+  return values as OptionValues<T>;
+}
+
+function readValue(name: string, option: Exclude<Option, FlagOption>, text: string): Present<Option> {
+  const refuse = () => new UsageError(`--${name} cannot be ${JSON.stringify(text)}`, `${describeValue(option)}.`);
+  switch (option.type) {
+    case "text":
+      if (text === "") throw refuse();
+      return text;
+    case "choice":
+      if (!option.choices.includes(text)) {
+        throw new UsageError(
+          `--${name} cannot be ${JSON.stringify(text)}${didYouMean(text, option.choices)}`,
+          `${describeValue(option)}.`,
+        );
+      }
+      return text;
+    case "bytes":
+      try {
+        return parseBytes(text);
+      } catch {
+        throw refuse();
+      }
+    case "number":
+    case "integer": {
+      const value = readNumber(text, option);
+      if (value === null) throw refuse();
+      return value;
+    }
+    case "numbers":
+    case "integers": {
+      const values = text.split(",").map((part) => readNumber(part, option));
+      if (values.some((value) => value === null)) throw refuse();
+      return values as number[];
+    }
+  }
+}
+
+function readNumber(text: string, option: NumberOption | NumbersOption): number | null {
+  const value = text.trim() === "" ? NaN : Number(text);
+  const whole = option.type === "integer" || option.type === "integers";
+  const fits = value >= option.min && value <= option.max && (!whole || Number.isSafeInteger(value));
+  return fits ? value : null;
+}
+
+/** What a value may be, in words. */
+function describeValue(option: Option): string {
+  const range = (option: NumberOption | NumbersOption) =>
+    option.max >= Number.MAX_SAFE_INTEGER ? `of at least ${option.min}` : `from ${option.min} to ${option.max}`;
+  switch (option.type) {
+    case "flag":
+      return "takes no value";
+    case "text":
+      return `expected ${option.placeholder ?? "text"}`;
+    case "choice":
+      return `expected one of ${option.choices.join(", ")}`;
+    case "bytes":
+      return "expected an amount of memory, such as 512MiB or 4GiB";
+    case "integer":
+      return `expected a whole number ${range(option)}`;
+    case "number":
+      return `expected a number ${range(option)}`;
+    case "integers":
+      return `expected whole numbers ${range(option)}, with commas between`;
+    case "numbers":
+      return `expected numbers ${range(option)}, with commas between`;
+  }
+}
+
+/** The lines of `--help` that list a table. */
+export function describeOptions(table: OptionTable): string {
+  const rows = Object.entries(table).map(([name, option]) => [`--${name}${placeholder(option)}`, explanation(option)]);
+  const width = Math.min(32, Math.max(...rows.map(([left]) => left.length)));
+  return rows.map(([left, right]) => {
+    const lines = wrap(right, 100 - width - 4);
+    const first = left.length > width ? `  ${left}\n${" ".repeat(width + 4)}` : `  ${left.padEnd(width)}  `;
+    return first + lines.join(`\n${" ".repeat(width + 4)}`);
+  }).join("\n");
+}
+
+function placeholder(option: Option): string {
+  if (option.type === "flag") return "";
+  if (option.placeholder) return ` ${option.placeholder}`;
+  const words = {
+    text: "TEXT",
+    choice: "WORD",
+    bytes: "SIZE",
+    integer: "N",
+    number: "X",
+    integers: "N,N",
+    numbers: "X,X",
+  };
+  return ` ${words[option.type]}`;
+}
+
+function explanation(option: Option): string {
+  const parts = [option.description];
+  if (option.type === "choice") parts.push(`One of ${option.choices.join(", ")}.`);
+  if (option.required) parts.push("Required.");
+  if (option.type !== "flag" && option.default !== undefined) {
+    const value = option.type === "bytes" ? formatBytes(option.default) : String(option.default);
+    parts.push(`Default: ${value}.`);
+  }
+  return parts.join(" ");
+}
+
+function wrap(text: string, width: number): string[] {
+  const lines = [""];
+  for (const word of text.split(" ")) {
+    const line = lines[lines.length - 1];
+    if (line !== "" && line.length + 1 + word.length > width) lines.push(word);
+    else lines[lines.length - 1] = line === "" ? word : `${line} ${word}`;
+  }
+  return lines;
+}

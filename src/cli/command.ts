@@ -1,0 +1,68 @@
+/** What a command of the program is: a table of options, and a function from their values to results. */
+import type { Progress } from "../engine/engine.ts";
+import { describeOptions, type OptionTable, type OptionValues, parseOptions } from "./arguments.ts";
+
+/** What a command may use of its surroundings. */
+export interface CommandContext {
+  /** Aborted by Ctrl-C. */
+  readonly signal: AbortSignal;
+  readonly onProgress: (progress: Progress) => void;
+  /** Says something on stderr that the person must know and that is not a result. */
+  readonly note: (line: string) => void;
+}
+
+/** Values that JSON can hold. */
+export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json | undefined };
+
+/** The results of a command: the same facts for a person and for a program. */
+export interface CommandResult {
+  readonly text: string;
+  readonly json: Json;
+}
+
+/** The parts of a command that its file writes down. */
+export interface CommandDefinition<T extends OptionTable> {
+  readonly name: string;
+  /** One line for the program's own help. */
+  readonly summary: string;
+  /** A paragraph for the command's help. */
+  readonly description: string;
+  /** A command line that works, after `secateur `. */
+  readonly example: string;
+  readonly options: T;
+  run(options: OptionValues<T>, context: CommandContext): Promise<CommandResult>;
+}
+
+/** A command as the program sees it, whatever its options are. */
+export interface Command {
+  readonly name: string;
+  readonly summary: string;
+  help(): string;
+  /** @throws {UsageError} If the arguments cannot be understood. */
+  execute(args: readonly string[], context: CommandContext): Promise<CommandResult & { readonly asJson: boolean }>;
+}
+
+const commonOptions = {
+  json: { type: "flag", description: "Print the results as JSON." },
+  help: { type: "flag", description: "Print this help." },
+} as const satisfies OptionTable;
+
+/** Makes a command; every command has `--json` and `--help`. */
+export function defineCommand<const T extends OptionTable>(definition: CommandDefinition<T>): Command {
+  const { name, summary, description, example } = definition;
+  const table: T & typeof commonOptions = { ...definition.options, ...commonOptions };
+  return {
+    name,
+    summary,
+    help: () =>
+      `${summary}\n\n${description}\n\nUsage: secateur ${name} [options]\n\nOptions:\n${describeOptions(table)}\n\n` +
+      `Example:\n  secateur ${example}\n`,
+    async execute(args, context) {
+      const { json, ...options } = parseOptions(name, table, args) as
+        & OptionValues<T>
+        & OptionValues<typeof commonOptions>;
+      const result = await definition.run(options as unknown as OptionValues<T>, context);
+      return { ...result, asJson: json };
+    },
+  };
+}

@@ -1,0 +1,64 @@
+/** How the program says that something went wrong: `Error:` and `Hint:` on stderr, and an exit code. */
+
+/** Exit codes of the program. */
+export const exitCodes = { ok: 0, failure: 1, usage: 2, interrupted: 130 } as const;
+
+/** The command line cannot be understood; exit code 2. */
+export class UsageError extends Error {
+  override readonly name = "UsageError";
+  constructor(message: string, readonly hint: string) {
+    super(message);
+  }
+}
+
+/** The command was understood and cannot be carried out; exit code 1. */
+export class CommandError extends Error {
+  override readonly name = "CommandError";
+  constructor(message: string, readonly hint: string, options?: ErrorOptions) {
+    super(message, options);
+  }
+}
+
+/** The person pressed Ctrl-C; exit code 130. The reason of the program's abort signal. */
+export class Interrupted extends Error {
+  override readonly name = "Interrupted";
+  constructor() {
+    super("interrupted");
+  }
+}
+
+/** What the program prints on stderr for an error, and the code it exits with. */
+export interface Failure {
+  readonly code: number;
+  readonly lines: readonly string[];
+}
+
+/** Finds the words and the exit code for an error. `trace` adds the stack of an error that is not the user's. */
+export function describeError(error: unknown, trace = false): Failure {
+  if (error instanceof Interrupted) {
+    return { code: exitCodes.interrupted, lines: ["Interrupted: nothing half-written was left behind."] };
+  }
+  if (error instanceof UsageError || error instanceof CommandError) {
+    const code = error instanceof UsageError ? exitCodes.usage : exitCodes.failure;
+    return { code, lines: [`Error: ${error.message}`, `Hint: ${error.hint}`] };
+  }
+  if (!(error instanceof Error)) return { code: exitCodes.failure, lines: [`Error: ${String(error)}`] };
+  const lines = [`Error: ${error.message}`, `Hint: ${hintFor(error)}`];
+  if (trace && error.stack) lines.push(error.stack);
+  return { code: exitCodes.failure, lines };
+}
+
+/** What to do about an error of the library or of the operating system. */
+function hintFor(error: Error): string {
+  const code = "code" in error ? error.code : undefined;
+  if (code === "ENOENT") return "check the path; a model is a folder with config.json, a task is a .yaml file.";
+  if (code === "EACCES" || code === "EPERM") {
+    return "check the permissions of that path, or write elsewhere with --out.";
+  }
+  if (code === "ENOSPC") return "free some space, or write elsewhere with --out.";
+  if (error.name === "GPUOutOfMemoryError") return "lower --memory-budget, or use an adapter with more memory.";
+  if (error instanceof RangeError || error instanceof SyntaxError || error instanceof TypeError) {
+    return "change what the message names; SECATEUR_TRACE=1 shows where it was noticed.";
+  }
+  return "SECATEUR_TRACE=1 shows where this comes from.";
+}

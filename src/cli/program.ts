@@ -1,0 +1,96 @@
+/** Runs one command of a list with the terminal around it: help, results, progress, Ctrl-C, errors, exit codes. */
+import { didYouMean } from "./arguments.ts";
+import type { Command } from "./command.ts";
+import { describeError, exitCodes, Interrupted, UsageError } from "./errors.ts";
+import { ProgressLine } from "./progress.ts";
+
+/** The program's own help. */
+function programHelp(commands: readonly Command[]): string {
+  const width = Math.max(...commands.map(({ name }) => name.length));
+  const rows = commands.map(({ name, summary }) => `  ${name.padEnd(width)}  ${summary}`);
+  return "Secateur finds and prunes the neurons of a language model that drive confident but wrong answers.\n\n" +
+    `Usage: secateur COMMAND [options]\n\nCommands:\n${rows.join("\n")}\n\n` +
+    "`secateur COMMAND --help` lists the options of a command.\n";
+}
+
+function findCommand(commands: readonly Command[], name: string): Command {
+  const command = commands.find((command) => command.name === name);
+  if (command) return command;
+  const names = commands.map((command) => command.name);
+  throw new UsageError(
+    name.startsWith("-") ? `expected a command before ${name}` : `unknown command ${name}${didYouMean(name, names)}`,
+    `the commands are ${names.join(", ")}.`,
+  );
+}
+
+/** Writes all of a text to stdout; a reader that went away, such as `head`, is no error. */
+function print(text: string): void {
+  const bytes = new TextEncoder().encode(text.endsWith("\n") ? text : `${text}\n`);
+  try {
+    for (let written = 0; written < bytes.length;) written += Deno.stdout.writeSync(bytes.subarray(written));
+  } catch (error) {
+    if (!(error instanceof Deno.errors.BrokenPipe)) throw error;
+  }
+}
+
+function stderrColumns(): number {
+  try {
+    return Deno.consoleSize().columns;
+  } catch {
+    return 80;
+  }
+}
+
+/** Runs the command named by the first argument and resolves to the program's exit code. */
+export async function runProgram(commands: readonly Command[], args: readonly string[]): Promise<number> {
+  const progress = new ProgressLine({
+    isTerminal: Deno.stderr.isTerminal(),
+    columns: stderrColumns(),
+    write: (text) => Deno.stderr.writeSync(new TextEncoder().encode(text)),
+  });
+  const controller = new AbortController();
+  const interrupt = () => {
+    // The second Ctrl-C does not wait for the work to stop. Files still appear whole or not at all.
+    if (controller.signal.aborted) Deno.exit(exitCodes.interrupted);
+    controller.abort(new Interrupted());
+  };
+  const report = (error: unknown): number => {
+    progress.finish();
+    const failure = describeError(error, Deno.env.has("SECATEUR_TRACE"));
+    for (const line of failure.lines) console.error(line);
+    return failure.code;
+  };
+  // An error outside the awaited chain would end the process with Deno's own words and exit code.
+  globalThis.addEventListener("unhandledrejection", (event) => {
+    event.preventDefault();
+    Deno.exit(report(event.reason));
+  });
+  Deno.addSignalListener("SIGINT", interrupt);
+  try {
+    const [name, ...rest] = args;
+    if (name === undefined || name === "--help" || name === "-h" || name === "help") {
+      print(programHelp(commands));
+      return name === undefined ? exitCodes.usage : exitCodes.ok;
+    }
+    const command = findCommand(commands, name);
+    if (rest.includes("--help") || rest.includes("-h")) {
+      print(command.help());
+      return exitCodes.ok;
+    }
+    const result = await command.execute(rest, {
+      signal: controller.signal,
+      onProgress: (step) => progress.update(step),
+      note: (line) => {
+        progress.finish();
+        console.error(line);
+      },
+    });
+    progress.finish();
+    print(result.asJson ? JSON.stringify(result.json, null, 2) : result.text);
+    return exitCodes.ok;
+  } catch (error) {
+    return report(controller.signal.aborted ? controller.signal.reason : error);
+  } finally {
+    Deno.removeSignalListener("SIGINT", interrupt);
+  }
+}

@@ -1,0 +1,71 @@
+/** The progress line. */
+import { assertEquals } from "@std/assert";
+import { formatSeconds, ProgressLine } from "../../src/cli/progress.ts";
+
+function recorder(isTerminal: boolean, columns = 80) {
+  const written: string[] = [];
+  let milliseconds = 0;
+  const line = new ProgressLine({ isTerminal, columns, write: (text) => written.push(text) }, () => milliseconds);
+  return {
+    written,
+    step(atMilliseconds: number, stage: string, done: number, total = 10) {
+      milliseconds = atMilliseconds;
+      line.update({ stage, done, total, unit: "examples" });
+    },
+    finish: () => line.finish(),
+  };
+}
+
+Deno.test("ProgressLine writes nothing when stderr is not a terminal", () => {
+  const { written, step, finish } = recorder(false);
+  step(0, "score", 0);
+  step(5000, "score", 10);
+  finish();
+  assertEquals(written, []);
+});
+
+Deno.test("ProgressLine shows rate and time left when a stage is under way", () => {
+  const { written, step } = recorder(true);
+  step(0, "score", 0);
+  step(4000, "score", 2);
+  step(20000, "score", 10);
+  assertEquals(written, [
+    "\r\x1b[Kscore: 0/10 examples",
+    "\r\x1b[Kscore: 2/10 examples, 0.50/s, 16 s left",
+    "\r\x1b[Kscore: 10/10 examples, in 20 s",
+  ]);
+});
+
+Deno.test("ProgressLine keeps one line per stage when the stage changes", () => {
+  const { written, step, finish } = recorder(true);
+  step(0, "score", 10);
+  step(10, "search", 0);
+  finish();
+  finish();
+  assertEquals(written, ["\r\x1b[Kscore: 10/10 examples, in 0 s", "\n", "\r\x1b[Ksearch: 0/10 examples", "\n"]);
+});
+
+Deno.test("ProgressLine draws at most ten times a second when steps come fast, and always the last one", () => {
+  const { written, step } = recorder(true);
+  step(0, "score", 0);
+  for (let done = 1; done <= 9; done++) step(done, "score", done);
+  step(10, "score", 10);
+  assertEquals(written.length, 2);
+});
+
+Deno.test("ProgressLine stays on one line when the terminal is narrow", () => {
+  const { written, step } = recorder(true, 12);
+  step(0, "evaluate", 0);
+  assertEquals(written, ["\r\x1b[Kevaluate: 0"]);
+});
+
+Deno.test("formatSeconds() changes unit when a minute or an hour is full", () => {
+  assertEquals([0.4, 59.4, 60, 3599, 3600, 7500].map(formatSeconds), [
+    "0 s",
+    "59 s",
+    "1 min 0 s",
+    "59 min 59 s",
+    "1 h 0 min",
+    "2 h 5 min",
+  ]);
+});

@@ -1,0 +1,62 @@
+/** The two byte sources of a local program: a file read by position, and bytes in memory. */
+import { open } from "node:fs/promises";
+import type { ByteSource } from "./byte_source.ts";
+
+/** One read call asks for at most this many bytes; systems cut longer reads short at 2 GiB. */
+const LONGEST_READ = 1 << 30;
+
+function checkRange(name: string, size: number, offset: number, length: number): void {
+  if (!Number.isSafeInteger(offset) || offset < 0 || offset + length > size) {
+    throw new RangeError(`Cannot read ${length} bytes at ${offset} of ${name}: it has ${size} bytes`);
+  }
+}
+
+/**
+ * Opens a file for reading only. Reads name their position, so any number of them may run at once.
+ *
+ * @throws {RangeError} If the path is not a regular file. Reading throws RangeError outside the file, and when the file
+ * has become shorter since it was opened.
+ */
+export async function openFileSource(path: string): Promise<ByteSource> {
+  const handle = await open(path, "r");
+  try {
+    const status = await handle.stat();
+    if (!status.isFile()) throw new RangeError(`Cannot open ${path}: expected a regular file`);
+    const size = status.size;
+    return {
+      name: path,
+      size,
+      async readInto(offset, target) {
+        checkRange(path, size, offset, target.byteLength);
+        let done = 0;
+        while (done < target.byteLength) {
+          const wanted = Math.min(target.byteLength - done, LONGEST_READ);
+          const { bytesRead } = await handle.read(target, done, wanted, offset + done);
+          if (bytesRead === 0) {
+            throw new RangeError(`Cannot read ${path} at ${offset + done}: it became shorter than its ${size} bytes`);
+          }
+          done += bytesRead;
+        }
+      },
+      close: () => handle.close(),
+    };
+  } catch (error) {
+    await handle.close();
+    throw error;
+  }
+}
+
+/** Serves bytes in memory; they are not copied. Reading throws RangeError outside them. */
+export function memorySource(name: string, bytes: Uint8Array): ByteSource {
+  return {
+    name,
+    size: bytes.byteLength,
+    // Async, so that a range error rejects the promise instead of being thrown at the call.
+    // deno-lint-ignore require-await
+    async readInto(offset, target) {
+      checkRange(name, bytes.byteLength, offset, target.byteLength);
+      target.set(bytes.subarray(offset, offset + target.byteLength));
+    },
+    close: () => Promise.resolve(),
+  };
+}

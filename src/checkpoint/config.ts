@@ -1,0 +1,190 @@
+/**
+ * Reads `config.json` of a Hugging Face checkpoint into a `ModelConfig`. Three kinds of fields: those that are computed
+ * with, those with one supported value, and those known to be harmless; any other field is an error that names it.
+ */
+import { FAMILIES, type Family } from "./families.ts";
+import { Fields } from "./fields.ts";
+import { expectedTensors, type Sizes, weightRefs } from "./layout.ts";
+import type { ModelConfig } from "./model_config.ts";
+import { MOST_POSITIONS, readRope } from "./rope.ts";
+import { parseJsonObject } from "./strict_json.ts";
+
+/** Bounds that no real model comes near; beyond them a configuration is a mistake or an attack. */
+const MOST_ROWS = 2 ** 31 - 1;
+const MOST_LAYERS = 10_000;
+const WIDEST_HEAD = 2 ** 16;
+const LARGEST_TENSOR = 2 ** 40;
+
+/** Fields of every family that have one supported value, whatever the family. `[]`: the field must be absent or null. */
+const FIXED: Readonly<Record<string, readonly (string | number | boolean)[]>> = {
+  hidden_act: ["silu", "swish"],
+  quantization_config: [],
+  compression_config: [],
+  is_encoder_decoder: [false],
+  add_cross_attention: [false],
+  cross_attention_hidden_size: [],
+  tie_encoder_decoder: [false],
+  is_causal: [true],
+  use_bidirectional_attention: [false],
+};
+
+/**
+ * Fields that do not change the logits of a prompt, one line per purpose: bookkeeping, code and device, vocabulary and
+ * labels, training, generation, output.
+ */
+const HARMLESS: ReadonlySet<string> = new Set(
+  `
+  _name_or_path name_or_path model_name _commit_hash transformers_version is_llama_config unsloth_version unsloth_fixed
+  torch_dtype dtype use_bfloat16 auto_map transformers.js_config torchscript _attn_implementation attn_implementation
+  _attn_implementation_autoset _flash_attn_2_enabled chunk_size_feed_forward base_model_tp_plan base_model_pp_plan
+  tokenizer_class prefix bos_token_id eos_token_id pad_token_id unk_token_id sep_token_id cls_token_id
+  decoder_start_token_id is_decoder num_labels id2label label2id problem_type finetuning_task task_specific_params
+  attention_dropout hidden_dropout embd_pdrop resid_pdrop embd_dropout resid_dropout initializer_range
+  neftune_noise_alpha gradient_checkpointing
+  use_cache do_sample temperature top_k top_p typical_p max_length min_length max_new_tokens early_stopping num_beams
+  num_beam_groups num_return_sequences diversity_penalty repetition_penalty length_penalty no_repeat_ngram_size
+  encoder_no_repeat_ngram_size bad_words_ids forced_bos_token_id forced_eos_token_id suppress_tokens
+  begin_suppress_tokens exponential_decay_length_penalty remove_invalid_values tf_legacy_loss
+  return_dict return_dict_in_generate output_attentions output_hidden_states output_scores
+  `.trim().split(/\s+/),
+);
+
+function readFamily(fields: Fields): Family {
+  const type = fields.text("model_type");
+  const family = FAMILIES.find(({ modelType }) => modelType === type);
+  if (!family) throw fields.unsupported("model_type", FAMILIES.map(({ modelType }) => modelType).join(", "));
+  const architectures = fields.list("architectures");
+  if (architectures && !architectures.includes(family.architecture)) {
+    throw fields.unsupported("architectures", family.architecture);
+  }
+  return family;
+}
+
+function readSizes(fields: Fields, family: Family): Sizes {
+  const { defaults } = family;
+  const width = fields.count("hidden_size", MOST_ROWS);
+  if (width % 2 !== 0) throw fields.unsupported("hidden_size", "an even width");
+  const queryHeads = fields.count("num_attention_heads", MOST_ROWS);
+  // Left out, it is what the family's class assumes; written as null, it is the number of query heads.
+  const assumedHeads = fields.has("num_key_value_heads") ? queryHeads : defaults.num_key_value_heads ?? queryHeads;
+  const keyValueHeads = fields.count("num_key_value_heads", MOST_ROWS, assumedHeads);
+  if (queryHeads % keyValueHeads !== 0) {
+    throw fields.unsupported("num_key_value_heads", `a divisor of num_attention_heads = ${queryHeads}`);
+  }
+  const assumedWidth = defaults.head_dim ?? width / queryHeads;
+  if (fields.value("head_dim") === undefined && !Number.isInteger(assumedWidth)) {
+    throw fields.unsupported("num_attention_heads", `head_dim, or a divisor of hidden_size = ${width}`);
+  }
+  const headWidth = fields.count("head_dim", WIDEST_HEAD, assumedWidth);
+  if (headWidth % 4 !== 0) {
+    const field = fields.value("head_dim") === undefined ? "num_attention_heads" : "head_dim";
+    throw fields.unsupported(field, `a head width (here ${headWidth}) that is a multiple of 4`);
+  }
+  return {
+    vocabularySize: fields.count("vocab_size", MOST_ROWS),
+    width,
+    neurons: fields.count("intermediate_size", MOST_ROWS),
+    layers: fields.count("num_hidden_layers", MOST_LAYERS),
+    queryHeads,
+    keyValueHeads,
+    headWidth,
+  };
+}
+
+function checkTensorSizes(sizes: Sizes): void {
+  const matrices: readonly (readonly [string, number])[] = [
+    ["vocab_size * hidden_size", sizes.vocabularySize * sizes.width],
+    ["intermediate_size * hidden_size", sizes.neurons * sizes.width],
+    ["num_attention_heads * head_dim * hidden_size", sizes.queryHeads * sizes.headWidth * sizes.width],
+  ];
+  for (const [product, elements] of matrices) {
+    if (elements > LARGEST_TENSOR) {
+      throw new RangeError(
+        `Cannot use config.json: ${product} = ${elements}, expected at most ${LARGEST_TENSOR} elements`,
+      );
+    }
+  }
+}
+
+/** The sliding window of every layer in tokens, null for full attention. */
+function readWindows(fields: Fields, family: Family, layers: number): (number | null)[] {
+  const types = fields.list("layer_types");
+  if (family.window === "none") fields.only("sliding_window", []);
+  const enabled = family.window === "every-layer" ||
+    family.window === "upper-layers" && fields.flag("use_sliding_window", false);
+  const assumed = fields.has("sliding_window") ? undefined : family.defaults.sliding_window;
+  let windowed: number | null = null;
+  // A window that is switched off is not looked at, as in transformers; reading marks the field as understood.
+  if ((fields.value("sliding_window") ?? assumed) !== undefined && enabled) {
+    windowed = fields.count("sliding_window", MOST_POSITIONS, assumed);
+  }
+  let first = 0;
+  if (family.window === "upper-layers") {
+    const value = fields.value("max_window_layers") ?? family.defaults.max_window_layers;
+    if (!Number.isSafeInteger(value) || (value as number) < 0) throw fields.unsupported("max_window_layers", "a layer");
+    first = value as number;
+  }
+  const ruled = Array.from({ length: layers }, (_, layer) => layer >= first ? windowed : null);
+  if (!types) return ruled;
+
+  const expected = ruled.map((window) => window === null ? "full_attention" : "sliding_attention");
+  const listed = family.window === "upper-layers" && windowed !== null &&
+    types.every((type) => type === "full_attention" || type === "sliding_attention");
+  if (types.length !== layers || !listed && types.some((type, layer) => type !== expected[layer])) {
+    throw fields.unsupported("layer_types", `${layers} entries that agree with sliding_window: ${new Set(expected)}`);
+  }
+  return types.map((type) => type === "sliding_attention" ? windowed : null);
+}
+
+/** A configuration, and the tensors a checkpoint must have to fit it. */
+export interface ParsedConfig {
+  readonly config: ModelConfig;
+  /** Shapes as stored, by tensor name. */
+  readonly tensors: ReadonlyMap<string, readonly number[]>;
+}
+
+/**
+ * Parses `config.json`, in the layout that transformers 4 or 5 writes.
+ *
+ * @param text The text of the file, or its bytes in UTF-8.
+ * @throws {SyntaxError} If the text is no JSON object or repeats a name.
+ * @throws {TypeError} If a field has the wrong type.
+ * @throws {RangeError} If a field is missing, has a value that is not supported, or is not known; the message names it.
+ */
+export function parseConfig(text: string | Uint8Array): ParsedConfig {
+  const fields = new Fields(parseJsonObject("config.json", text), "config.json");
+  const family = readFamily(fields);
+  for (const [name, accepted] of Object.entries({ ...FIXED, ...family.fixed })) fields.only(name, accepted);
+  // An object of pruned attention heads by layer; an empty one is what older files say for none.
+  if (Object.keys(fields.value("pruned_heads") ?? {}).length > 0) throw fields.unsupported("pruned_heads", "{}");
+
+  const sizes = readSizes(fields, family);
+  checkTensorSizes(sizes);
+  const { defaults } = family;
+  const original = defaults.original_max_position_embeddings === undefined ||
+      fields.value("original_max_position_embeddings") === undefined
+    ? undefined
+    : fields.count("original_max_position_embeddings", MOST_POSITIONS);
+  const { rope, maxPositions } = readRope(fields, family.ropeTypes, {
+    headWidth: sizes.headWidth,
+    maxPositions: fields.count("max_position_embeddings", MOST_POSITIONS, defaults.max_position_embeddings),
+    originalMaxPositions: original,
+    defaultOriginalMaxPositions: defaults.original_max_position_embeddings,
+  });
+  const tiedHead = fields.flag("tie_word_embeddings", false);
+  const normEpsilon = fields.positive("rms_norm_eps", defaults.rms_norm_eps);
+  if (normEpsilon > 1) throw fields.unsupported("rms_norm_eps", "at most 1");
+  const slidingWindow = readWindows(fields, family, sizes.layers);
+  fields.refuseOthers(HARMLESS);
+  const config: ModelConfig = {
+    family: family.modelType,
+    ...sizes,
+    normEpsilon,
+    rope,
+    maxPositions,
+    slidingWindow,
+    tiedHead,
+    ...weightRefs(family, sizes, tiedHead),
+  };
+  return { config, tensors: expectedTensors(family, config) };
+}

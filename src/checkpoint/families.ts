@@ -1,0 +1,160 @@
+/**
+ * The model families, as data: an entry of this table is all that makes a family. Everything else (configuration,
+ * shapes, engines, writer) reads it from here or from the `ModelConfig` made with it.
+ */
+import type { RopeType } from "./rope.ts";
+
+/** A weight of one layer, in the words of `LayerWeightRefs`. */
+export type LayerWeight =
+  | "inputNorm"
+  | "q"
+  | "k"
+  | "v"
+  | "qBias"
+  | "kBias"
+  | "vBias"
+  | "qNorm"
+  | "kNorm"
+  | "o"
+  | "postAttentionNorm"
+  | "gate"
+  | "up"
+  | "down";
+
+/** A tensor of a layer: its name after `model.layers.N.`, and the weights it holds, one below the other along its rows. */
+export interface LayerTensor {
+  readonly name: string;
+  readonly holds: readonly LayerWeight[];
+}
+
+/**
+ * Which layers have a sliding window.
+ *
+ * - `none`: the family has no window
+ * - `every-layer`: `sliding_window` tokens in all layers; null for none
+ * - `upper-layers`: the same in the layers from `max_window_layers` on, and only with `use_sliding_window`; where
+ *   `layer_types` is given, that list says which layers
+ */
+export type WindowRule = "none" | "every-layer" | "upper-layers";
+
+/** One family of decoder-only transformers with SwiGLU feed-forward blocks and rotary embeddings. */
+export interface Family {
+  /** `model_type` in `config.json`. */
+  readonly modelType: string;
+  /** The entry of `architectures`. */
+  readonly architecture: string;
+  readonly layerTensors: readonly LayerTensor[];
+  readonly ropeTypes: readonly RopeType[];
+  readonly window: WindowRule;
+  /** What transformers assumes for fields that the file may leave out. */
+  readonly defaults: {
+    readonly max_position_embeddings: number;
+    readonly rms_norm_eps: number;
+    /** Absent: as many as query heads. */
+    readonly num_key_value_heads?: number;
+    /** Absent: hidden_size / num_attention_heads. */
+    readonly head_dim?: number;
+    /** Window in tokens when `sliding_window` is left out; absent: none. */
+    readonly sliding_window?: number;
+    readonly max_window_layers?: number;
+    readonly original_max_position_embeddings?: number;
+  };
+  /** Fields of this family besides the common ones that have one value here; anything else is refused. */
+  readonly fixed?: Readonly<Record<string, readonly (string | number | boolean)[]>>;
+}
+
+/** One tensor per weight, without biases: the layout that most families start from. */
+const SEPARATE: readonly LayerTensor[] = [
+  { name: "input_layernorm.weight", holds: ["inputNorm"] },
+  { name: "self_attn.q_proj.weight", holds: ["q"] },
+  { name: "self_attn.k_proj.weight", holds: ["k"] },
+  { name: "self_attn.v_proj.weight", holds: ["v"] },
+  { name: "self_attn.o_proj.weight", holds: ["o"] },
+  { name: "post_attention_layernorm.weight", holds: ["postAttentionNorm"] },
+  { name: "mlp.gate_proj.weight", holds: ["gate"] },
+  { name: "mlp.up_proj.weight", holds: ["up"] },
+  { name: "mlp.down_proj.weight", holds: ["down"] },
+];
+
+/** Every family that Secateur computes. */
+export const FAMILIES: readonly Family[] = [
+  {
+    modelType: "llama",
+    architecture: "LlamaForCausalLM",
+    layerTensors: SEPARATE,
+    ropeTypes: ["default", "linear", "llama3"],
+    window: "none",
+    defaults: { max_position_embeddings: 2048, rms_norm_eps: 1e-6 },
+    fixed: { attention_bias: [false], mlp_bias: [false], pretraining_tp: [1], rope_interleaved: [false] },
+  },
+  {
+    modelType: "mistral",
+    architecture: "MistralForCausalLM",
+    layerTensors: SEPARATE,
+    ropeTypes: ["default", "linear", "llama3"],
+    window: "every-layer",
+    defaults: {
+      max_position_embeddings: 131_072,
+      rms_norm_eps: 1e-6,
+      num_key_value_heads: 8,
+      sliding_window: 4096,
+    },
+    fixed: { attention_bias: [false], mlp_bias: [false] },
+  },
+  {
+    modelType: "qwen2",
+    architecture: "Qwen2ForCausalLM",
+    layerTensors: [
+      ...SEPARATE,
+      { name: "self_attn.q_proj.bias", holds: ["qBias"] },
+      { name: "self_attn.k_proj.bias", holds: ["kBias"] },
+      { name: "self_attn.v_proj.bias", holds: ["vBias"] },
+    ],
+    ropeTypes: ["default", "linear", "llama3"],
+    window: "upper-layers",
+    defaults: {
+      max_position_embeddings: 32_768,
+      rms_norm_eps: 1e-6,
+      num_key_value_heads: 32,
+      sliding_window: 4096,
+      max_window_layers: 28,
+    },
+    fixed: { use_mrope: [false] },
+  },
+  {
+    modelType: "qwen3",
+    architecture: "Qwen3ForCausalLM",
+    layerTensors: [
+      ...SEPARATE,
+      { name: "self_attn.q_norm.weight", holds: ["qNorm"] },
+      { name: "self_attn.k_norm.weight", holds: ["kNorm"] },
+    ],
+    ropeTypes: ["default", "linear", "llama3"],
+    window: "upper-layers",
+    defaults: {
+      max_position_embeddings: 32_768,
+      rms_norm_eps: 1e-6,
+      num_key_value_heads: 32,
+      head_dim: 128,
+      sliding_window: 4096,
+      max_window_layers: 28,
+    },
+    fixed: { attention_bias: [false] },
+  },
+  {
+    modelType: "phi3",
+    architecture: "Phi3ForCausalLM",
+    layerTensors: [
+      { name: "input_layernorm.weight", holds: ["inputNorm"] },
+      { name: "self_attn.qkv_proj.weight", holds: ["q", "k", "v"] },
+      { name: "self_attn.o_proj.weight", holds: ["o"] },
+      { name: "post_attention_layernorm.weight", holds: ["postAttentionNorm"] },
+      { name: "mlp.gate_up_proj.weight", holds: ["gate", "up"] },
+      { name: "mlp.down_proj.weight", holds: ["down"] },
+    ],
+    ropeTypes: ["default", "longrope"],
+    window: "every-layer",
+    defaults: { max_position_embeddings: 4096, rms_norm_eps: 1e-5, original_max_position_embeddings: 4096 },
+    fixed: { attention_bias: [false], mlp_bias: [false] },
+  },
+];

@@ -1,0 +1,135 @@
+/** Rotary position embeddings: from the fields of `config.json` to inverse frequencies. All arithmetic is f64. */
+import type { Fields } from "./fields.ts";
+import type { RopeConfig } from "./model_config.ts";
+
+/** A way to scale rotary frequencies, by its Hugging Face name. */
+export type RopeType = "default" | "linear" | "llama3" | "longrope";
+
+/** What the scaling may depend on besides its own fields. */
+export interface RopeContext {
+  /** K */
+  readonly headWidth: number;
+  /** `max_position_embeddings`, in tokens. */
+  readonly maxPositions: number;
+  /** `original_max_position_embeddings` outside the rotary fields, in tokens, where the file has it. */
+  readonly originalMaxPositions?: number;
+  /** What the family assumes when the file has it nowhere. */
+  readonly defaultOriginalMaxPositions?: number;
+}
+
+/** Rotary frequencies, and the length up to which they hold. */
+export interface RopeResult {
+  readonly rope: RopeConfig;
+  /** Longest sequence for which these frequencies are the model's, in tokens. */
+  readonly maxPositions: number;
+}
+
+/** Longest context anyone writes down, in tokens; above it a number is a mistake. */
+export const MOST_POSITIONS = 2 ** 31 - 1;
+
+/** `theta^(-2i/K)`, f64 `[K/2]` */
+function plainFrequencies(theta: number, headWidth: number): Float64Array {
+  return Float64Array.from({ length: headWidth / 2 }, (_, i) => 1 / theta ** (2 * i / headWidth));
+}
+
+/**
+ * Llama 3.1: wavelengths above `original / low` are stretched by `factor`, those below `original / high` are kept, and
+ * those between go from one to the other in proportion to `original / wavelength`.
+ */
+function llama3Frequencies(plain: Float64Array, fields: Fields): Float64Array {
+  const factor = fields.positive("factor");
+  const low = fields.positive("low_freq_factor");
+  const high = fields.positive("high_freq_factor");
+  const original = fields.count("original_max_position_embeddings", MOST_POSITIONS);
+  if (high <= low) throw fields.unsupported("high_freq_factor", `more than low_freq_factor = ${low}`);
+  return plain.map((frequency) => {
+    const wavelength = 2 * Math.PI / frequency;
+    if (wavelength > original / low) return frequency / factor;
+    if (wavelength < original / high) return frequency;
+    const kept = (original / wavelength - low) / (high - low);
+    return (1 - kept) * frequency / factor + kept * frequency;
+  });
+}
+
+/**
+ * LongRoPE: every frequency has a divisor of its own, one list for sequences up to the original length and one for longer
+ * ones. Only the first list is used, so the model is limited to its original length.
+ */
+function longrope(plain: Float64Array, fields: Fields, context: RopeContext): RopeResult {
+  const divisors = fields.positives("short_factor", plain.length);
+  fields.positives("long_factor", plain.length);
+  const inside = fields.has("original_max_position_embeddings")
+    ? fields.count("original_max_position_embeddings", MOST_POSITIONS)
+    : undefined;
+  const original = inside ?? context.originalMaxPositions ?? context.defaultOriginalMaxPositions;
+  if (original === undefined) throw fields.unsupported("rope_type", "original_max_position_embeddings beside longrope");
+  if (context.originalMaxPositions !== undefined && original !== context.originalMaxPositions) {
+    throw fields.unsupported("original_max_position_embeddings", `${context.originalMaxPositions}, as outside it`);
+  }
+  const factor = context.maxPositions / original;
+  if (fields.positive("factor", factor) !== factor) {
+    throw fields.unsupported("factor", `${factor}, the ratio of the maximal and the original number of positions`);
+  }
+  const usual = factor <= 1 ? 1 : Math.sqrt(1 + Math.log(factor) / Math.log(original));
+  return {
+    rope: {
+      inverseFrequencies: plain.map((frequency, i) => frequency / divisors[i]),
+      attentionFactor: fields.positive("attention_factor", usual),
+    },
+    maxPositions: Math.min(original, context.maxPositions),
+  };
+}
+
+/**
+ * Reads the rotary fields of a configuration, in the layout of transformers 4 (`rope_theta`, `rope_scaling`) or 5
+ * (`rope_parameters`, theta inside).
+ *
+ * @param config All fields of the file.
+ * @param supported The scalings the family has.
+ * @throws {RangeError} If the scaling is another one, a field of it is unknown, or the two layouts contradict.
+ */
+export function readRope(config: Fields, supported: readonly RopeType[], context: RopeContext): RopeResult {
+  const older = config.object("rope_scaling");
+  const newer = config.object("rope_parameters");
+  if (older && newer) throw config.unsupported("rope_scaling", "only one of rope_scaling and rope_parameters");
+  const fields = newer ?? older;
+  const outerTheta = config.has("rope_theta") ? config.positive("rope_theta", 10_000) : undefined;
+  const theta = fields?.positive("rope_theta", outerTheta ?? 10_000) ?? outerTheta ?? 10_000;
+  if (outerTheta !== undefined && theta !== outerTheta) {
+    throw config.unsupported("rope_theta", `${theta}, as in the rotary parameters`);
+  }
+  config.only("partial_rotary_factor", [1]);
+  const plain = plainFrequencies(theta, context.headWidth);
+  const unscaled = { rope: { inverseFrequencies: plain, attentionFactor: 1 }, maxPositions: context.maxPositions };
+  if (!fields) return unscaled;
+
+  fields.only("partial_rotary_factor", [1]);
+  const written = fields.text("rope_type", fields.text("type", "default"));
+  // Files written before the name was settled say "su" for longrope, and "type" for "rope_type"; some say both.
+  const settle = (name: string) => name === "su" ? "longrope" : name;
+  if (settle(fields.text("type", written)) !== settle(written)) {
+    throw fields.unsupported("type", `${written}, as rope_type`);
+  }
+  const type = supported.find((one) => one === settle(written));
+  const field = fields.has("rope_type") ? "rope_type" : "type";
+  if (type === undefined) throw fields.unsupported(field, supported.join(" or "));
+  const result = scale(type, plain, fields, context) ?? unscaled;
+  fields.refuseOthers();
+  return result;
+}
+
+/** The scaled frequencies, or undefined for `default`. */
+function scale(type: RopeType, plain: Float64Array, fields: Fields, context: RopeContext): RopeResult | undefined {
+  const { maxPositions } = context;
+  if (type === "longrope") return longrope(plain, fields, context);
+  if (type === "llama3") {
+    return { rope: { inverseFrequencies: llama3Frequencies(plain, fields), attentionFactor: 1 }, maxPositions };
+  }
+  if (type === "linear") {
+    const factor = fields.positive("factor");
+    return {
+      rope: { inverseFrequencies: plain.map((frequency) => frequency / factor), attentionFactor: 1 },
+      maxPositions,
+    };
+  }
+}

@@ -1,0 +1,168 @@
+/**
+ * The reference engine: float64 loops written from the formulas, one full forward pass per path node. It is what the fast
+ * engine is tested against, and what runs where there is no WebGPU adapter.
+ */
+import type { Checkpoint } from "../../checkpoint/checkpoint.ts";
+import type { ModelConfig } from "../../checkpoint/model_config.ts";
+import type { Example } from "../../tasks/example.ts";
+import type {
+  ActivationOptions,
+  ActivationStatistics,
+  AttributeOptions,
+  Engine,
+  EngineInfo,
+  Intervention,
+  Objective,
+  PairAttribution,
+  RunOptions,
+} from "../engine.ts";
+import { measureActivations } from "./activations.ts";
+import { type CleanRun, integratePath, runClean } from "./attribute.ts";
+import { checkExamples, checkInterventions, checkLayer, checkNeurons, checkPairs, checkRule } from "./checks.ts";
+import { choiceLogProbs } from "./choices.ts";
+import { forward, logitsAt } from "./forward.ts";
+import { objectiveValue } from "./objective.ts";
+import { Pacer } from "./pacer.ts";
+import { interventionScalings, type Scalings } from "./scaling.ts";
+import { loadModel, type Model } from "./weights.ts";
+
+/**
+ * Reads a checkpoint into memory (as f32, whatever its stored type) and returns the float64 engine over it.
+ *
+ * The checkpoint is not used afterwards and stays the caller's to close. The engine's calls reject with a `RangeError` for
+ * input the model cannot take, and with the signal's reason when they are aborted.
+ */
+export async function createReferenceEngine(checkpoint: Checkpoint): Promise<Engine> {
+  return new ReferenceEngine(await loadModel(checkpoint));
+}
+
+class ReferenceEngine implements Engine {
+  readonly config: ModelConfig;
+  readonly info: EngineInfo = { kind: "reference", adapter: "float64 reference", details: { precision: "float64" } };
+  #model: Model | null;
+
+  constructor(model: Model) {
+    this.config = model.config;
+    this.#model = model;
+  }
+
+  choiceLogProbs(
+    examples: readonly Example[],
+    interventions: readonly Intervention[],
+    options: RunOptions = {},
+  ): Promise<Float64Array[][]> {
+    return this.#forEach(examples, interventions, options, "evaluate", choiceLogProbs);
+  }
+
+  async objective(
+    examples: readonly Example[],
+    interventions: readonly Intervention[],
+    options: RunOptions & { readonly objective?: Objective } = {},
+  ): Promise<Float64Array[]> {
+    const cleanRuns = new Map<Example, CleanRun>();
+    const results = await this.#forEach(examples, interventions, options, "objective", (model, example, scalings) => {
+      const clean = cleanRuns.get(example) ?? runClean(model, example, options.objective ?? "max-logit");
+      cleanRuns.set(example, clean);
+      return objectiveValue(clean.target, lastLogits(model, example, scalings));
+    });
+    return results.map((values) => Float64Array.from(values));
+  }
+
+  logits(
+    examples: readonly Example[],
+    interventions: readonly Intervention[],
+    options: RunOptions = {},
+  ): Promise<Float64Array[][]> {
+    return this.#forEach(examples, interventions, options, "logits", lastLogits);
+  }
+
+  async attribute(examples: readonly Example[], options: AttributeOptions): Promise<PairAttribution[]> {
+    const model = this.#open();
+    const { rule, site = "gate", positions = "all", objective = "max-logit", path = "layer" } = options;
+    const allLayers = Array.from({ length: this.config.layers }, (_, layer) => layer);
+    const pairs = options.pairs ?? examples.flatMap((_, example) => allLayers.map((layer) => ({ example, layer })));
+    checkExamples(this.config, examples);
+    checkRule(rule);
+    checkPairs(this.config, examples.length, pairs, path === "joint");
+
+    const pacer = new Pacer(options, "attribute", "pairs", pairs.length);
+    const cleanRuns = new Map<number, CleanRun>();
+    // A joint path yields all layers of its example at once; they wait here for their pairs.
+    const done = new Map<string, PairAttribution>();
+    const results: PairAttribution[] = [];
+    for (const { example, layer } of pairs) {
+      const key = `${example}/${layer}`;
+      if (!done.has(key)) {
+        await pacer.pause();
+        const clean = cleanRuns.get(example) ?? runClean(model, examples[example], objective);
+        cleanRuns.set(example, clean);
+        const layers = path === "joint" ? allLayers : [layer];
+        const pathOptions = { layers, rule, site, positions, objective };
+        for (const result of await integratePath(model, examples[example], clean, pathOptions, pacer)) {
+          done.set(`${example}/${result.layer}`, { example, ...result });
+        }
+      }
+      results.push(done.get(key)!);
+      pacer.advance();
+    }
+    return results;
+  }
+
+  async activations(examples: readonly Example[], options: ActivationOptions = {}): Promise<ActivationStatistics> {
+    const model = this.#open();
+    const { trace = [] } = options;
+    checkExamples(this.config, examples);
+    for (const { layer, neurons } of trace) {
+      checkLayer(this.config, layer);
+      checkNeurons(neurons, this.config.neurons, `the trace of layer ${layer}`);
+    }
+    return await measureActivations(
+      model,
+      examples,
+      trace,
+      new Pacer(options, "activations", "examples", examples.length),
+    );
+  }
+
+  close(): Promise<void> {
+    this.#model = null;
+    return Promise.resolve();
+  }
+
+  /** `measure` of every example under every intervention: `result[intervention][example]`. */
+  async #forEach<T>(
+    examples: readonly Example[],
+    interventions: readonly Intervention[],
+    options: RunOptions,
+    stage: string,
+    measure: (model: Model, example: Example, scalings: Scalings) => T,
+  ): Promise<T[][]> {
+    const model = this.#open();
+    checkExamples(this.config, examples);
+    checkInterventions(this.config, interventions);
+    const pacer = new Pacer(options, stage, "prompts", interventions.length * examples.length);
+    const results: T[][] = [];
+    for (const intervention of interventions) {
+      const scalings = interventionScalings(this.config, intervention);
+      const row: T[] = [];
+      for (const example of examples) {
+        await pacer.pause();
+        row.push(measure(model, example, scalings));
+        pacer.advance();
+      }
+      results.push(row);
+    }
+    return results;
+  }
+
+  #open(): Model {
+    if (this.#model === null) throw new TypeError("Cannot use the engine: it was closed");
+    return this.#model;
+  }
+}
+
+/** Logits `[V]` at the last prompt position. */
+function lastLogits(model: Model, example: Example, scalings: Scalings): Float64Array {
+  const last = example.prompt.length - 1;
+  return logitsAt(model, forward(model, example.prompt, { scalings, firstRow: last }), last);
+}

@@ -1,0 +1,87 @@
+/**
+ * The files of a run's folder. Each is complete under its name or not there at all. `scores.safetensors`, `grid.json` and
+ * `plan.json` depend on what was computed only, so a repeated run gives the same bytes; `run.json` also holds times.
+ */
+import { readFile } from "node:fs/promises";
+import { writeFileAtomic } from "../checkpoint/atomic_file.ts";
+import type { ModelConfig } from "../checkpoint/model_config.ts";
+import { openFileSource } from "../checkpoint/sources.ts";
+import { parseGrid, type SavedGrid, serialiseGrid } from "./grid_file.ts";
+import { parsePlan, type Plan, serialisePlan } from "./plan.ts";
+import type { Provenance } from "./provenance.ts";
+import { parseRun, type RunRecord, serialiseRun } from "./run_record.ts";
+import type { ScoreResult } from "./score.ts";
+import { decodeScores, encodeScores, type SavedScores } from "./scores_file.ts";
+import type { SearchResult } from "./search.ts";
+
+/** Names of the files in a run's folder. */
+export const runFileNames = {
+  scores: "scores.safetensors",
+  grid: "grid.json",
+  plan: "plan.json",
+  run: "run.json",
+} as const;
+
+/** Writes scores. The folder must exist. */
+export async function writeScores(path: string, result: ScoreResult, provenance: Provenance): Promise<void> {
+  await writeFileAtomic(path, encodeScores(result, provenance));
+}
+
+/**
+ * Reads scores for a model.
+ *
+ * @throws {SyntaxError} If it is no scores file.
+ * @throws {RangeError} If it does not fit the model.
+ */
+export async function readScores(path: string, config: ModelConfig): Promise<SavedScores> {
+  const source = await openFileSource(path);
+  try {
+    return await decodeScores(source, config);
+  } finally {
+    await source.close();
+  }
+}
+
+/** Writes every configuration of a search. The folder must exist. */
+export async function writeGrid(path: string, result: SearchResult, provenance: Provenance): Promise<void> {
+  await writeFileAtomic(path, serialiseGrid(result, provenance));
+}
+
+/**
+ * Reads a search for a model.
+ *
+ * @throws {SyntaxError} If it is no grid file.
+ * @throws {RangeError} If it does not fit the model.
+ */
+export async function readGrid(path: string, config: ModelConfig): Promise<SavedGrid> {
+  return parseGrid(path, await readFile(path), config);
+}
+
+/** Writes a plan. The folder must exist. */
+export async function writePlan(path: string, plan: Plan): Promise<void> {
+  await writeFileAtomic(path, serialisePlan(plan));
+}
+
+/**
+ * Reads a plan for a model.
+ *
+ * @throws {SyntaxError} If it is no plan file.
+ * @throws {RangeError} If it does not fit the model.
+ */
+export async function readPlan(path: string, config: ModelConfig): Promise<Plan> {
+  return parsePlan(path, await readFile(path), config);
+}
+
+/** Writes the record of a run. The folder must exist. */
+export async function writeRun(path: string, run: RunRecord): Promise<void> {
+  await writeFileAtomic(path, serialiseRun(run));
+}
+
+/**
+ * Reads the record of a run.
+ *
+ * @throws {SyntaxError} If it is no run record.
+ */
+export async function readRun(path: string): Promise<RunRecord> {
+  return parseRun(path, await readFile(path));
+}

@@ -1,0 +1,66 @@
+/** Which examples are scored, judged by what the unmodified model answers. */
+import type { Engine, RunOptions } from "../engine/engine.ts";
+import type { Example } from "../tasks/example.ts";
+import { bestChoice, choiceScores, type Metric } from "../tasks/scoring.ts";
+import { forStage } from "./progress.ts";
+
+/**
+ * Which examples are used.
+ *
+ * - `all`: every one; the model is not asked
+ * - `correct`, `incorrect`: those the unmodified model answers rightly or wrongly
+ * - `confident`: those whose most probable choice has a probability above the threshold, the probabilities of the
+ *   choices being renormalised to sum to 1; right or wrong does not matter
+ */
+export type SampleFilter = "all" | "correct" | "incorrect" | "confident";
+
+/** All filters. */
+export const sampleFilters: readonly SampleFilter[] = ["all", "correct", "incorrect", "confident"];
+
+/** Default threshold of `confident`: the choice is four times as probable as all the others together. */
+export const defaultConfidence = 0.8;
+
+/** How examples are filtered. */
+export interface FilterOptions extends RunOptions {
+  readonly filter: SampleFilter;
+  /** By which metric `correct` and `incorrect` judge. */
+  readonly metric: Metric;
+  /** Threshold of `confident`, in [0,1). */
+  readonly confidence: number;
+}
+
+/** Probability of the most probable choice among the choices, from the log-probabilities of all of them. */
+export function choiceConfidence(logProbs: Float64Array): number {
+  const largest = Math.max(...logProbs);
+  return 1 / logProbs.reduce((sum, logProb) => sum + Math.exp(logProb - largest), 0);
+}
+
+/**
+ * The examples that the filter keeps, in their order.
+ *
+ * @throws {RangeError} If it keeps none, is unknown, or the threshold is not in [0,1).
+ */
+export async function filterExamples(
+  engine: Engine,
+  examples: readonly Example[],
+  options: FilterOptions,
+): Promise<readonly Example[]> {
+  const { filter, metric, confidence } = options;
+  if (!sampleFilters.includes(filter)) {
+    throw new RangeError(`Cannot filter examples by "${filter}": expected one of ${sampleFilters.join(", ")}`);
+  }
+  if (!(confidence >= 0 && confidence < 1)) {
+    throw new RangeError(`Cannot filter examples with confidence ${confidence}: expected a number in [0,1)`);
+  }
+  if (filter === "all") return examples;
+  const [logProbs] = await engine.choiceLogProbs(examples, [[]], forStage(options, "filter"));
+  const kept = examples.filter((example, index) => {
+    if (filter === "confident") return choiceConfidence(logProbs[index]) > confidence;
+    const correct = bestChoice(choiceScores(logProbs[index], example, metric)) === example.gold;
+    return correct === (filter === "correct");
+  });
+  if (kept.length === 0) {
+    throw new RangeError(`Cannot score: the filter "${filter}" keeps none of ${examples.length} examples`);
+  }
+  return kept;
+}

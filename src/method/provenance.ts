@@ -1,0 +1,15 @@
+/** Where results come from: written into every file of a run. */
+import { dictionary, record, text } from "./schema.ts";
+
+/** What was measured, with which versions. */
+export interface Provenance {
+  /** The model as it was named, such as a folder. */
+  readonly model: string;
+  /** The task as it was named. */
+  readonly task: string;
+  /** Versions of the software, such as `{ secateur: "0.1.0" }`. */
+  readonly versions: Readonly<Record<string, string>>;
+}
+
+/** Reads a provenance. */
+export const provenanceSchema = record({ model: text, task: text, versions: dictionary(text) });

@@ -1,0 +1,285 @@
+/** Integrated Gradients of every neuron, averaged over examples, with a rule that is refined only where it must be. */
+import type { AttributeOptions, Engine, Objective, Pair, PairAttribution, RunOptions, Site } from "../engine/engine.ts";
+import type { Example } from "../tasks/example.ts";
+import {
+  type CompletenessError,
+  type PathCompleteness,
+  pathCompleteness,
+  summariseCompleteness,
+} from "./completeness.ts";
+import { checkLayers, type NeuronScores, type Normalisation, normaliseScores, siteNeurons } from "./neuron_scores.ts";
+import { forStage, secondsSince } from "./progress.ts";
+import { maxRuleNodes, quadratureRule, type RuleName } from "./quadrature.ts";
+import { defaultConfidence, filterExamples, type SampleFilter } from "./filter.ts";
+import type { Metric } from "../tasks/scoring.ts";
+
+/** What decides the scores: every field of `ScoreOptions` that changes the result, with its default filled in. */
+export interface ScoreSettings {
+  /** Whose neurons are scored. Default `gate`. */
+  readonly site: Site;
+  /** Which positions are scaled along the path. Default `all`. */
+  readonly positions: "all" | "last";
+  /** The number that is differentiated. Default `max-logit`. */
+  readonly objective: Objective;
+  /** One layer at a time, or all layers together. Default `layer`. */
+  readonly path: "layer" | "joint";
+  /** Layers to score. Default: all. Must be all of them for path `joint`. */
+  readonly layers: readonly number[];
+  /** Default `gauss-legendre`. */
+  readonly rule: RuleName;
+  /** A fixed number of nodes for every path, or null (default) for the adaptive rule. */
+  readonly nodes: number | null;
+  /** Nodes the adaptive rule starts with. Default 8. */
+  readonly initialNodes: number;
+  /** Nodes the adaptive rule ends with at the latest; 1..512. Default 64. */
+  readonly maxNodes: number;
+  /** Relative completeness error above which a path is run again with twice the nodes. Default 0.01. */
+  readonly tolerance: number;
+  /** Which examples are used, judged by the unmodified model. Default `all`. */
+  readonly filter: SampleFilter;
+  /** By which metric an answer counts as correct for the filter. Default `acc`. */
+  readonly metric: Metric;
+  /** Probability above which an answer counts as confident for the filter. Default 0.8. */
+  readonly confidence: number;
+  /** Default `none`. */
+  readonly normalise: Normalisation;
+}
+
+/** Options of `scoreNeurons`. */
+export interface ScoreOptions extends RunOptions, Partial<ScoreSettings> {
+  /** Also return the scores of every single example. Default false. */
+  readonly keepPerExample?: boolean;
+  /**
+   * Host memory for attributions that are held at once, in bytes; examples are worked on in groups that keep to it.
+   * Default 256 MiB. It does not change the result.
+   */
+  readonly resultBudgetBytes?: number;
+}
+
+/** What scoring found. */
+export interface ScoreResult {
+  /** Mean attribution over the examples used, normalised if so asked. */
+  readonly scores: NeuronScores;
+  /** Attribution of each example used, `[N][L*H]`, not normalised; present with `keepPerExample`. */
+  readonly perExample?: readonly Float32Array[];
+  /** Ids of the examples used, in the order given. */
+  readonly examples: readonly string[];
+  /** For each example used, the token that M looks at. */
+  readonly targets: Uint32Array;
+  readonly completenessError: CompletenessError;
+  /** Sum of nodes over all paths and attempts: the forward and backward passes paid for. */
+  readonly nodesUsed: number;
+  readonly settings: ScoreSettings;
+  /** Wall time. */
+  readonly seconds: number;
+}
+
+/** All objectives. */
+export const objectives: readonly Objective[] = [
+  "max-logit",
+  "max-logit-moving",
+  "choice",
+  "gold",
+  "margin",
+  "max-prob",
+];
+
+function checkOneOf(what: string, value: string, allowed: readonly string[]): void {
+  if (!allowed.includes(value)) {
+    throw new RangeError(`Cannot score with ${what} "${value}": expected one of ${allowed.join(", ")}`);
+  }
+}
+
+/**
+ * Fills in the defaults of the options and checks them.
+ *
+ * @throws {RangeError} If an option is out of its range or contradicts another one.
+ */
+export function resolveScoreSettings(options: Partial<ScoreSettings>, engine: Pick<Engine, "config">): ScoreSettings {
+  const settings: ScoreSettings = {
+    site: options.site ?? "gate",
+    positions: options.positions ?? "all",
+    objective: options.objective ?? "max-logit",
+    path: options.path ?? "layer",
+    layers: checkLayers(options.layers, engine.config),
+    rule: options.rule ?? "gauss-legendre",
+    nodes: options.nodes ?? null,
+    initialNodes: options.initialNodes ?? Math.min(8, options.maxNodes ?? 8),
+    maxNodes: options.maxNodes ?? 64,
+    tolerance: options.tolerance ?? 0.01,
+    filter: options.filter ?? "all",
+    metric: options.metric ?? "acc",
+    confidence: options.confidence ?? defaultConfidence,
+    normalise: options.normalise ?? "none",
+  };
+  checkOneOf("site", settings.site, ["gate", "up", "down"]);
+  checkOneOf("positions", settings.positions, ["all", "last"]);
+  checkOneOf("objective", settings.objective, objectives);
+  checkOneOf("path", settings.path, ["layer", "joint"]);
+  checkOneOf("normalise", settings.normalise, ["none", "layer-max"]);
+  if (settings.path === "joint" && settings.layers.length !== engine.config.layers) {
+    throw new RangeError(
+      `Cannot score ${settings.layers.length} of ${engine.config.layers} layers on the joint path: it needs all of them`,
+    );
+  }
+  if (!(settings.tolerance > 0)) {
+    throw new RangeError(`Cannot score with tolerance ${settings.tolerance}: expected a number above 0`);
+  }
+  if (settings.initialNodes > settings.maxNodes || settings.maxNodes > maxRuleNodes) {
+    throw new RangeError(
+      `Cannot refine from ${settings.initialNodes} to ${settings.maxNodes} nodes: expected ascending numbers up to ` +
+        `${maxRuleNodes}`,
+    );
+  }
+  for (const nodes of settings.nodes === null ? [settings.initialNodes, settings.maxNodes] : [settings.nodes]) {
+    quadratureRule(settings.rule, nodes);
+  }
+  return settings;
+}
+
+/** The attributions of one path and how complete they are. */
+interface PathResult {
+  readonly parts: readonly PairAttribution[];
+  readonly completeness: PathCompleteness;
+}
+
+/** One path: an example and the layer that is scaled, or null for all layers together. */
+interface Path {
+  readonly example: number;
+  readonly layer: number | null;
+}
+
+/**
+ * Scores every neuron of a site by Integrated Gradients along the path that scales the site's pre-activations from 0
+ * to their value, and averages over the examples.
+ *
+ * With the adaptive rule every path starts at `initialNodes`; those whose relative completeness error is above
+ * `tolerance` are run again with twice the nodes, up to `maxNodes`, and the run with most nodes is kept. What is still
+ * above the tolerance is counted in `completenessError.unconverged`; it is never an error.
+ *
+ * @throws {RangeError} If there is no example, an option is out of range, the filter keeps no example, or the engine
+ * returns a number that is not finite.
+ */
+export async function scoreNeurons(
+  engine: Engine,
+  examples: readonly Example[],
+  options: ScoreOptions = {},
+): Promise<ScoreResult> {
+  const start = performance.now();
+  if (examples.length === 0) throw new RangeError("Cannot score 0 examples: expected at least one");
+  const settings = resolveScoreSettings(options, engine);
+  const kept = await filterExamples(engine, examples, { ...options, ...settings });
+
+  const neurons = siteNeurons(engine.config, settings.site);
+  const sums = new Float64Array(engine.config.layers * neurons);
+  const perExample: Float32Array[] = [];
+  const targets = new Uint32Array(kept.length);
+  const paths: PathCompleteness[] = [];
+  let nodesUsed = 0;
+
+  const bytesPerExample = settings.layers.length * neurons * Float32Array.BYTES_PER_ELEMENT;
+  const budget = options.resultBudgetBytes ?? 256 * 2 ** 20;
+  const groupSize = Math.max(1, Math.floor(budget / bytesPerExample));
+  for (let first = 0; first < kept.length; first += groupSize) {
+    const group = kept.slice(first, first + groupSize);
+    const stage = kept.length <= groupSize ? "score" : `score examples ${first + 1}-${first + group.length}`;
+    const { results, nodes } = await attributeAdaptively(engine, group, settings, options, stage);
+    nodesUsed += nodes;
+    for (const { parts, completeness } of results) {
+      paths.push({ ...completeness, example: first + completeness.example });
+      for (const { example, layer, scores, targetToken } of parts) {
+        targets[first + example] = targetToken;
+        for (let j = 0; j < neurons; j++) sums[layer * neurons + j] += scores[j];
+        if (!options.keepPerExample) continue;
+        (perExample[first + example] ??= new Float32Array(sums.length)).set(scores, layer * neurons);
+      }
+    }
+  }
+
+  const means = sums.map((sum) => sum / kept.length);
+  normaliseScores(means, neurons, settings.normalise);
+  return {
+    scores: {
+      site: settings.site,
+      layers: engine.config.layers,
+      neurons,
+      scored: settings.layers,
+      values: Float32Array.from(means),
+    },
+    ...(options.keepPerExample && { perExample }),
+    examples: kept.map((example) => example.id),
+    targets,
+    completenessError: summariseCompleteness(paths, settings.tolerance),
+    nodesUsed,
+    settings,
+    seconds: secondsSince(start),
+  };
+}
+
+/** Runs every path of some examples until it has converged or has `maxNodes` nodes; results by example, then layer. */
+async function attributeAdaptively(
+  engine: Engine,
+  examples: readonly Example[],
+  settings: ScoreSettings,
+  run: RunOptions,
+  stage: string,
+): Promise<{ results: PathResult[]; nodes: number }> {
+  const all: Path[] = examples.flatMap((_, example) =>
+    (settings.path === "joint" ? [null] : settings.layers).map((layer) => ({ example, layer }))
+  );
+  const results: PathResult[] = new Array(all.length);
+  let open = all.map((_, index) => index);
+  let nodes = settings.nodes ?? settings.initialNodes;
+  let paid = 0;
+  while (true) {
+    run.signal?.throwIfAborted();
+    const attempt = await attributePaths(
+      engine,
+      examples,
+      open.map((index) => all[index]),
+      nodes,
+      settings,
+      forStage(run, `${stage}, ${nodes} nodes`),
+    );
+    open.forEach((index, i) => results[index] = attempt[i]);
+    paid += open.length * nodes;
+    if (settings.nodes !== null || nodes === settings.maxNodes) break;
+    open = open.filter((index) => results[index].completeness.relativeError > settings.tolerance);
+    if (open.length === 0) break;
+    nodes = Math.min(2 * nodes, settings.maxNodes);
+  }
+  return { results, nodes: paid };
+}
+
+/** One engine call: the given paths with one number of nodes. Only examples that still have a path are handed over. */
+async function attributePaths(
+  engine: Engine,
+  examples: readonly Example[],
+  paths: readonly Path[],
+  nodes: number,
+  settings: ScoreSettings,
+  run: RunOptions,
+): Promise<PathResult[]> {
+  const used = [...new Set(paths.map((path) => path.example))];
+  const position = new Map(used.map((example, index) => [example, index]));
+  const pairs: Pair[] = paths.flatMap(({ example, layer }) =>
+    (layer === null ? settings.layers : [layer]).map((scaled) => ({ example: position.get(example)!, layer: scaled }))
+  );
+  const request: AttributeOptions = {
+    ...run,
+    pairs,
+    rule: quadratureRule(settings.rule, nodes),
+    site: settings.site,
+    positions: settings.positions,
+    objective: settings.objective,
+    path: settings.path,
+  };
+  const attributions = await engine.attribute(used.map((example) => examples[example]), request);
+  const layersPerPath = settings.path === "joint" ? settings.layers.length : 1;
+  return paths.map(({ example, layer }, index) => {
+    const parts = attributions
+      .slice(index * layersPerPath, (index + 1) * layersPerPath)
+      .map((part) => ({ ...part, example }));
+    return { parts, completeness: pathCompleteness(layer, parts, nodes) };
+  });
+}

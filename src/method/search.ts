@@ -1,0 +1,196 @@
+/** The grid search: which layer to prune, and how much of it. */
+import type { ModelConfig } from "../checkpoint/model_config.ts";
+import type { Engine, Intervention, RunOptions, Site } from "../engine/engine.ts";
+import type { Example } from "../tasks/example.ts";
+import { type Metric, scoreExamples } from "../tasks/scoring.ts";
+import { checkLayers, layerScores, type NeuronScores } from "./neuron_scores.ts";
+import { createPlan, type Plan } from "./plan.ts";
+import { forStage, secondsSince } from "./progress.ts";
+import { firstNeurons, neuronCount, type Ranking, rankNeurons } from "./rank.ts";
+
+/** 5 % to 50 % by 5 %. */
+export const defaultFractions: readonly number[] = [0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5];
+
+/** What decides the search: every field of `SearchOptions` that changes the result, with its default filled in. */
+export interface SearchSettings {
+  /** Layers of the grid, ascending. Default: every layer that was scored. */
+  readonly layers: readonly number[];
+  /** Fractions of the grid, in (0,1], each once. Default 0.05 to 0.5 by 0.05. */
+  readonly fractions: readonly number[];
+  /** Which neurons go first. Default `signed`. */
+  readonly ranking: Ranking;
+  /** How answers are compared, for the accuracy and for the margin. Default `acc`. */
+  readonly metric: Metric;
+}
+
+/** Options of `searchGrid`. */
+export interface SearchOptions extends RunOptions, Partial<SearchSettings> {}
+
+/** One cell of the grid, or the unmodified model. */
+export interface Configuration {
+  /** Null for the unmodified model. */
+  readonly layer: number | null;
+  /** The fraction as given; 0 for the unmodified model. */
+  readonly fraction: number;
+  /** Neurons switched off: round(fraction * neurons), or fewer where the ranking `positive` has no more. */
+  readonly neurons: number;
+  /** Examples answered rightly. */
+  readonly correct: number;
+  /** `correct` over the number of examples. */
+  readonly accuracy: number;
+  /** Mean over the examples of the gold choice's score minus the best other one's, in the unit of the metric. */
+  readonly meanMargin: number;
+}
+
+/** What the search found. */
+export interface SearchResult {
+  readonly site: Site;
+  readonly settings: SearchSettings;
+  /** Ids of the examples the configurations were measured on. */
+  readonly examples: readonly string[];
+  /** The unmodified model first, then the grid by layer and by fraction as given. */
+  readonly configurations: readonly Configuration[];
+  /** Index of the chosen configuration. */
+  readonly chosen: number;
+  /** Neurons that the chosen configuration switches off, ascending; empty for the unmodified model. */
+  readonly neurons: Uint32Array;
+  /** Configurations with the accuracy of the chosen one, itself included. */
+  readonly tiedOnAccuracy: number;
+  /** Wall time. */
+  readonly seconds: number;
+}
+
+/**
+ * Negative if `a` is to be preferred to `b`: higher accuracy, then higher mean margin, then fewer neurons, then the lower
+ * layer, with the unmodified model below layer 0.
+ */
+export function compareConfigurations(a: Configuration, b: Configuration): number {
+  return b.correct - a.correct || descending(a.meanMargin, b.meanMargin) || a.neurons - b.neurons ||
+    (a.layer ?? -1) - (b.layer ?? -1);
+}
+
+/** As `b - a`, but 0 for two equal infinities, whose difference would be NaN. */
+function descending(a: number, b: number): number {
+  return a === b ? 0 : b > a ? 1 : -1;
+}
+
+/**
+ * Fills in the defaults of the options and checks them.
+ *
+ * @throws {RangeError} If a layer was not scored, or the fractions are empty, repeated or not in (0,1].
+ */
+export function resolveSearchSettings(
+  options: Partial<SearchSettings>,
+  engine: Pick<Engine, "config">,
+  scores: NeuronScores,
+): SearchSettings {
+  const fractions = options.fractions ?? defaultFractions;
+  if (fractions.length === 0) throw new RangeError("Cannot search over 0 fractions: expected at least one");
+  fractions.forEach((fraction, index) => {
+    if (!(fraction > 0 && fraction <= 1)) {
+      throw new RangeError(`Cannot search over the fraction ${fraction}: expected a number above 0 and up to 1`);
+    }
+    if (fractions.indexOf(fraction) < index) {
+      throw new RangeError(`Cannot search over the fraction ${fraction} twice: name it once`);
+    }
+  });
+  const layers = checkLayers(options.layers ?? scores.scored, engine.config);
+  layers.forEach((layer) => layerScores(scores, layer));
+  return { layers, fractions, ranking: options.ranking ?? "signed", metric: options.metric ?? "acc" };
+}
+
+/**
+ * Measures every (layer, fraction) of a grid and the unmodified model on the examples, and chooses one. All
+ * configurations go to the engine in one call; those that switch off the same neurons are measured once.
+ *
+ * Prefer `compareConfigurations` to understand the choice; configurations equal in everything keep the order of the grid.
+ *
+ * @param examples What the choice is made on: the adaptation examples, or others held out from scoring. Each needs at
+ * least two choices.
+ * @throws {RangeError} If there is no example, one has a single choice, or an option is out of range.
+ */
+export async function searchGrid(
+  engine: Engine,
+  examples: readonly Example[],
+  scores: NeuronScores,
+  options: SearchOptions = {},
+): Promise<SearchResult> {
+  const start = performance.now();
+  if (examples.length === 0) throw new RangeError("Cannot search on 0 examples: expected at least one");
+  const lonely = examples.find((example) => example.choices.length < 2);
+  if (lonely) {
+    throw new RangeError(`Cannot search on example ${lonely.id}: it has ${lonely.choices.length} choices, expected 2`);
+  }
+  const settings = resolveSearchSettings(options, engine, scores);
+
+  const cells = listCells(scores, settings);
+  const interventions = new Map<string, Intervention>(cells.map((cell) => [cell.key, cell.intervention]));
+  const logProbs = await engine.choiceLogProbs(examples, [...interventions.values()], forStage(options, "search"));
+  const measured = new Map(
+    [...interventions.keys()].map((key, index) => {
+      const { correct, accuracy, meanMargin } = scoreExamples(examples, logProbs[index], settings.metric);
+      return [key, { correct: correct.filter(Boolean).length, accuracy, meanMargin }];
+    }),
+  );
+
+  const configurations = cells.map(({ layer, fraction, neurons, key }): Configuration => ({
+    layer,
+    fraction,
+    neurons: neurons.length,
+    ...measured.get(key)!,
+  }));
+  let chosen = 0;
+  configurations.forEach((configuration, index) => {
+    if (compareConfigurations(configuration, configurations[chosen]) < 0) chosen = index;
+  });
+  return {
+    site: scores.site,
+    settings,
+    examples: examples.map((example) => example.id),
+    configurations,
+    chosen,
+    neurons: cells[chosen].neurons,
+    tiedOnAccuracy: configurations.filter(({ correct }) => correct === configurations[chosen].correct).length,
+    seconds: secondsSince(start),
+  };
+}
+
+/** A configuration before it is measured. */
+interface Cell {
+  readonly layer: number | null;
+  readonly fraction: number;
+  readonly neurons: Uint32Array;
+  readonly intervention: Intervention;
+  /** Equal for cells that switch off the same neurons. */
+  readonly key: string;
+}
+
+function listCells(scores: NeuronScores, settings: SearchSettings): Cell[] {
+  const unmodified: Cell = { layer: null, fraction: 0, neurons: new Uint32Array(0), intervention: [], key: "" };
+  const grid = settings.layers.flatMap((layer) => {
+    const order = rankNeurons(layerScores(scores, layer), settings.ranking);
+    return settings.fractions.map((fraction): Cell => {
+      const neurons = firstNeurons(order, neuronCount(fraction, scores.neurons));
+      if (neurons.length === 0) return { ...unmodified, layer, fraction };
+      const intervention = [{ layer, site: scores.site, neurons }];
+      return { layer, fraction, neurons, intervention, key: `${layer} ${neurons.length}` };
+    });
+  });
+  return [unmodified, ...grid];
+}
+
+/** The chosen configuration as a plan. `by` names what the scores were, such as `integrated-gradients`. */
+export function planFromSearch(config: ModelConfig, result: SearchResult, by = "integrated-gradients"): Plan {
+  const { layer, fraction, accuracy, meanMargin } = result.configurations[result.chosen];
+  const masks = layer === null ? [] : [{ layer, site: result.site, fraction, neurons: result.neurons }];
+  return createPlan(config, masks, {
+    by,
+    ranking: result.settings.ranking,
+    metric: result.settings.metric,
+    accuracy,
+    meanMargin,
+    configurations: result.configurations.length,
+    tiedOnAccuracy: result.tiedOnAccuracy,
+    examples: result.examples.length,
+  });
+}

@@ -1,0 +1,19 @@
+/** How far numbers are from what they should be. */
+
+/**
+ * Worst |actual - expected| divided by the largest |expected|: 0 for equal arrays. NaN anywhere gives NaN, which fails
+ * every comparison.
+ *
+ * @throws {RangeError} If the lengths differ or there is nothing to compare.
+ */
+export function relativeError(actual: ArrayLike<number>, expected: ArrayLike<number>): number {
+  if (actual.length !== expected.length || actual.length === 0) {
+    throw new RangeError(`Cannot compare ${actual.length} values with ${expected.length}: expected as many, and some`);
+  }
+  let difference = 0, largest = 0;
+  for (let i = 0; i < expected.length; i++) {
+    difference = Math.max(difference, Math.abs(actual[i] - expected[i]));
+    largest = Math.max(largest, Math.abs(expected[i]));
+  }
+  return difference === 0 ? 0 : difference / largest;
+}

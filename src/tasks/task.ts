@@ -1,0 +1,242 @@
+/** A task with its data: examples of a split, ready for an engine. */
+import { resolve } from "node:path";
+import { readSplit, type Row, type Split } from "./dataset.ts";
+import { buildExample, type ChoiceRequest } from "./example_builder.ts";
+import type { Example } from "./example.ts";
+import { createFewshotSampler, type FewshotSampler } from "./fewshot.ts";
+import { Prompt, readText } from "./prompt.ts";
+import { quote } from "./python_value.ts";
+import { drawRows, type SampleOptions } from "./sample.ts";
+import type { Metric } from "./scoring.ts";
+import { readTaskConfig, type TaskConfig } from "./task_config.ts";
+import type { Tokenizer } from "./tokenizer.ts";
+
+/** How to load a task. */
+export interface LoadTaskOptions {
+  /** The tokenizer of the model to be asked. */
+  readonly tokenizer: Tokenizer;
+  /** Data files by split, instead of those the task file names; relative to the working folder. */
+  readonly data?: Readonly<Record<string, string | readonly string[]>>;
+  /** Number of few-shot examples, instead of the task file's. */
+  readonly fewshotCount?: number;
+}
+
+/** Which rows of a split; all of them by default. */
+export interface Selection {
+  /** At most so many, from the start. */
+  readonly limit?: number;
+  /** Exactly these, such as `test/17`, in this order. */
+  readonly ids?: readonly string[];
+}
+
+/** A task whose rows can be asked for. Data files are read when a split is first used. */
+export interface Task {
+  readonly name: string;
+  /** `metadata.version` of the task file, or null. */
+  readonly version: string | number | null;
+  readonly metrics: readonly Metric[];
+  /** Names of the splits there are files for. */
+  readonly splits: readonly string[];
+  /** `training_split` of the task file, or null. */
+  readonly trainingSplit: string | null;
+  /** The split a result is measured on: `test_split`, else `validation_split`. */
+  readonly evaluationSplit: string;
+  /**
+   * The texts of a split's rows.
+   *
+   * @throws {RangeError} If there is no such split or row, or a row does not fit the task; the message names it.
+   * @throws {SyntaxError} If a data file is malformed.
+   */
+  requests(split: string, selection?: Selection): Promise<ChoiceRequest[]>;
+  /**
+   * The same rows as token ids.
+   *
+   * @throws {RangeError} As `requests`, or if a text cannot be encoded.
+   */
+  examples(split: string, selection?: Selection): Promise<Example[]>;
+  /**
+   * Draws examples of a split, such as adaptation examples, with a seed.
+   *
+   * @throws {RangeError} As `examples`, or if there are too few rows.
+   */
+  sample(split: string, options: SampleOptions): Promise<Example[]>;
+}
+
+/** A split with what is needed to build its requests. */
+interface PreparedSplit {
+  readonly split: Split;
+  readonly prompt: Prompt;
+  readonly fewshotPrompt: Prompt;
+  readonly fewshotRows: FewshotSampler;
+}
+
+class LoadedTask implements Task {
+  readonly name: string;
+  readonly version: string | number | null;
+  readonly metrics: readonly Metric[];
+  readonly splits: readonly string[];
+  readonly trainingSplit: string | null;
+  readonly evaluationSplit: string;
+  readonly #read = new Map<string, Promise<Split>>();
+  readonly #prepared = new Map<string, Promise<PreparedSplit>>();
+
+  constructor(
+    readonly config: TaskConfig,
+    readonly files: ReadonlyMap<string, readonly string[]>,
+    readonly fewshotCount: number,
+    readonly tokenizer: Tokenizer,
+  ) {
+    this.name = config.name;
+    this.version = config.version;
+    this.metrics = config.metrics;
+    this.splits = [...files.keys()];
+    this.trainingSplit = config.trainingSplit;
+    this.evaluationSplit = (config.testSplit ?? config.validationSplit)!;
+  }
+
+  #split(name: string): Promise<Split> {
+    const paths = this.files.get(name);
+    if (paths === undefined) {
+      throw new RangeError(
+        `Cannot read split ${quote(name)} of task ${this.name}: there are files for ${this.splits.join(", ")}`,
+      );
+    }
+    let split = this.#read.get(name);
+    if (split === undefined) this.#read.set(name, split = readSplit(name, paths));
+    return split;
+  }
+
+  async #fewshotPool(): Promise<Split> {
+    const { split, samples } = this.config.fewshot;
+    if (split === null && samples !== null) {
+      const rows = samples.map((values, i): Row => ({
+        id: `samples/${i}`,
+        place: `${this.config.file}, fewshot_config.samples[${i}]`,
+        values,
+      }));
+      return { name: "samples", rows, columns: new Set(rows.flatMap((row) => Object.keys(row.values))) };
+    }
+    const { trainingSplit, validationSplit } = this.config;
+    return await this.#split(split ?? trainingSplit ?? validationSplit ?? this.evaluationSplit);
+  }
+
+  async #prepare(name: string): Promise<PreparedSplit> {
+    const { prompt, fewshot, testSplit } = this.config;
+    const split = await this.#split(name);
+    const pool = this.fewshotCount > 0 ? await this.#fewshotPool() : { rows: [], columns: new Set<string>() };
+    const count = this.fewshotCount;
+    return {
+      split,
+      prompt: new Prompt(prompt, split.columns),
+      fewshotPrompt: new Prompt(fewshot.prompt, pool.columns),
+      // The harness leaves out the question's own row if both splits have the same name, also if neither is named.
+      fewshotRows: createFewshotSampler({ ...fewshot, count }, pool.rows, split.rows, fewshot.split === testSplit),
+    };
+  }
+
+  #prepareOnce(name: string): Promise<PreparedSplit> {
+    let prepared = this.#prepared.get(name);
+    if (prepared === undefined) this.#prepared.set(name, prepared = this.#prepare(name));
+    return prepared;
+  }
+
+  #request({ split, prompt, fewshotPrompt, fewshotRows }: PreparedSplit, position: number): ChoiceRequest {
+    const row = split.rows[position];
+    const { description } = this.config;
+    const worked = this.fewshotCount === 0 ? [] : fewshotRows(position).map((other) => fewshotPrompt.workedTurn(other));
+    const parts = [
+      description === null ? "" : readText(description, row, split.columns),
+      ...worked,
+      prompt.openTurn(row),
+    ];
+    const choices = prompt.choices(row);
+    const { targetDelimiter } = prompt.settings;
+    return {
+      id: row.id,
+      context: parts.join(""),
+      continuations: choices.map((choice) => targetDelimiter + choice),
+      choices,
+      gold: prompt.gold(row, choices),
+    };
+  }
+
+  #positions(split: Split, { limit = Infinity, ids }: Selection): number[] {
+    if (limit !== Infinity && (!Number.isInteger(limit) || limit < 1)) {
+      throw new RangeError(`Cannot take ${limit} rows of ${split.name}: expected a positive integer`);
+    }
+    const all = ids?.map((id) => {
+      const [, name, digits] = /^(.*)\/(0|[1-9]\d*)$/.exec(id) ?? [];
+      const position = Number(digits);
+      if (name === split.name && position < split.rows.length) return position;
+      throw new RangeError(
+        `Cannot find row ${quote(id)}: expected ${split.name}/0 to ${split.name}/${split.rows.length - 1}`,
+      );
+    });
+    return (all ?? [...split.rows.keys()]).slice(0, limit);
+  }
+
+  async requests(split: string, selection: Selection = {}): Promise<ChoiceRequest[]> {
+    const prepared = await this.#prepareOnce(split);
+    return this.#positions(prepared.split, selection).map((position) => this.#request(prepared, position));
+  }
+
+  async examples(split: string, selection: Selection = {}): Promise<Example[]> {
+    return (await this.requests(split, selection)).map((request) => buildExample(request, this.tokenizer));
+  }
+
+  async sample(split: string, options: SampleOptions): Promise<Example[]> {
+    const { split: { rows }, prompt } = await this.#prepareOnce(split);
+    const isBalanced = options.sampling === "balanced";
+    const golds = rows.map((row) => isBalanced ? prompt.gold(row, prompt.choices(row)) : 0);
+    return await this.examples(split, { ids: drawRows(golds, options).map((position) => rows[position].id) });
+  }
+}
+
+function dataFiles(config: TaskConfig, data: LoadTaskOptions["data"]): ReadonlyMap<string, readonly string[]> {
+  if (data !== undefined) {
+    return new Map(Object.entries(data).map(([split, paths]) => [split, [paths].flat().map((path) => resolve(path))]));
+  }
+  if (config.data !== null) return config.data;
+  throw new RangeError(
+    `Cannot load task ${config.name}: its rows are in the dataset ${config.dataset}, and only local files are read; ` +
+      "give a file for each split",
+  );
+}
+
+/** Every split that the task file names must have a file, unless the caller chose the files. */
+function checkSplits(config: TaskConfig, files: ReadonlyMap<string, readonly string[]>): void {
+  const named = {
+    training_split: config.trainingSplit,
+    validation_split: config.validationSplit,
+    test_split: config.testSplit,
+    fewshot_split: config.fewshot.split,
+  };
+  for (const [key, split] of Object.entries(named)) {
+    if (split === null || files.has(split)) continue;
+    throw new RangeError(
+      `Cannot load ${config.file}: ${key} is ${quote(split)}, but there are files for ${[...files.keys()].join(", ")}`,
+    );
+  }
+}
+
+/**
+ * Loads a task file in lm-evaluation-harness format with `output_type: multiple_choice`.
+ *
+ * Rows come from local files: `dataset_path: json` with `dataset_kwargs.data_files`, or `data`, a mapping from splits to
+ * files; both are relative to the task file.
+ *
+ * @param path The YAML file.
+ * @throws {TypeError} If a key is unknown, not supported, missing or of the wrong type.
+ * @throws {SyntaxError} If the file or one of its templates cannot be parsed.
+ * @throws {RangeError} If a file cannot be read, or a split has no file.
+ */
+export async function loadTask(path: string, options: LoadTaskOptions): Promise<Task> {
+  const config = await readTaskConfig(path);
+  const files = dataFiles(config, options.data);
+  if (options.data === undefined) checkSplits(config, files);
+  const count = options.fewshotCount ?? config.fewshot.count;
+  if (!Number.isInteger(count) || count < 0) {
+    throw new RangeError(`Cannot use ${count} few-shot examples: expected an integer of at least 0`);
+  }
+  return new LoadedTask(config, files, count, options.tokenizer);
+}

@@ -1,0 +1,82 @@
+/** Task files as they lie on disk: YAML with includes, each entry remembering the file it comes from. */
+import { readFile } from "node:fs/promises";
+import { dirname, resolve } from "node:path";
+import { parseDocument, type ScalarTag } from "yaml";
+import { isRecord, quote } from "./python_value.ts";
+
+/** An entry written as `!function module.name`: a reference to Python code, which is never run. */
+export class PythonFunction {
+  constructor(readonly name: string) {}
+}
+
+/** The value of a top-level key. */
+export interface TaskEntry {
+  readonly value: unknown;
+  /** The file that sets it, an absolute path. */
+  readonly file: string;
+}
+
+const functionTag: ScalarTag = {
+  tag: "!function",
+  identify: (value) => value instanceof PythonFunction,
+  resolve: (text) => new PythonFunction(text),
+};
+
+async function parseYaml(path: string): Promise<object> {
+  let text: string;
+  try {
+    text = await readFile(path, "utf8");
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code ?? String(error);
+    throw new RangeError(`Cannot read the task file ${path} (${code}): expected a readable YAML file`, {
+      cause: error,
+    });
+  }
+  // Version 1.1 is what lm-evaluation-harness reads: an unquoted yes is a boolean there, and must be one here.
+  const document = parseDocument(text, { version: "1.1", customTags: (tags) => [...tags, functionTag] });
+  const [problem] = [...document.errors, ...document.warnings];
+  if (problem) throw new SyntaxError(`Cannot parse ${path}: ${problem.message.trimEnd()}`, { cause: problem });
+  let value: unknown;
+  try {
+    value = document.toJS();
+  } catch (error) {
+    throw new SyntaxError(`Cannot parse ${path}: ${(error as Error).message}`, { cause: error });
+  }
+  if (!isRecord(value)) throw new SyntaxError(`Cannot parse ${path}: expected a mapping of task settings`);
+  return value;
+}
+
+function includedPaths(path: string, include: unknown): string[] {
+  const list = Array.isArray(include) ? include : [include];
+  return list.map((item) => {
+    if (typeof item === "string" && item !== "") return resolve(dirname(path), item);
+    throw new TypeError(`Cannot read ${path}: include is ${quote(item)}, expected a path or a list of paths`);
+  });
+}
+
+async function readEntries(path: string, including: readonly string[]): Promise<Map<string, TaskEntry>> {
+  if (including.includes(path)) {
+    throw new RangeError(`Cannot read ${path}: it includes itself by way of ${[...including, path].join(" -> ")}`);
+  }
+  const { include, ...own } = await parseYaml(path) as { include?: unknown };
+  const entries = new Map<string, TaskEntry>();
+  if (include !== undefined && include !== null) {
+    for (const included of includedPaths(path, include)) {
+      for (const [key, entry] of await readEntries(included, [...including, path])) entries.set(key, entry);
+    }
+  }
+  for (const [key, value] of Object.entries(own)) entries.set(key, { value, file: path });
+  return entries;
+}
+
+/**
+ * Reads a task file and the files it includes. Later includes win over earlier ones, and the file itself over all; a key
+ * is replaced as a whole.
+ *
+ * @throws {RangeError} If a file cannot be read, or includes itself.
+ * @throws {SyntaxError} If one is no YAML mapping, repeats a key, or uses a tag other than `!function`.
+ * @throws {TypeError} If `include` is no path or list of paths.
+ */
+export function readTaskFile(path: string): Promise<Map<string, TaskEntry>> {
+  return readEntries(resolve(path), []);
+}

@@ -1,0 +1,234 @@
+/**
+ * The tokenizer of a Hugging Face checkpoint folder: `tokenizer.json`, `tokenizer_config.json`, and
+ * `special_tokens_map.json` where the second names no BOS or EOS token.
+ *
+ * Special tokens follow lm-evaluation-harness's Hugging Face models. A text is encoded with the special tokens the
+ * checkpoint asks for (usually BOS, or none), unless it already starts with the prefix token; a continuation whose
+ * context is empty is encoded without special tokens and follows the prefix token, which is BOS, else EOS.
+ */
+import { Tokenizer as HuggingFaceTokenizer } from "@huggingface/tokenizers";
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { isRecord, quote, type ValueRecord } from "./python_value.ts";
+
+/** How to encode one text. */
+export interface EncodeOptions {
+  /** Whether the checkpoint's special tokens go in front. Default: yes, unless the text starts with the prefix token. */
+  readonly addSpecialTokens?: boolean;
+}
+
+/** Text to token ids and back. */
+export interface Tokenizer {
+  /** One more than the largest token id. The model's vocabulary V may be larger, never smaller. */
+  readonly vocabularySize: number;
+  /** Id of the beginning-of-sequence token, or null where the checkpoint has none. */
+  readonly bosId: number | null;
+  /** Id of the end-of-sequence token, or null where the checkpoint has none. */
+  readonly eosId: number | null;
+  /** What stands before a continuation whose context is empty: BOS, else EOS, else null. */
+  readonly prefixId: number | null;
+  /**
+   * Token ids of a text `[T]`; empty for the empty text without special tokens.
+   *
+   * @throws {RangeError} If a part of the text has no token in the vocabulary.
+   */
+  encode(text: string, options?: EncodeOptions): Uint32Array;
+  /**
+   * Text of token ids, special tokens included.
+   *
+   * @throws {RangeError} If an id is outside the vocabulary.
+   */
+  decode(ids: ArrayLike<number>): string;
+  /**
+   * What one token adds to a text, such as ` yes`; the vocabulary's own spelling where it is part of a character.
+   *
+   * @throws {RangeError} If the id is outside the vocabulary.
+   */
+  tokenText(id: number): string;
+}
+
+/** How to load a tokenizer. */
+export interface LoadTokenizerOptions {
+  /** Whether BOS goes in front of every text, whatever the checkpoint says. Default: as the checkpoint says. */
+  readonly addBosToken?: boolean;
+}
+
+/** Classes that, in transformers, rebuild the special tokens from `add_bos_token` and ignore `tokenizer.json` there. */
+const CLASSES_WITH_ADD_BOS = /^(?:Llama|CodeLlama|Gemma|Cohere)Tokenizer(?:Fast)?$/;
+
+async function readJson(path: string, advice: string): Promise<ValueRecord> {
+  let text: string;
+  try {
+    text = await readFile(path, "utf8");
+  } catch (error) {
+    throw new RangeError(`Cannot read ${path} (${(error as NodeJS.ErrnoException).code ?? error}): ${advice}`, {
+      cause: error,
+    });
+  }
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (error) {
+    throw new SyntaxError(`Cannot parse ${path}: ${(error as Error).message}`, { cause: error });
+  }
+  if (!isRecord(value)) throw new SyntaxError(`Cannot parse ${path}: expected a JSON object`);
+  return value;
+}
+
+/** The text of a special token, which the files write as a string or as an object with `content`. */
+function specialTokenText(path: string, settings: ValueRecord, name: string): string | null {
+  const entry = settings[name] ?? null;
+  const text = isRecord(entry) ? entry.content : entry;
+  if (text === null || typeof text === "string") return text;
+  throw new TypeError(`Cannot load ${path}: ${name} is ${quote(entry)}, expected text or an object with "content"`);
+}
+
+/** Refuses what the tokenizer package would silently do differently from the original. */
+function checkSupported(path: string, file: ValueRecord): void {
+  const model = file.model;
+  if (!isRecord(model)) throw new TypeError(`Cannot load ${path}: expected an object under "model"`);
+  if (!isRecord(model.vocab) && !Array.isArray(model.vocab)) {
+    throw new TypeError(`Cannot load ${path}: expected the vocabulary under "model.vocab"`);
+  }
+  if (typeof model.dropout === "number" && model.dropout > 0) {
+    throw new RangeError(`Cannot load ${path}: model.dropout is ${model.dropout}, which makes token ids random`);
+  }
+  if (!Array.isArray(file.added_tokens ?? [])) throw new TypeError(`Cannot load ${path}: added_tokens is no list`);
+}
+
+function startsWith(ids: Uint32Array, prefix: Uint32Array): boolean {
+  return prefix.every((id, i) => ids[i] === id);
+}
+
+class FolderTokenizer implements Tokenizer {
+  readonly vocabularySize: number;
+  readonly prefixId: number | null;
+  readonly #prefixText: string;
+  /** The special tokens in front of every text `[..]`. */
+  readonly #specialIds: Uint32Array;
+  /** A token that stands before another one while its text is found; null if there is none. */
+  readonly #anchorId: number | null;
+
+  constructor(
+    readonly path: string,
+    readonly inner: HuggingFaceTokenizer,
+    readonly bosId: number | null,
+    readonly eosId: number | null,
+    addBosToken: boolean | undefined,
+  ) {
+    this.vocabularySize = [...inner.get_vocab().values()].reduce((size, id) => Math.max(size, id + 1), 0);
+    this.prefixId = bosId ?? eosId;
+    this.#prefixText = this.prefixId === null ? "" : this.decode([this.prefixId]);
+    this.#specialIds = addBosToken === undefined ? this.#ownSpecialIds() : this.#bosIds(addBosToken);
+    this.#anchorId = this.#tryEncode("a")?.at(-1) ?? null;
+  }
+
+  #bosIds(addBosToken: boolean): Uint32Array {
+    if (!addBosToken) return new Uint32Array();
+    if (this.bosId !== null) return Uint32Array.of(this.bosId);
+    throw new RangeError(`Cannot put BOS in front of texts: ${this.path} names no bos_token`);
+  }
+
+  /** The special tokens that the file's own post-processor puts in front of a text. */
+  #ownSpecialIds(): Uint32Array {
+    const plain = this.#tryEncode("a") ?? new Uint32Array();
+    if (plain.length === 0) return plain;
+    const full = Uint32Array.from(this.inner.encode("a").ids);
+    const front = full.subarray(0, full.length - plain.length);
+    if (full.length < plain.length || !startsWith(full.subarray(front.length), plain)) {
+      throw new RangeError(
+        `Cannot use ${this.path}: it puts special tokens after the text (${quote(this.inner.encode("a").tokens)} for ` +
+          `"a"), so a prompt cannot be continued`,
+      );
+    }
+    return front;
+  }
+
+  #tryEncode(text: string): Uint32Array | undefined {
+    const { ids } = this.inner.encode(text, { add_special_tokens: false });
+    return ids.every((id) => id !== undefined) ? Uint32Array.from(ids) : undefined;
+  }
+
+  encode(text: string, options: EncodeOptions = {}): Uint32Array {
+    const hasPrefix = this.#prefixText !== "" && text.startsWith(this.#prefixText);
+    const special = options.addSpecialTokens ?? !hasPrefix ? this.#specialIds : [];
+    const { ids, tokens } = this.inner.encode(text, { add_special_tokens: false });
+    const unknown = ids.findIndex((id) => id === undefined);
+    if (unknown >= 0) {
+      throw new RangeError(
+        `Cannot encode ${quote(text)}: ${quote(tokens[unknown])} is not in the vocabulary of ${this.path}`,
+      );
+    }
+    return Uint32Array.from([...special, ...ids]);
+  }
+
+  #checkId(id: number): void {
+    if (this.inner.id_to_token(id) === undefined) {
+      throw new RangeError(`Cannot decode token ${id}: ${this.path} has no such id (below ${this.vocabularySize})`);
+    }
+  }
+
+  decode(ids: ArrayLike<number>): string {
+    const list = Array.from(ids);
+    list.forEach((id) => this.#checkId(id));
+    return list.length === 0 ? "" : this.inner.decode(list, { clean_up_tokenization_spaces: false });
+  }
+
+  tokenText(id: number): string {
+    this.#checkId(id);
+    const spelling = this.inner.id_to_token(id)!;
+    // Decoders may treat the first token of a text in a special way, so it is decoded behind another one.
+    const before = this.#anchorId === null ? "" : this.decode([this.#anchorId]);
+    const both = this.#anchorId === null ? this.decode([id]) : this.decode([this.#anchorId, id]);
+    return both.startsWith(before) && !both.includes("\ufffd") ? both.slice(before.length) : spelling;
+  }
+}
+
+/**
+ * Loads the tokenizer of a checkpoint folder.
+ *
+ * @throws {RangeError} If a file is missing, or asks for something that is not supported.
+ * @throws {SyntaxError} If a file is no JSON object.
+ * @throws {TypeError} If an entry has the wrong type.
+ */
+export async function loadTokenizer(folder: string, options: LoadTokenizerOptions = {}): Promise<Tokenizer> {
+  const path = join(folder, "tokenizer.json");
+  const file = await readJson(
+    path,
+    "a checkpoint that has only tokenizer.model or vocab.json must be saved again with transformers " +
+      "(AutoTokenizer.from_pretrained(...).save_pretrained(...))",
+  );
+  const configPath = join(folder, "tokenizer_config.json");
+  const config = await readJson(configPath, "it names the BOS and EOS tokens and comes with the checkpoint");
+  const mapPath = join(folder, "special_tokens_map.json");
+  const map = await readJson(mapPath, "").catch((error) => {
+    if (error.cause?.code === "ENOENT") return {};
+    throw error;
+  });
+  checkSupported(path, file);
+
+  let inner: HuggingFaceTokenizer;
+  try {
+    // The package iterates over `added_tokens` and looks at the other sections; all of them may be absent in the file.
+    const sections = { added_tokens: [], normalizer: null, pre_tokenizer: null, post_processor: null, decoder: null };
+    inner = new HuggingFaceTokenizer({ ...sections, ...file }, config);
+  } catch (error) {
+    throw new RangeError(`Cannot load ${path}: ${(error as Error).message}`, { cause: error });
+  }
+  const findId = (name: string): number | null => {
+    const text = specialTokenText(configPath, config, name) ?? specialTokenText(mapPath, map, name);
+    if (text === null) return null;
+    const id = inner.token_to_id(text);
+    if (id !== undefined) return id;
+    throw new RangeError(`Cannot load ${path}: it has no token ${quote(text)}, which ${configPath} names as ${name}`);
+  };
+
+  const followsConfig = CLASSES_WITH_ADD_BOS.test(String(config.tokenizer_class ?? ""));
+  if (followsConfig && config.add_eos_token === true) {
+    throw new RangeError(
+      `Cannot use ${configPath}: add_eos_token is true, so every text would end with EOS and could not be continued`,
+    );
+  }
+  const configured = followsConfig && typeof config.add_bos_token === "boolean" ? config.add_bos_token : undefined;
+  return new FolderTokenizer(path, inner, findId("bos_token"), findId("eos_token"), options.addBosToken ?? configured);
+}

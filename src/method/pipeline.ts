@@ -8,8 +8,21 @@ import { layerScores, negateScores, type NeuronScores } from "./neuron_scores.ts
 import { createPlan, type Plan, planToIntervention } from "./plan.ts";
 import { forStage, runOptionsOf, secondsSince } from "./progress.ts";
 import { firstNeurons, rankNeurons } from "./rank.ts";
-import { scoreNeurons, type ScoreOptions, type ScoreResult, type ScoreSettings } from "./score.ts";
-import { planFromSearch, searchGrid, type SearchResult, type SearchSettings } from "./search.ts";
+import {
+  resolveScoreSettings,
+  scoreNeurons,
+  type ScoreOptions,
+  type ScoreResult,
+  type ScoreSettings,
+} from "./score.ts";
+import {
+  checkSelectionExamples,
+  planFromSearch,
+  resolveSearchSettings,
+  searchGrid,
+  type SearchResult,
+  type SearchSettings,
+} from "./search.ts";
 
 /** How plans are made from adaptation examples. */
 export interface PlanningOptions extends RunOptions {
@@ -104,6 +117,10 @@ export async function makePlans(input: PlanningInput): Promise<PlanningResult> {
   }
   const random = createRandom(seed);
   const run = runOptionsOf(input);
+  // Scoring may take hours: what would fail after it fails now.
+  const { layers } = resolveScoreSettings(input.score ?? {}, engine);
+  resolveSearchSettings(input.search ?? {}, engine, input.scored?.scores.scored ?? layers);
+  checkSelectionExamples(selection);
 
   const scored = input.scored ?? await scoreNeurons(engine, adaptation, { ...input.score, ...run });
   if (!input.scored) await input.onScored?.(scored);

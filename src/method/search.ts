@@ -2,11 +2,11 @@
 import type { ModelConfig } from "../checkpoint/model_config.ts";
 import type { Engine, Intervention, RunOptions, Site } from "../engine/engine.ts";
 import type { Example } from "../tasks/example.ts";
-import { type Metric, scoreExamples } from "../tasks/scoring.ts";
+import { type Metric, metrics, scoreExamples } from "../tasks/scoring.ts";
 import { checkLayers, layerScores, type NeuronScores } from "./neuron_scores.ts";
 import { createPlan, type Plan } from "./plan.ts";
 import { forStage, secondsSince } from "./progress.ts";
-import { firstNeurons, neuronCount, type Ranking, rankNeurons } from "./rank.ts";
+import { firstNeurons, neuronCount, type Ranking, rankings, rankNeurons } from "./rank.ts";
 
 /** 5 % to 50 % by 5 %. */
 export const defaultFractions: readonly number[] = [0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5];
@@ -77,14 +77,16 @@ function descending(a: number, b: number): number {
 /**
  * Fills in the defaults of the options and checks them.
  *
- * @throws {RangeError} If a layer was not scored, or the fractions are empty, repeated or not in (0,1].
+ * @param scored The layers that were scored, or will be.
+ * @throws {RangeError} If a layer is not among them, the fractions are empty, repeated or not in (0,1], or the ranking or
+ * the metric is unknown.
  */
 export function resolveSearchSettings(
   options: Partial<SearchSettings>,
   engine: Pick<Engine, "config">,
-  scores: NeuronScores,
+  scored: readonly number[],
 ): SearchSettings {
-  const fractions = options.fractions ?? defaultFractions;
+  const { fractions = defaultFractions, ranking = "signed", metric = "acc" } = options;
   if (fractions.length === 0) throw new RangeError("Cannot search over 0 fractions: expected at least one");
   fractions.forEach((fraction, index) => {
     if (!(fraction > 0 && fraction <= 1)) {
@@ -94,16 +96,40 @@ export function resolveSearchSettings(
       throw new RangeError(`Cannot search over the fraction ${fraction} twice: name it once`);
     }
   });
-  const layers = checkLayers(options.layers ?? scores.scored, engine.config);
-  layers.forEach((layer) => layerScores(scores, layer));
-  return { layers, fractions, ranking: options.ranking ?? "signed", metric: options.metric ?? "acc" };
+  const layers = checkLayers(options.layers ?? scored, engine.config);
+  const unscored = layers.find((layer) => !scored.includes(layer));
+  if (unscored !== undefined) {
+    throw new RangeError(`Cannot search layer ${unscored}: only layers ${scored.join(", ")} are scored`);
+  }
+  if (!rankings.includes(ranking)) {
+    throw new RangeError(`Cannot search by the ranking "${ranking}": expected one of ${rankings.join(", ")}`);
+  }
+  if (!metrics.includes(metric)) {
+    throw new RangeError(`Cannot search by the metric "${metric}": expected one of ${metrics.join(", ")}`);
+  }
+  return { layers, fractions, ranking, metric };
+}
+
+/**
+ * Checks that a configuration can be chosen on these examples.
+ *
+ * @throws {RangeError} If there is none, or one has a single choice and so no margin.
+ */
+export function checkSelectionExamples(examples: readonly Example[]): void {
+  if (examples.length === 0) throw new RangeError("Cannot search on 0 examples: expected at least one");
+  const lonely = examples.find((example) => example.choices.length < 2);
+  if (lonely) {
+    throw new RangeError(
+      `Cannot search on example ${lonely.id}: it has ${lonely.choices.length} choices, expected at least 2`,
+    );
+  }
 }
 
 /**
  * Measures every (layer, fraction) of a grid and the unmodified model on the examples, and chooses one. All
  * configurations go to the engine in one call; those that switch off the same neurons are measured once.
  *
- * Prefer `compareConfigurations` to understand the choice; configurations equal in everything keep the order of the grid.
+ * The order of preference is that of `compareConfigurations`; of configurations equal in everything the first is chosen.
  *
  * @param examples What the choice is made on: the adaptation examples, or others held out from scoring. Each needs at
  * least two choices.
@@ -116,12 +142,8 @@ export async function searchGrid(
   options: SearchOptions = {},
 ): Promise<SearchResult> {
   const start = performance.now();
-  if (examples.length === 0) throw new RangeError("Cannot search on 0 examples: expected at least one");
-  const lonely = examples.find((example) => example.choices.length < 2);
-  if (lonely) {
-    throw new RangeError(`Cannot search on example ${lonely.id}: it has ${lonely.choices.length} choices, expected 2`);
-  }
-  const settings = resolveSearchSettings(options, engine, scores);
+  checkSelectionExamples(examples);
+  const settings = resolveSearchSettings(options, engine, scores.scored);
 
   const cells = listCells(scores, settings);
   const interventions = new Map<string, Intervention>(cells.map((cell) => [cell.key, cell.intervention]));

@@ -58,6 +58,7 @@ export async function installSoftwareVulkan(log: (line: string) => void): Promis
   if (Deno.build.os !== "linux" || Deno.uid() !== 0) return false;
   const advice = await installationAdvice();
   if (!advice.includes("apt-get")) return false;
+  log("no WebGPU adapter found; installing Mesa's software Vulkan driver");
   for (const args of [["update"], ["install", "--yes", "--no-install-recommends", "mesa-vulkan-drivers"]]) {
     log(`apt-get ${args.join(" ")}`);
     try {
@@ -84,6 +85,5 @@ export async function installSoftwareVulkan(log: (line: string) => void): Promis
 export async function ensureAdapter(log: (line: string) => void): Promise<string | null> {
   const present = await probeAdapter();
   if (present !== null) return present;
-  log("no WebGPU adapter found; installing Mesa's software Vulkan driver");
   return await installSoftwareVulkan(log) ? await probeAdapter() : null;
 }

@@ -6,13 +6,17 @@ export type WeightType = "F32" | "F16" | "BF16";
 
 /** One tensor of a checkpoint. */
 export interface TensorInfo {
+  /** Such as `model.layers.0.mlp.gate_proj.weight`. */
   readonly name: string;
+  /** How its elements are stored. */
   readonly dtype: WeightType;
+  /** Row-major. */
   readonly shape: readonly number[];
   /** Name of the file that holds it, relative to the checkpoint folder. */
   readonly file: string;
   /** Offset of its first byte in that file. */
   readonly byteOffset: number;
+  /** Length in bytes. */
   readonly byteLength: number;
 }
 
@@ -20,7 +24,9 @@ export interface TensorInfo {
 export interface Checkpoint {
   /** The folder or address it was opened from. */
   readonly location: string;
+  /** What its `config.json` says. */
   readonly config: ModelConfig;
+  /** The tensors the model computes with, by name. */
   readonly tensors: ReadonlyMap<string, TensorInfo>;
   /** Storage type of the tensor behind a weight. */
   typeOf(ref: WeightRef): WeightType;
@@ -34,5 +40,6 @@ export interface Checkpoint {
   readRows(ref: WeightRef, rowStart: number, rowCount: number, target: Uint8Array): Promise<void>;
   /** Reads a whole weight and widens it to f32 (exact for all three types). */
   readF32(ref: WeightRef): Promise<Float32Array>;
+  /** Closes the files. Reading afterwards is an error. */
   close(): Promise<void>;
 }

@@ -66,6 +66,7 @@ export interface ModelConfig {
   readonly headWidth: number;
   /** epsilon of every RMSNorm. */
   readonly normEpsilon: number;
+  /** How positions enter attention. */
   readonly rope: RopeConfig;
   /** Longest sequence the model was made for, in tokens. */
   readonly maxPositions: number;
@@ -79,5 +80,6 @@ export interface ModelConfig {
   readonly finalNorm: WeightRef;
   /** `[V, D]`; equals `embedding` when tied. */
   readonly head: WeightRef;
+  /** Weights of each layer `[L]`. */
   readonly layerWeights: readonly LayerWeightRefs[];
 }

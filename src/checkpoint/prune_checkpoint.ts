@@ -17,7 +17,9 @@ import type { Json, JsonObject } from "./strict_json.ts";
 
 /** Neurons to zero in one layer: rows of the site's projection. The engine's `Mask` has this form. */
 export interface NeuronMask {
+  /** Counted from 0. */
   readonly layer: number;
+  /** The projection whose rows are zeroed. */
   readonly site: "gate" | "up" | "down";
   /** Ascending, without repeats. */
   readonly neurons: Uint32Array;
@@ -58,6 +60,7 @@ export interface PrunedCheckpoint {
   readonly leftOut: readonly string[];
   /** Number of rows that the masks name. */
   readonly zeroedRows: number;
+  /** Bytes of all files written; linked files do not count. */
   readonly bytesWritten: number;
 }
 

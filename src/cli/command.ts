@@ -1,9 +1,12 @@
 /** What a command of the program is: a table of options, and a function from their values to results. */
 import type { Progress } from "../engine/engine.ts";
+import type { Jsonable } from "../method/json.ts";
 import { describeOptions, type OptionTable, type OptionValues, parseOptions } from "./arguments.ts";
 
 /** What a command may use of its surroundings. */
 export interface CommandContext {
+  /** The arguments as typed, the command's name included. */
+  readonly typed: readonly string[];
   /** Aborted by Ctrl-C. */
   readonly signal: AbortSignal;
   readonly onProgress: (progress: Progress) => void;
@@ -11,13 +14,10 @@ export interface CommandContext {
   readonly note: (line: string) => void;
 }
 
-/** Values that JSON can hold. */
-export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json | undefined };
-
 /** The results of a command: the same facts for a person and for a program. */
 export interface CommandResult {
   readonly text: string;
-  readonly json: Json;
+  readonly json: Jsonable;
 }
 
 /** The parts of a command that its file writes down. */

@@ -1,4 +1,5 @@
 /** Runs one command of a list with the terminal around it: help, results, progress, Ctrl-C, errors, exit codes. */
+import { formatJson } from "../method/json.ts";
 import { didYouMean } from "./arguments.ts";
 import type { Command } from "./command.ts";
 import { describeError, exitCodes, Interrupted, UsageError } from "./errors.ts";
@@ -78,6 +79,7 @@ export async function runProgram(commands: readonly Command[], args: readonly st
       return exitCodes.ok;
     }
     const result = await command.execute(rest, {
+      typed: args,
       signal: controller.signal,
       onProgress: (step) => progress.update(step),
       note: (line) => {
@@ -86,7 +88,7 @@ export async function runProgram(commands: readonly Command[], args: readonly st
       },
     });
     progress.finish();
-    print(result.asJson ? JSON.stringify(result.json, null, 2) : result.text);
+    print(result.asJson ? formatJson(result.json) : result.text);
     return exitCodes.ok;
   } catch (error) {
     return report(controller.signal.aborted ? controller.signal.reason : error);

@@ -10,7 +10,9 @@ export type Site = "gate" | "up" | "down";
 
 /** Neurons whose pre-activation (`gate`, `up`) or output (`down`) is set to zero in one layer. */
 export interface Mask {
+  /** Counted from 0. */
   readonly layer: number;
+  /** The projection that is masked. */
   readonly site: Site;
   /** Neuron indices, ascending, without repeats. */
   readonly neurons: Uint32Array;
@@ -35,7 +37,9 @@ export type Objective = "max-logit" | "max-logit-moving" | "choice" | "gold" | "
 
 /** Nodes and weights of an integration rule on [0,1]; the weights sum to 1. */
 export interface QuadratureRule {
+  /** Points alpha on the path, ascending `[A]`. */
   readonly nodes: Float64Array;
+  /** Weight of each node `[A]`. */
   readonly weights: Float64Array;
 }
 
@@ -43,7 +47,9 @@ export interface QuadratureRule {
 export interface Progress {
   /** What is being done, such as `score` or `evaluate`. */
   readonly stage: string;
+  /** Units done so far. */
   readonly done: number;
+  /** Units in all. */
   readonly total: number;
   /** The unit of `done` and `total`, such as `examples` or `waves`. */
   readonly unit: string;
@@ -53,6 +59,7 @@ export interface Progress {
 export interface RunOptions {
   /** Stops the work at the next wave; the call rejects with the signal's reason. */
   readonly signal?: AbortSignal;
+  /** Called as the work goes on. */
   readonly onProgress?: (progress: Progress) => void;
 }
 
@@ -60,12 +67,15 @@ export interface RunOptions {
 export interface Pair {
   /** Index into the examples given. */
   readonly example: number;
+  /** The layer whose path is integrated. */
   readonly layer: number;
 }
 
+/** How to attribute. */
 export interface AttributeOptions extends RunOptions {
   /** Which (example, layer) pairs; all of them by default. With `path: "joint"` an example's layers must all be there. */
   readonly pairs?: readonly Pair[];
+  /** Nodes and weights along the path. */
   readonly rule: QuadratureRule;
   /** Default `gate`. */
   readonly site?: Site;
@@ -89,6 +99,7 @@ export interface PairAttribution extends Pair {
   readonly targetToken: number;
 }
 
+/** What to measure. */
 export interface ActivationOptions extends RunOptions {
   /**
    * Neurons to trace: for each, h[t] at every prompt position of every example is returned.
@@ -113,15 +124,19 @@ export interface ActivationStatistics {
 
 /** What ran the work, for `run.json` and reports. */
 export interface EngineInfo {
+  /** Which engine. */
   readonly kind: "webgpu" | "reference";
   /** Adapter description, or `float64 reference`. */
   readonly adapter: string;
+  /** Further facts, such as sizes and features used. */
   readonly details: Readonly<Record<string, string | number | boolean>>;
 }
 
 /** A model ready to be measured. Calls must not overlap: await one before the next. */
 export interface Engine {
+  /** The model's shapes and constants. */
   readonly config: ModelConfig;
+  /** What runs the work. */
   readonly info: EngineInfo;
 
   /**
@@ -144,6 +159,7 @@ export interface Engine {
   /** Integrated Gradients of (example, layer) pairs, in the order of `options.pairs`. */
   attribute(examples: readonly Example[], options: AttributeOptions): Promise<PairAttribution[]>;
 
+  /** Statistics of h over all prompt positions of all examples, per layer. */
   activations(examples: readonly Example[], options?: ActivationOptions): Promise<ActivationStatistics>;
 
   /** All logits `[V]` at the last prompt position, per intervention and example: `result[intervention][example]`. */

@@ -42,7 +42,9 @@ export interface PlanModel {
 
 /** Which neurons are switched off. An empty list of masks is the unmodified model. */
 export interface Plan {
-  readonly version: typeof planVersion;
+  /** Version of the format. */
+  readonly version: 1;
+  /** What it fits. */
   readonly model: PlanModel;
   /** Ascending by layer, then by site in the order gate, up, down; at most one per layer and site. */
   readonly masks: readonly PlanMask[];

@@ -9,10 +9,10 @@ import type { QuadratureRule } from "../engine/engine.ts";
  * - `left`, `right`: left or right ends of A equal intervals
  * - `trapezoid`: A points from 0 to 1 with half weight at both ends
  */
-export const ruleNames = ["gauss-legendre", "midpoint", "left", "right", "trapezoid"] as const;
+export const ruleNames: readonly RuleName[] = ["gauss-legendre", "midpoint", "left", "right", "trapezoid"];
 
 /** Name of an integration rule. */
-export type RuleName = typeof ruleNames[number];
+export type RuleName = "gauss-legendre" | "midpoint" | "left" | "right" | "trapezoid";
 
 /** The largest number of nodes a rule may have. */
 export const maxRuleNodes = 512;

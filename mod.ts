@@ -1,0 +1,82 @@
+/**
+ * Secateur finds and prunes the neurons of a large language model that drive confident but wrong answers.
+ *
+ * It scores every feed-forward neuron by Integrated Gradients on a few labelled examples, searches for the layer and
+ * the fraction of its highest-scored neurons whose removal helps most, and applies the plan as a mask or writes it as a
+ * new checkpoint. The kernels are WGSL and run on any WebGPU adapter; a float64 reference engine runs without one.
+ *
+ * Every name that takes a GPU takes yours: `openEngine(checkpoint, { device })`.
+ *
+ * @example Score, search, and compare the plan with the unmodified model
+ * ```ts
+ * import { evaluate, loadTask, loadTokenizer, openCheckpoint, openEngine } from "@secateur/secateur";
+ * import { planFromSearch, planToIntervention, scoreNeurons, searchGrid } from "@secateur/secateur";
+ *
+ * const tokenizer = await loadTokenizer("examples/demo/model");
+ * const task = await loadTask("examples/demo/task/demo.yaml", { tokenizer });
+ * const adaptation = await task.sample("adaptation", { count: 10, seed: 0 });
+ * const test = await task.examples("test", { limit: 20 });
+ *
+ * const checkpoint = await openCheckpoint("examples/demo/model");
+ * const engine = await openEngine(checkpoint);
+ * const { scores } = await scoreNeurons(engine, adaptation);
+ * const plan = planFromSearch(engine.config, await searchGrid(engine, adaptation, scores));
+ * const interventions = [[], planToIntervention(plan)];
+ * const [unpruned, pruned] = await evaluate(engine, test, { interventions });
+ * console.log(unpruned.scores.acc.accuracy, pruned.scores.acc.accuracy);
+ * await engine.close();
+ * await checkpoint.close();
+ * ```
+ *
+ * @module
+ */
+
+export { openCheckpoint, openCheckpointFrom } from "./src/checkpoint/open.ts";
+export { writePrunedCheckpoint } from "./src/checkpoint/prune_checkpoint.ts";
+export { loadTokenizer } from "./src/tasks/tokenizer.ts";
+export { loadTask } from "./src/tasks/task.ts";
+export { openEngine } from "./src/engine/open.ts";
+export { NoAdapterError } from "./src/gpu/device.ts";
+export { scoreNeurons } from "./src/method/score.ts";
+export { planFromSearch, searchGrid } from "./src/method/search.ts";
+export { createPlan, planToIntervention } from "./src/method/plan.ts";
+export { evaluate } from "./src/method/evaluate.ts";
+export { runPipeline } from "./src/method/pipeline.ts";
+export { runRedraws } from "./src/method/redraws.ts";
+export { readPlan, readScores, writePlan, writeScores } from "./src/method/files.ts";
+
+export type * from "./src/checkpoint/byte_source.ts";
+export type * from "./src/checkpoint/checkpoint.ts";
+export type * from "./src/checkpoint/model_config.ts";
+export type { CheckpointSources } from "./src/checkpoint/open.ts";
+export type { NeuronMask, PrunedCheckpoint, PruneOptions } from "./src/checkpoint/prune_checkpoint.ts";
+export type * from "./src/engine/engine.ts";
+export type { OpenEngineOptions } from "./src/engine/open.ts";
+export type { WebGpuEngineOptions } from "./src/engine/webgpu.ts";
+export type { CompletenessError, PathCompleteness } from "./src/method/completeness.ts";
+export type { EvaluateOptions, Evaluation } from "./src/method/evaluate.ts";
+export type { SampleFilter } from "./src/method/filter.ts";
+export type { NeuronScores, Normalisation } from "./src/method/neuron_scores.ts";
+export type {
+  PipelineInput,
+  PipelineResult,
+  PlanningInput,
+  PlanningOptions,
+  PlanningResult,
+  Plans,
+  TestResults,
+} from "./src/method/pipeline.ts";
+export type { Plan, PlanMask, PlanModel } from "./src/method/plan.ts";
+export type { Provenance } from "./src/method/provenance.ts";
+export type { RuleName } from "./src/method/quadrature.ts";
+export type { Ranking } from "./src/method/rank.ts";
+export type { Arm, Redraw, RedrawInput, RedrawResult, Spread } from "./src/method/redraws.ts";
+export type { ScoreOptions, ScoreResult, ScoreSettings } from "./src/method/score.ts";
+export type { SavedScores } from "./src/method/scores_file.ts";
+export type { Configuration, SearchOptions, SearchResult, SearchSettings } from "./src/method/search.ts";
+export type { ChoiceRequest } from "./src/tasks/example_builder.ts";
+export type { Example } from "./src/tasks/example.ts";
+export type { SampleOptions, Sampling } from "./src/tasks/sample.ts";
+export type { Metric, Score } from "./src/tasks/scoring.ts";
+export type { LoadTaskOptions, Selection, Task } from "./src/tasks/task.ts";
+export type { EncodeOptions, LoadTokenizerOptions, Tokenizer } from "./src/tasks/tokenizer.ts";

@@ -1,0 +1,62 @@
+/** `secateur eval`: accuracy of a checkpoint, as it is or with a plan applied as a mask. */
+import { evaluate as evaluateExamples } from "../method/evaluate.ts";
+import { readPlan, runFileNames } from "../method/files.ts";
+import { planToIntervention } from "../method/plan.ts";
+import { defineCommand } from "./command.ts";
+import { engineOptions, modelOptions, seedOptions, taskOptions, testOptions } from "./options.ts";
+import { testExamples, withSession } from "./session.ts";
+import { counted, finite, formatEngine, formatShare, formatTable } from "./text.ts";
+
+export const evaluate = defineCommand({
+  name: "eval",
+  summary: "Measure accuracy, of a checkpoint or of a plan applied to it.",
+  description:
+    "Scores every choice by its log-probability, as lm-evaluation-harness does. A plan is applied as a mask, which gives\n" +
+    "the same numbers as evaluating the pruned checkpoint.",
+  example: "eval --model examples/demo/model --task examples/demo/task/demo.yaml --plan out/demo/plan.json",
+  options: {
+    ...modelOptions,
+    ...taskOptions,
+    plan: { type: "text", placeholder: "FILE", description: `A ${runFileNames.plan} to apply.` },
+    ...testOptions,
+    ...seedOptions,
+    ...engineOptions,
+  },
+  run: (options, { signal, onProgress }) =>
+    withSession(options, async ({ engine, task }) => {
+      const plan = options.plan === undefined ? null : await readPlan(options.plan, engine.config);
+      const examples = await testExamples(task, options);
+      const interventions = [plan === null ? [] : planToIntervention(plan)];
+      const [result] = await evaluateExamples(engine, examples, { interventions, signal, onProgress });
+
+      const reported = task.metrics.map((metric) => result.scores[metric]);
+      const table = formatTable([
+        ["metric", "accuracy", "standard error", "mean margin"],
+        ...reported.map(({ metric, accuracy, standardError, meanMargin }) => [
+          metric,
+          formatShare(accuracy),
+          formatShare(standardError),
+          meanMargin.toFixed(6),
+        ]),
+      ]);
+      return {
+        text: `${task.name}, ${counted(examples.length, "example")}, ${formatEngine(engine.info)}\n${table}\n`,
+        json: {
+          task: task.name,
+          model: options.model,
+          plan: options.plan ?? null,
+          engine: { ...engine.info },
+          metrics: Object.fromEntries(reported.map(({ metric, accuracy, standardError, meanMargin }) => [
+            metric,
+            { accuracy, standardError: finite(standardError), meanMargin: finite(meanMargin) },
+          ])),
+          examples: examples.map(({ id, gold }, index) => ({
+            id,
+            gold,
+            logProbs: Array.from(result.logProbs[index], finite),
+            prediction: result.scores.acc.predictions[index],
+          })),
+        },
+      };
+    }),
+});

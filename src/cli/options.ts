@@ -1,0 +1,236 @@
+/** Options that several commands share, and what they become in the library's own words. */
+import { maxRuleNodes, ruleNames } from "../method/quadrature.ts";
+import { rankings } from "../method/rank.ts";
+import { objectives, type ScoreSettings } from "../method/score.ts";
+import { sampleFilters } from "../method/filter.ts";
+import type { SearchSettings } from "../method/search.ts";
+import { metrics } from "../tasks/scoring.ts";
+import type { OptionTable, OptionValues } from "./arguments.ts";
+
+export const modelOptions = {
+  model: { type: "text", placeholder: "DIR", required: true, description: "Folder of a Hugging Face checkpoint." },
+} as const satisfies OptionTable;
+
+export const taskOptions = {
+  task: {
+    type: "text",
+    placeholder: "FILE",
+    required: true,
+    description: "Multiple-choice task in the YAML of lm-evaluation-harness.",
+  },
+  fewshot: {
+    type: "integer",
+    min: 0,
+    max: 1000,
+    description: "Worked examples before each question, instead of the task's.",
+  },
+} as const satisfies OptionTable;
+
+export const engineOptions = {
+  engine: {
+    type: "choice",
+    choices: ["webgpu", "reference"],
+    default: "webgpu",
+    description: "What computes: kernels on a GPU (or software Vulkan), or slow float64 loops on the CPU.",
+  },
+  "memory-budget": {
+    type: "bytes",
+    description: "Device memory to stay under, such as 512MiB. Default: what the device offers.",
+  },
+} as const satisfies OptionTable;
+
+export const seedOptions = {
+  seed: {
+    type: "integer",
+    min: 0,
+    max: Number.MAX_SAFE_INTEGER,
+    default: 0,
+    description: "Seed of everything that is drawn.",
+  },
+} as const satisfies OptionTable;
+
+export const adaptationOptions = {
+  ...seedOptions,
+  "adaptation-examples": {
+    type: "integer",
+    min: 1,
+    max: 1_000_000,
+    default: 10,
+    description: "Labelled examples to draw: neurons are scored on them, and the configuration is chosen on them.",
+  },
+  "adaptation-split": {
+    type: "text",
+    placeholder: "NAME",
+    description: "Split they are drawn from. Default: the split `adaptation` if there is one, else the training split.",
+  },
+  sampling: {
+    type: "choice",
+    choices: ["plain", "balanced"],
+    default: "plain",
+    description: "Draw every row alike, or as many rows of each right choice as possible.",
+  },
+} as const satisfies OptionTable;
+
+export const selectionOptions = {
+  "selection-examples": {
+    type: "integer",
+    min: 0,
+    max: 1_000_000,
+    default: 0,
+    description: "Further examples of that split to choose the configuration on, instead of those that were scored.",
+  },
+} as const satisfies OptionTable;
+
+export const testOptions = {
+  split: { type: "text", placeholder: "NAME", description: "Split to evaluate on. Default: the task's test split." },
+  limit: {
+    type: "integer",
+    min: 1,
+    max: Number.MAX_SAFE_INTEGER,
+    description: "Evaluate only so many examples, the first ones.",
+  },
+} as const satisfies OptionTable;
+
+const layersOption = {
+  layers: { type: "integers", min: 0, max: 100_000, description: "Layers to work on, counted from 0. Default: all." },
+} as const satisfies OptionTable;
+
+const metricOption = {
+  metric: {
+    type: "choice",
+    choices: metrics,
+    description:
+      "How answers are compared: by log-probability, or by log-probability per character. Default: the task's first.",
+  },
+} as const satisfies OptionTable;
+
+export const scoreOptions = {
+  site: {
+    type: "choice",
+    choices: ["gate", "up", "down"],
+    default: "gate",
+    description: "Projection whose rows are scored and zeroed.",
+  },
+  positions: {
+    type: "choice",
+    choices: ["all", "last"],
+    default: "all",
+    description: "Prompt positions at which the path scales the projection.",
+  },
+  objective: {
+    type: "choice",
+    choices: objectives,
+    default: "max-logit",
+    description: "The number whose change is attributed, at the last prompt position.",
+  },
+  path: {
+    type: "choice",
+    choices: ["layer", "joint"],
+    default: "layer",
+    description: "Scale one layer at a time, or all together, which is cheaper and a different number.",
+  },
+  rule: {
+    type: "choice",
+    choices: ruleNames,
+    default: "gauss-legendre",
+    description: "Integration rule along the path.",
+  },
+  nodes: {
+    type: "integer",
+    min: 1,
+    max: maxRuleNodes,
+    description: "The same number of nodes for every path. Default: as many as --tolerance asks for.",
+  },
+  tolerance: {
+    type: "number",
+    min: 1e-12,
+    max: 1,
+    default: 0.01,
+    description: "Relative completeness error above which a path is integrated again with twice the nodes.",
+  },
+  "max-nodes": {
+    type: "integer",
+    min: 1,
+    max: maxRuleNodes,
+    default: 64,
+    description: "Most nodes that --tolerance may lead to.",
+  },
+  filter: {
+    type: "choice",
+    choices: sampleFilters,
+    default: "all",
+    description: "Score only examples that the unmodified model answers so.",
+  },
+  confidence: {
+    type: "number",
+    min: 0,
+    max: 0.999999,
+    default: 0.8,
+    description: "Probability among the choices above which an answer is confident, for --filter.",
+  },
+  normalise: {
+    type: "choice",
+    choices: ["none", "layer-max"],
+    default: "none",
+    description: "Divide the scores of each layer by its largest.",
+  },
+  ...layersOption,
+  ...metricOption,
+} as const satisfies OptionTable;
+
+export const searchOptions = {
+  fractions: {
+    type: "numbers",
+    min: 1e-9,
+    max: 1,
+    description: "Fractions of a layer's neurons to try. Default: 0.05 to 0.5 by 0.05.",
+  },
+  ranking: {
+    type: "choice",
+    choices: rankings,
+    default: "signed",
+    description: "Neurons to zero first: highest score, largest size, or highest score and never below zero.",
+  },
+  ...layersOption,
+  ...metricOption,
+} as const satisfies OptionTable;
+
+export const runOptions = {
+  ...adaptationOptions,
+  ...selectionOptions,
+  ...testOptions,
+  ...scoreOptions,
+  ...searchOptions,
+  "random-draws": {
+    type: "integer",
+    min: 1,
+    max: 1000,
+    default: 5,
+    description: "Random sets of neurons, as large as the chosen one, to compare with.",
+  },
+} as const satisfies OptionTable;
+
+/** What decides the scores. */
+export function scoreSettings(options: Omit<OptionValues<typeof scoreOptions>, "metric">): Partial<ScoreSettings> {
+  const { site, positions, objective, path, rule, nodes, tolerance, filter, confidence, normalise, layers } = options;
+  return {
+    site,
+    positions,
+    objective,
+    path,
+    rule,
+    nodes: nodes ?? null,
+    tolerance,
+    maxNodes: options["max-nodes"],
+    filter,
+    confidence,
+    normalise,
+    ...(layers && { layers }),
+  };
+}
+
+/** What decides the search. */
+export function searchSettings(options: Omit<OptionValues<typeof searchOptions>, "metric">): Partial<SearchSettings> {
+  const { fractions, ranking, layers } = options;
+  return { ranking, ...(fractions && { fractions }), ...(layers && { layers }) };
+}

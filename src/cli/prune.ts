@@ -1,0 +1,46 @@
+/** `secateur prune`: a copy of a checkpoint in which the planned neurons are zero. */
+import { openCheckpoint } from "../checkpoint/open.ts";
+import { writePrunedCheckpoint } from "../checkpoint/prune_checkpoint.ts";
+import { readPlan, runFileNames } from "../method/files.ts";
+import { defineCommand } from "./command.ts";
+import { modelOptions } from "./options.ts";
+import { counted } from "./text.ts";
+import { formatBytes } from "./arguments.ts";
+import { version } from "./version.ts";
+
+export const prune = defineCommand({
+  name: "prune",
+  summary: "Write a pruned copy of a checkpoint.",
+  description:
+    "The rows of the planned neurons become zero and every shape stays, so whatever opens the checkpoint opens the copy.\n" +
+    "The copy appears when it is complete; the checkpoint itself is only read.",
+  example: "prune --model examples/demo/model --plan out/demo/plan.json --out out/demo-pruned",
+  options: {
+    ...modelOptions,
+    plan: { type: "text", placeholder: "FILE", required: true, description: `A ${runFileNames.plan}.` },
+    out: { type: "text", placeholder: "DIR", required: true, description: "Folder of the copy, which must not exist." },
+    overwrite: { type: "flag", description: "Replace a checkpoint that is at --out." },
+    link: { type: "flag", description: "Share files that do not change with the checkpoint, by hard links." },
+  },
+  async run({ model, plan: planFile, out, overwrite, link }, { signal, onProgress }) {
+    const checkpoint = await openCheckpoint(model);
+    try {
+      const plan = await readPlan(planFile, checkpoint.config);
+      const written = await writePrunedCheckpoint(model, out, plan.masks, {
+        overwrite,
+        unchanged: link ? "link" : "copy",
+        note: { version, plan: plan.chosen },
+        signal,
+        onProgress: ({ bytesDone, bytesTotal }) =>
+          onProgress({ stage: "prune", done: bytesDone, total: bytesTotal, unit: "bytes" }),
+      });
+      const { zeroedRows, bytesWritten, rewritten, copied, linked, leftOut } = written;
+      return {
+        text: `${counted(zeroedRows, "neuron")} zeroed in ${out} (${formatBytes(bytesWritten)} written)\n`,
+        json: { out, zeroedRows, bytesWritten, rewritten, copied, linked, leftOut },
+      };
+    } finally {
+      await checkpoint.close();
+    }
+  },
+});

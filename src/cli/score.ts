@@ -1,0 +1,71 @@
+/** `secateur score`: Integrated Gradients of every neuron. */
+import { mkdir } from "node:fs/promises";
+import { join } from "node:path";
+import { runFileNames, writeScores } from "../method/files.ts";
+import { layerScores } from "../method/neuron_scores.ts";
+import { scoreNeurons } from "../method/score.ts";
+import { defineCommand } from "./command.ts";
+import { adaptationOptions, engineOptions, modelOptions, scoreOptions, scoreSettings, taskOptions } from "./options.ts";
+import { decidingMetric, drawExamples, withSession } from "./session.ts";
+import { counted, formatCompleteness, formatEngine, formatTable } from "./text.ts";
+
+/** Rows of the table of the highest scores. */
+const shown = 10;
+
+export const score = defineCommand({
+  name: "score",
+  summary: "Score every neuron by Integrated Gradients.",
+  description:
+    "Scales the pre-activations of one layer from 0 to their value and attributes the change of the objective to the\n" +
+    "layer's neurons, for every layer; the scores are the mean over the adaptation examples.",
+  example: "score --model examples/demo/model --task examples/demo/task/demo.yaml --out out/demo-scores",
+  options: {
+    ...modelOptions,
+    ...taskOptions,
+    out: {
+      type: "text",
+      placeholder: "DIR",
+      required: true,
+      description: `Folder for ${runFileNames.scores}; an older one is replaced.`,
+    },
+    ...adaptationOptions,
+    ...scoreOptions,
+    ...engineOptions,
+  },
+  run: (options, { signal, onProgress }) =>
+    withSession(options, async ({ engine, task, provenance }) => {
+      const { adaptation } = await drawExamples(task, options);
+      const metric = decidingMetric(task, options.metric);
+      const result = await scoreNeurons(engine, adaptation, { ...scoreSettings(options), metric, signal, onProgress });
+      const file = join(options.out, runFileNames.scores);
+      await mkdir(options.out, { recursive: true });
+      signal.throwIfAborted();
+      await writeScores(file, result, provenance);
+
+      const { scores, completenessError, nodesUsed, seconds } = result;
+      const { worst, mean, unconverged, paths } = completenessError;
+      const highest = scores.scored
+        .flatMap((layer) =>
+          Array.from(layerScores(scores, layer), (value, neuron) => ({ layer, neuron, score: value }))
+        )
+        .sort((a, b) => b.score - a.score)
+        .slice(0, shown);
+      const table = formatTable([
+        ["layer", "neuron", "score"],
+        ...highest.map(({ layer, neuron, score }) => [String(layer), String(neuron), score.toPrecision(6)]),
+      ]);
+      return {
+        text: `${counted(result.examples.length, "example")}, ${formatEngine(engine.info)}, ${seconds.toFixed(1)} s\n` +
+          `${formatCompleteness(completenessError)}\n\nHighest scores:\n${table}\n\nWritten: ${file}\n`,
+        json: {
+          file,
+          engine: { ...engine.info },
+          examples: result.examples,
+          settings: { ...result.settings },
+          completeness: { worst, mean, unconverged, paths: paths.length, nodesUsed },
+          highest,
+          seconds,
+        },
+      };
+    }),
+});

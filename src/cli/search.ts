@@ -1,0 +1,88 @@
+/** `secateur search`: which layer to prune, and how much of it. */
+import { mkdir } from "node:fs/promises";
+import { join } from "node:path";
+import { readScores, runFileNames, writeGrid, writePlan } from "../method/files.ts";
+import { compareConfigurations, planFromSearch, searchGrid } from "../method/search.ts";
+import { defineCommand } from "./command.ts";
+import {
+  adaptationOptions,
+  engineOptions,
+  modelOptions,
+  searchOptions,
+  searchSettings,
+  selectionOptions,
+  taskOptions,
+} from "./options.ts";
+import { decidingMetric, drawExamples, withSession } from "./session.ts";
+import { formatChoice, formatConfiguration, formatEngine, formatShare, formatTable } from "./text.ts";
+
+/** Rows of the table of the best configurations. */
+const shown = 10;
+
+export const search = defineCommand({
+  name: "search",
+  summary: "Choose the layer and the fraction of its neurons to prune.",
+  description:
+    "Switches off the highest-scored neurons of one layer, for every layer and fraction, and prefers higher accuracy on\n" +
+    "the adaptation examples, then higher mean margin, then fewer neurons, then the lower layer.",
+  example:
+    "search --model examples/demo/model --task examples/demo/task/demo.yaml --scores out/demo-scores/scores.safetensors --out out/demo-search",
+  options: {
+    ...modelOptions,
+    ...taskOptions,
+    scores: {
+      type: "text",
+      placeholder: "FILE",
+      required: true,
+      description: `A ${runFileNames.scores} that \`score\` wrote.`,
+    },
+    out: {
+      type: "text",
+      placeholder: "DIR",
+      required: true,
+      description: `Folder for ${runFileNames.grid} and ${runFileNames.plan}; older ones are replaced.`,
+    },
+    ...adaptationOptions,
+    ...selectionOptions,
+    ...searchOptions,
+    ...engineOptions,
+  },
+  run: (options, { signal, onProgress }) =>
+    withSession(options, async ({ engine, task, provenance }) => {
+      const { scores } = (await readScores(options.scores, engine.config)).result;
+      const { selection } = await drawExamples(task, options);
+      const metric = decidingMetric(task, options.metric);
+      const result = await searchGrid(engine, selection, scores, {
+        ...searchSettings(options),
+        metric,
+        signal,
+        onProgress,
+      });
+      const plan = planFromSearch(engine.config, result);
+      const files = [join(options.out, runFileNames.grid), join(options.out, runFileNames.plan)];
+      await mkdir(options.out, { recursive: true });
+      signal.throwIfAborted();
+      await writeGrid(files[0], result, provenance);
+      await writePlan(files[1], plan);
+
+      const best = [...result.configurations].sort(compareConfigurations).slice(0, shown);
+      const table = formatTable([
+        ["configuration", "accuracy", "mean margin"],
+        ...best.map((cell) => [formatConfiguration(cell), formatShare(cell.accuracy), cell.meanMargin.toFixed(6)]),
+      ]);
+      return {
+        text: `${formatChoice(result)}\n${formatEngine(engine.info)}, ${result.seconds.toFixed(1)} s\n\n` +
+          `Best configurations:\n${table}\n\nWritten: ${files.join(", ")}\n`,
+        json: {
+          files,
+          engine: { ...engine.info },
+          examples: result.examples,
+          settings: { ...result.settings },
+          chosen: { ...result.configurations[result.chosen] },
+          tiedOnAccuracy: result.tiedOnAccuracy,
+          configurations: result.configurations.map((cell) => ({ ...cell })),
+          seconds: result.seconds,
+        },
+      };
+    }),
+});

@@ -1,0 +1,116 @@
+/** What a command works with: a checkpoint, its tokenizer, a task and an engine, opened and closed together. */
+import type { Checkpoint } from "../checkpoint/checkpoint.ts";
+import { openCheckpoint } from "../checkpoint/open.ts";
+import type { Engine } from "../engine/engine.ts";
+import { openEngine } from "../engine/open.ts";
+import type { Provenance } from "../method/provenance.ts";
+import type { Example } from "../tasks/example.ts";
+import type { Metric } from "../tasks/scoring.ts";
+import { loadTask, type Task } from "../tasks/task.ts";
+import { loadTokenizer, type Tokenizer } from "../tasks/tokenizer.ts";
+import type { OptionValues } from "./arguments.ts";
+import { CommandError, UsageError } from "./errors.ts";
+import type { adaptationOptions, selectionOptions, testOptions } from "./options.ts";
+import { version } from "./version.ts";
+
+/** A model, a task and what computes. */
+export interface Session {
+  readonly checkpoint: Checkpoint;
+  readonly tokenizer: Tokenizer;
+  readonly task: Task;
+  readonly engine: Engine;
+  readonly provenance: Provenance;
+}
+
+/** What to open. */
+export interface SessionOptions {
+  readonly model: string;
+  readonly task: string;
+  readonly fewshot?: number | undefined;
+  readonly engine: "webgpu" | "reference" | "auto";
+  readonly "memory-budget"?: number | undefined;
+}
+
+/** Opens everything, lets `use` work with it, and closes it whatever happens. */
+export async function withSession<T>(options: SessionOptions, use: (session: Session) => Promise<T>): Promise<T> {
+  const checkpoint = await openCheckpoint(options.model);
+  try {
+    const tokenizer = await loadTokenizer(options.model);
+    // The task comes before the engine: a mistake in it shows at once, and loading weights may take long.
+    const task = await loadTask(options.task, {
+      tokenizer,
+      ...(options.fewshot !== undefined && { fewshotCount: options.fewshot }),
+    });
+    const memoryBudgetBytes = options["memory-budget"];
+    const engine = await openEngine(checkpoint, {
+      engine: options.engine,
+      ...(memoryBudgetBytes !== undefined && { memoryBudgetBytes }),
+    });
+    try {
+      const provenance = { model: options.model, task: options.task, versions: { secateur: version } };
+      return await use({ checkpoint, tokenizer, task, engine, provenance });
+    } finally {
+      await engine.close();
+    }
+  } finally {
+    await checkpoint.close();
+  }
+}
+
+/** The metric that decides: the one asked for, else the task's first. */
+export function decidingMetric(task: Task, asked: Metric | undefined): Metric {
+  return asked ?? task.metrics[0];
+}
+
+/** The split that adaptation examples are drawn from. */
+export function adaptationSplit(task: Task, asked: string | undefined): string {
+  const split = asked ?? (task.splits.includes("adaptation") ? "adaptation" : task.trainingSplit);
+  if (split === null) {
+    throw new UsageError(
+      `task ${task.name} names no training split to draw adaptation examples from`,
+      `name one of its splits with --adaptation-split: ${task.splits.join(", ")}.`,
+    );
+  }
+  if (!task.splits.includes(split)) {
+    throw new UsageError(
+      `task ${task.name} has no split ${split}`,
+      `name one of its splits with --adaptation-split: ${task.splits.join(", ")}.`,
+    );
+  }
+  return split;
+}
+
+/** The examples that neurons are scored on, and those the configuration is chosen on. */
+export async function drawExamples(
+  task: Task,
+  options: OptionValues<typeof adaptationOptions> & Partial<OptionValues<typeof selectionOptions>>,
+): Promise<{ readonly adaptation: readonly Example[]; readonly selection: readonly Example[] }> {
+  const split = adaptationSplit(task, options["adaptation-split"]);
+  const count = options["adaptation-examples"];
+  const held = options["selection-examples"] ?? 0;
+  const { seed, sampling } = options;
+  // Both come from one draw, so that they never share a row.
+  const drawn = await task.sample(split, { count: count + held, seed, sampling });
+  const adaptation = drawn.slice(0, count);
+  return { adaptation, selection: held === 0 ? adaptation : drawn.slice(count) };
+}
+
+/** The examples that nothing is chosen on. */
+export async function testExamples(
+  task: Task,
+  options: OptionValues<typeof testOptions>,
+  used: readonly Example[] = [],
+): Promise<readonly Example[]> {
+  const { limit } = options;
+  const split = options.split ?? task.evaluationSplit;
+  const examples = await task.examples(split, limit === undefined ? {} : { limit });
+  const ids = new Set(examples.map(({ id }) => id));
+  const shared = used.find(({ id }) => ids.has(id));
+  if (shared) {
+    throw new CommandError(
+      `example ${shared.id} is both an adaptation and a test example`,
+      "name different splits with --adaptation-split and --split: measuring on what was fitted proves nothing.",
+    );
+  }
+  return examples;
+}

@@ -1,0 +1,58 @@
+/** How results look on a terminal: tables, numbers, and the sentences that several commands share. */
+import type { EngineInfo } from "../engine/engine.ts";
+import type { CompletenessError } from "../method/completeness.ts";
+import type { Configuration, SearchResult } from "../method/search.ts";
+
+/** Columns under each other; the first column leans left, the others right. */
+export function formatTable(rows: readonly (readonly string[])[]): string {
+  const widths = rows[0].map((_, column) => Math.max(...rows.map((row) => row[column].length)));
+  return rows.map((row) =>
+    `  ${row.map((cell, column) => column === 0 ? cell.padEnd(widths[0]) : cell.padStart(widths[column])).join("  ")}`
+      .trimEnd()
+  ).join("\n");
+}
+
+/** An accuracy or a standard error, 4 decimals; `-` where there is none. */
+export function formatShare(value: number | null | undefined): string {
+  return value === null || value === undefined || !Number.isFinite(value) ? "-" : value.toFixed(4);
+}
+
+/** A value that JSON can hold: null where it is not finite. */
+export function finite(value: number): number | null {
+  return Number.isFinite(value) ? value : null;
+}
+
+/** `a thing`, `2 things`. */
+export function counted(count: number, noun: string): string {
+  return `${count} ${noun}${count === 1 ? "" : "s"}`;
+}
+
+/** Which engine, on what. */
+export function formatEngine({ kind, adapter }: EngineInfo): string {
+  return kind === "webgpu" ? `WebGPU on ${adapter}` : adapter;
+}
+
+/** How far the attributions are from adding up. */
+export function formatCompleteness({ worst, unconverged, paths, tolerance }: CompletenessError): string {
+  return `worst completeness error ${worst.toExponential(1)}; ${unconverged} of ${
+    counted(paths.length, "path")
+  } above ` +
+    `${tolerance}`;
+}
+
+/** A configuration in words. */
+export function formatConfiguration({ layer, fraction, neurons }: Configuration): string {
+  return layer === null
+    ? "no pruning"
+    : `layer ${layer}, ${+(100 * fraction).toFixed(2)} % (${counted(neurons, "neuron")})`;
+}
+
+/** What a search chose, and how clear the choice was. */
+export function formatChoice(result: SearchResult): string {
+  const { configurations, chosen, tiedOnAccuracy, examples } = result;
+  return `chosen: ${formatConfiguration(configurations[chosen])}, accuracy ${
+    formatShare(configurations[chosen].accuracy)
+  } on ${
+    counted(examples.length, "example")
+  }; ${tiedOnAccuracy} of ${configurations.length} configurations tied on that`;
+}

@@ -14,6 +14,7 @@ export const metrics: readonly Metric[] = ["acc", "acc_norm"];
 
 /** Accuracy of one model on a list of examples. */
 export interface Score {
+  /** How choices were compared. */
   readonly metric: Metric;
   /** Number of examples N. */
   readonly count: number;

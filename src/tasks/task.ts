@@ -31,9 +31,11 @@ export interface Selection {
 
 /** A task whose rows can be asked for. Data files are read when a split is first used. */
 export interface Task {
+  /** As the task file names it. */
   readonly name: string;
   /** `metadata.version` of the task file, or null. */
   readonly version: string | number | null;
+  /** What the task reports, the first one decides. */
   readonly metrics: readonly Metric[];
   /** Names of the splits there are files for. */
   readonly splits: readonly string[];

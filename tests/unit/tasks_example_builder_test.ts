@@ -1,0 +1,98 @@
+import { assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
+import { buildExample, type ChoiceRequest } from "../../src/tasks/example_builder.ts";
+import { loadTokenizer, type Tokenizer } from "../../src/tasks/tokenizer.ts";
+import { withFolder } from "../support/temporary_folder.ts";
+import { tinyTokenizerFiles, type TinyTokenizerOptions } from "../support/tiny_tokenizer.ts";
+
+function load(options: TinyTokenizerOptions): Promise<Tokenizer> {
+  return withFolder(tinyTokenizerFiles(options), (folder) => loadTokenizer(folder));
+}
+
+function request(context: string, choices: readonly string[], delimiter = " "): ChoiceRequest {
+  return { id: "test/0", context, choices, continuations: choices.map((choice) => delimiter + choice), gold: 0 };
+}
+
+/** Texts of the tokens of prompt and choices. */
+function split(tokenizer: Tokenizer, asked: ChoiceRequest): { prompt: string[]; choices: string[][] } {
+  const { prompt, choices } = buildExample(asked, tokenizer);
+  const texts = (ids: Uint32Array) => [...ids].map((id) => tokenizer.tokenText(id));
+  return { prompt: texts(prompt), choices: choices.map(texts) };
+}
+
+const words = ["Q", ":", " yes", " no", " yesterday", "A", " A", "be", "because", " the", "  "];
+const bare = await load({ words });
+const withBos = await load({ words, postProcessor: "front" });
+
+Deno.test("buildExample() gives one token per choice when delimiter and choice are one token", () => {
+  assertEquals(split(bare, request("Q:", ["yes", "no"])), { prompt: ["Q", ":"], choices: [[" yes"], [" no"]] });
+});
+
+Deno.test("buildExample() keeps all tokens of a choice when it has several", () => {
+  assertEquals(split(bare, request("Q:", ["yes no", "noA"])), {
+    prompt: ["Q", ":"],
+    choices: [[" yes", " no"], [" no", "A"]],
+  });
+});
+
+Deno.test("buildExample() moves white space at the end of the context to the continuation", () => {
+  const expected = { prompt: ["Q", ":"], choices: [[" yes"], [" no"]] };
+  assertEquals(split(bare, request("Q: ", ["yes", "no"], "")), expected);
+  assertEquals(split(bare, request("Q:\n", ["A", "no"], "")).choices, [["\n", "A"], ["\n", "n", "o"]]);
+});
+
+Deno.test("buildExample() keeps both spaces when delimiter and choice each have one", () => {
+  assertEquals(split(bare, request("because", [" the A", " no"])), {
+    prompt: ["because"],
+    choices: [[" ", " the", " A"], [" ", " no"]],
+  });
+  assertEquals(split(bare, request("Q: ", [" A", " no"])).choices, [["  ", " A"], ["  ", " no"]]);
+});
+
+Deno.test("buildExample() puts BOS once in front of the prompt when the tokenizer adds it", () => {
+  assertEquals(split(withBos, request("Q:", ["yes", "no"])), {
+    prompt: ["<s>", "Q", ":"],
+    choices: [[" yes"], [" no"]],
+  });
+  assertEquals(split(withBos, request("<s>Q:", ["yes", "no"])).prompt, ["<s>", "Q", ":"]);
+});
+
+Deno.test("buildExample() puts the prefix token in the place of an empty context", () => {
+  const expected = { prompt: ["<s>"], choices: [[" yes"], [" no"]] };
+  assertEquals(split(bare, request("", ["yes", "no"])), expected);
+  assertEquals(split(withBos, request("", ["yes", "no"])), expected);
+  assertEquals(split(bare, request("", ["<s>A", "no"], "")), { prompt: ["<s>"], choices: [["A"], ["n", "o"]] });
+});
+
+Deno.test("buildExample() keeps white space when it is the whole context", () => {
+  assertEquals(split(bare, request("  ", ["A", "no"], "")), { prompt: ["<s>"], choices: [[" ", " A"], [" ", " no"]] });
+  assertEquals(split(withBos, request(" ", ["A", "no"], "")), { prompt: ["<s>"], choices: [[" A"], [" no"]] });
+});
+
+Deno.test("buildExample() splits at the context's own token count when a token crosses the boundary", () => {
+  // " yes" and "terday" make one token of the whole, so its second token is the first of the continuation.
+  assertEquals(split(bare, request("Q yes", ["terday A", "terday the A"], "")), {
+    prompt: ["Q", " yes"],
+    choices: [[" A"], [" the", " A"]],
+  });
+});
+
+Deno.test("buildExample() throws when a continuation adds no token", () => {
+  const error = assertThrows(() => buildExample(request("Q yes", ["terday", " A"], ""), bare), RangeError);
+  assertStringIncludes(error.message, 'Cannot build example test/0: choice 0, "terday", adds no token');
+});
+
+Deno.test("buildExample() throws when the context is empty and there is no prefix token", async () => {
+  const none = await load({ config: { bos_token: null, eos_token: null } });
+  assertThrows(() => buildExample(request("", ["yes", "no"]), none), RangeError, "no BOS or EOS token");
+});
+
+Deno.test("buildExample() uses EOS for an empty context when there is no BOS", async () => {
+  const tokenizer = await load({ words, config: { bos_token: null } });
+  assertEquals(split(tokenizer, request("", ["yes", "no"])).prompt, ["</s>"]);
+});
+
+Deno.test("buildExample() counts code points of the choice without the delimiter", () => {
+  const { choiceCharacters, gold, id } = buildExample({ ...request("Q:", ["yes", "é🙂"]), gold: 1 }, bare);
+  assertEquals(choiceCharacters, [3, 2]);
+  assertEquals([gold, id], [1, "test/0"]);
+});

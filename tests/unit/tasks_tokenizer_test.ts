@@ -1,0 +1,143 @@
+import { assertEquals, assertRejects, assertStringIncludes, assertThrows } from "@std/assert";
+import { loadTokenizer, type LoadTokenizerOptions, type Tokenizer } from "../../src/tasks/tokenizer.ts";
+import { withFolder } from "../support/temporary_folder.ts";
+import { tinyBosId, tinyEosId, tinyTokenizerFiles, type TinyTokenizerOptions } from "../support/tiny_tokenizer.ts";
+
+function load(options: TinyTokenizerOptions = {}, loading?: LoadTokenizerOptions): Promise<Tokenizer> {
+  return withFolder(tinyTokenizerFiles(options), (folder) => loadTokenizer(folder, loading));
+}
+
+const bytes = (text: string) => [...new TextEncoder().encode(text)];
+
+Deno.test("encode() gives one token per byte or known word when the tokenizer adds no special tokens", async () => {
+  const tokenizer = await load({ words: [" yes"] });
+  assertEquals([...tokenizer.encode("a é")], bytes("a é"));
+  const yes = tokenizer.encode(" yes");
+  assertEquals(yes.length, 1);
+  assertEquals([...tokenizer.encode("no yes")], [...bytes("no"), ...yes]);
+  assertEquals([...tokenizer.encode("")], []);
+});
+
+Deno.test("encode() puts BOS in front when the post-processor does", async () => {
+  const tokenizer = await load({ postProcessor: "front" });
+  assertEquals([...tokenizer.encode("a")], [tinyBosId, 97]);
+  assertEquals([...tokenizer.encode("a", { addSpecialTokens: false })], [97]);
+  assertEquals([...tokenizer.encode("")], [tinyBosId]);
+});
+
+Deno.test("encode() adds no second BOS when the text starts with it", async () => {
+  const tokenizer = await load({ postProcessor: "front" });
+  assertEquals([...tokenizer.encode("<s>a")], [tinyBosId, 97]);
+  assertEquals([...tokenizer.encode("<s>a", { addSpecialTokens: true })], [tinyBosId, tinyBosId, 97]);
+});
+
+Deno.test("encode() follows addBosToken when it is given", async () => {
+  assertEquals([...(await load({}, { addBosToken: true })).encode("a")], [tinyBosId, 97]);
+  assertEquals([...(await load({ postProcessor: "front" }, { addBosToken: false })).encode("a")], [97]);
+});
+
+Deno.test("encode() follows add_bos_token of tokenizer_config.json only when the class is Llama's or like it", async () => {
+  const config = { add_bos_token: false, tokenizer_class: "LlamaTokenizerFast" };
+  assertEquals([...(await load({ postProcessor: "front", config })).encode("a")], [97]);
+  const other = { add_bos_token: false, tokenizer_class: "PreTrainedTokenizerFast" };
+  assertEquals([...(await load({ postProcessor: "front", config: other })).encode("a")], [tinyBosId, 97]);
+});
+
+Deno.test("decode() is the inverse of encode() when the text has spaces, quotes and other scripts", async () => {
+  const tokenizer = await load({ words: [" yes", "no"] });
+  for (const text of ["", " yes no", "don't  do\n\tit ", "é 🙂 漢字", "a . b , c"]) {
+    assertEquals(tokenizer.decode(tokenizer.encode(text)), text);
+  }
+});
+
+Deno.test("tokenText() gives the text of a token, and the spelling when it is part of a character", async () => {
+  const tokenizer = await load({ words: [" yes"] });
+  assertEquals(tokenizer.tokenText(tokenizer.encode(" yes")[0]), " yes");
+  assertEquals(tokenizer.tokenText(tinyBosId), "<s>");
+  assertEquals(tokenizer.tokenText(0xc3), "Ã");
+});
+
+Deno.test("decode() and tokenText() throw when an id is outside the vocabulary", async () => {
+  const tokenizer = await load();
+  assertEquals(tokenizer.vocabularySize, 258);
+  assertThrows(() => tokenizer.decode([97, 258]), RangeError, "Cannot decode token 258");
+  assertThrows(() => tokenizer.tokenText(-1), RangeError, "Cannot decode token -1");
+});
+
+Deno.test("encode() throws when neither a character nor the unknown token is in the vocabulary", async () => {
+  const files = tinyTokenizerFiles();
+  const json = JSON.parse(files["tokenizer.json"]);
+  delete json.model.vocab["z"];
+  json.model.unk_token = "<unk>";
+  files["tokenizer.json"] = JSON.stringify(json);
+  const tokenizer = await withFolder(files, (folder) => loadTokenizer(folder));
+  const error = assertThrows(() => tokenizer.encode("lazy"), RangeError);
+  assertStringIncludes(error.message, 'Cannot encode "lazy": "<unk>" is not in the vocabulary');
+});
+
+Deno.test("loadTokenizer() finds BOS and EOS when they are text, objects, or only in special_tokens_map.json", async () => {
+  const ids = ({ bosId, eosId, prefixId }: Tokenizer) => [bosId, eosId, prefixId];
+  assertEquals(ids(await load()), [tinyBosId, tinyEosId, tinyBosId]);
+  assertEquals(ids(await load({ config: { bos_token: { content: "<s>" } } })), [tinyBosId, tinyEosId, tinyBosId]);
+  assertEquals(ids(await load({ config: { bos_token: null } })), [null, tinyEosId, tinyEosId]);
+  assertEquals(ids(await load({ config: { bos_token: null, eos_token: null } })), [null, null, null]);
+  const files = tinyTokenizerFiles({ config: { bos_token: undefined, eos_token: undefined } });
+  files["special_tokens_map.json"] = JSON.stringify({ bos_token: { content: "</s>" } });
+  assertEquals(ids(await withFolder(files, (folder) => loadTokenizer(folder))), [tinyEosId, null, tinyEosId]);
+});
+
+/** A change to the files, and what the error must say. */
+const broken: readonly [string, (files: Record<string, string>) => void, string][] = [
+  ["tokenizer.json is missing", (files) => delete files["tokenizer.json"], "save_pretrained"],
+  [
+    "tokenizer_config.json is missing",
+    (files) => delete files["tokenizer_config.json"],
+    "tokenizer_config.json (ENOENT)",
+  ],
+  ["tokenizer.json is no JSON", (files) => files["tokenizer.json"] = "{", "Cannot parse"],
+  ["tokenizer.json is a list", (files) => files["tokenizer.json"] = "[]", "expected a JSON object"],
+  ["there is no model", (files) => files["tokenizer.json"] = "{}", 'an object under "model"'],
+  ["there is no vocabulary", (files) => files["tokenizer.json"] = '{"model":{"type":"BPE"}}', "model.vocab"],
+  ["the special token map is no JSON", (files) => files["special_tokens_map.json"] = "?", "special_tokens_map.json"],
+  ["the EOS token is a number", (files) => files["tokenizer_config.json"] = '{"eos_token":2}', "eos_token is 2"],
+  [
+    "the BOS token is not in the vocabulary",
+    (files) => files["tokenizer_config.json"] = '{"bos_token":"<b>"}',
+    '"<b>"',
+  ],
+  ["the model drops merges at random", (files) => {
+    files["tokenizer.json"] = files["tokenizer.json"].replace('"dropout":null', '"dropout":0.1');
+  }, "model.dropout is 0.1"],
+  ["the pre-tokenizer is unknown", (files) => {
+    files["tokenizer.json"] = files["tokenizer.json"].replace(
+      '"pre_tokenizer":{"type":"ByteLevel"',
+      '"pre_tokenizer":{"type":"Nope"',
+    );
+  }, "Unknown PreTokenizer type: Nope"],
+  [
+    "EOS ends every text",
+    (files) => Object.assign(files, tinyTokenizerFiles({ postProcessor: "both" })),
+    "after the text",
+  ],
+  ["the configuration adds EOS", (files) => {
+    const config = { add_eos_token: true, tokenizer_class: "LlamaTokenizer" };
+    Object.assign(files, tinyTokenizerFiles({ config }));
+  }, "add_eos_token is true"],
+];
+
+for (const [what, change, expected] of broken) {
+  Deno.test(`loadTokenizer() says what is wrong when ${what}`, async () => {
+    const files = tinyTokenizerFiles();
+    change(files);
+    const error = await assertRejects(() => withFolder(files, (folder) => loadTokenizer(folder)), Error);
+    assertStringIncludes(error.message, expected);
+  });
+}
+
+Deno.test("loadTokenizer() throws when BOS is asked for and there is none", async () => {
+  await assertRejects(
+    () => load({ config: { bos_token: null } }, { addBosToken: true }),
+    RangeError,
+    "names no bos_token",
+  );
+});

@@ -22,6 +22,7 @@ export const defaultConfidence = 0.8;
 
 /** How examples are filtered. */
 export interface FilterOptions extends RunOptions {
+  /** Which examples are kept. */
   readonly filter: SampleFilter;
   /** By which metric `correct` and `incorrect` judge. */
   readonly metric: Metric;

@@ -46,6 +46,7 @@ const gridSchema = record({
 export interface SavedGrid {
   /** As it was written, with `seconds` 0, which is not stored. */
   readonly result: SearchResult;
+  /** What was searched, with which versions. */
   readonly provenance: Provenance;
 }
 

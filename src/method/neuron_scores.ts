@@ -4,6 +4,7 @@ import type { Site } from "../engine/engine.ts";
 
 /** Scores of the neurons of one site. */
 export interface NeuronScores {
+  /** Whose neurons they are. */
   readonly site: Site;
   /** L of the model. */
   readonly layers: number;

@@ -40,6 +40,7 @@ export interface PlanningOptions extends RunOptions {
 
 /** What `makePlans` works on. */
 export interface PlanningInput extends PlanningOptions {
+  /** The model. */
   readonly engine: Engine;
   /** The labelled examples that neurons are scored on. */
   readonly adaptation: readonly Example[];
@@ -57,6 +58,7 @@ export interface PlanningInput extends PlanningOptions {
 
 /** A plan and the baselines that switch off as many neurons. */
 export interface Plans {
+  /** What the search chose. */
   readonly pruned: Plan;
   /** The neurons of lowest score at the chosen layer, as many. */
   readonly lowest: Plan;
@@ -68,10 +70,13 @@ export interface Plans {
 
 /** What `makePlans` found. */
 export interface PlanningResult {
+  /** Scores of the adaptation examples. */
   readonly scored: ScoreResult;
+  /** The search over those scores. */
   readonly searched: SearchResult;
   /** The search over a random order of neurons; null if not asked for. */
   readonly randomSearched: SearchResult | null;
+  /** The chosen plan and its baselines. */
   readonly plans: Plans;
 }
 
@@ -83,16 +88,21 @@ export interface PipelineInput extends PlanningInput {
 
 /** How the unmodified model, the plan and its baselines answer the test examples. */
 export interface TestResults {
+  /** The unmodified model. */
   readonly unpruned: Evaluation;
+  /** The chosen plan. */
   readonly pruned: Evaluation;
+  /** The neurons of lowest score. */
   readonly lowest: Evaluation;
   /** One per random draw. */
   readonly random: readonly Evaluation[];
+  /** The plan that a search over a random order chose; null if not asked for. */
   readonly randomSearched: Evaluation | null;
 }
 
 /** What `runPipeline` found. */
 export interface PipelineResult extends PlanningResult {
+  /** Answers to the test examples. */
   readonly test: TestResults;
   /** Wall time of each stage. */
   readonly seconds: {

@@ -1,5 +1,5 @@
 /** Where results come from: written into every file of a run. */
-import { dictionary, record, text } from "./schema.ts";
+import { dictionary, record, type Schema, text } from "./schema.ts";
 
 /** What was measured, with which versions. */
 export interface Provenance {
@@ -12,4 +12,4 @@ export interface Provenance {
 }
 
 /** Reads a provenance. */
-export const provenanceSchema = record({ model: text, task: text, versions: dictionary(text) });
+export const provenanceSchema: Schema<Provenance> = record({ model: text, task: text, versions: dictionary(text) });

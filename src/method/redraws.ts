@@ -10,9 +10,11 @@ import type { Configuration } from "./search.ts";
 
 /** What `runRedraws` works on. */
 export interface RedrawInput extends PlanningOptions {
+  /** The model. */
   readonly engine: Engine;
   /** The examples that adaptation examples are drawn from. */
   readonly pool: readonly Example[];
+  /** The examples that nothing is chosen on. */
   readonly test: readonly Example[];
   /** Number of redraws, at least 1. */
   readonly redraws: number;
@@ -31,17 +33,23 @@ export type Arm = "unpruned" | "pruned" | "lowest" | "random" | "randomSearched"
 
 /** Mean and sample standard deviation (divisor n - 1; null for a single value). */
 export interface Spread {
+  /** Arithmetic mean. */
   readonly mean: number;
+  /** Null for a single value. */
   readonly standardDeviation: number | null;
 }
 
 /** One redraw. */
 export interface Redraw {
+  /** Seed of its examples and of its random neurons. */
   readonly seed: number;
   /** Positions in the pool of the adaptation examples, in the order drawn. */
   readonly rows: readonly number[];
+  /** What its search chose. */
   readonly chosen: Configuration;
+  /** Configurations that its search found equally accurate, the chosen one included. */
   readonly tiedOnAccuracy: number;
+  /** Of all its paths. */
   readonly worstCompletenessError: number;
   /** Test accuracy by the metric of the search; arms that were not asked for are missing. */
   readonly accuracy: Readonly<Partial<Record<Arm, number>>>;
@@ -49,6 +57,7 @@ export interface Redraw {
 
 /** What `runRedraws` found. */
 export interface RedrawResult {
+  /** In the order of their seeds. */
   readonly redraws: readonly Redraw[];
   /** Test accuracy over the redraws; arms that were not asked for are missing. */
   readonly accuracy: Readonly<Partial<Record<Arm, Spread>>>;

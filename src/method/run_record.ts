@@ -87,6 +87,7 @@ export type RunRecord = Infer<typeof runSchema>;
 
 /** What only the caller of a run knows. */
 export interface RunCircumstances {
+  /** What is run, with which versions. */
   readonly provenance: Provenance;
   /** When the run started, ISO 8601. */
   readonly startedAt: string;

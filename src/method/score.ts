@@ -66,9 +66,11 @@ export interface ScoreResult {
   readonly examples: readonly string[];
   /** For each example used, the token that M looks at. */
   readonly targets: Uint32Array;
+  /** How far the attributions are from what they must add up to, path by path. */
   readonly completenessError: CompletenessError;
   /** Sum of nodes over all paths and attempts: the forward and backward passes paid for. */
   readonly nodesUsed: number;
+  /** The options with their defaults filled in. */
   readonly settings: ScoreSettings;
   /** Wall time. */
   readonly seconds: number;

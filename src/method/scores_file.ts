@@ -42,6 +42,7 @@ const completenessSchema = record({ worst: number, mean: number, unconverged: in
 export interface SavedScores {
   /** As it was written, with `seconds` 0 and without `perExample`, which are not stored. */
   readonly result: ScoreResult;
+  /** What was scored, with which versions. */
   readonly provenance: Provenance;
 }
 

@@ -44,7 +44,9 @@ export interface Configuration {
 
 /** What the search found. */
 export interface SearchResult {
+  /** Whose neurons were switched off. */
   readonly site: Site;
+  /** The options with their defaults filled in. */
   readonly settings: SearchSettings;
   /** Ids of the examples the configurations were measured on. */
   readonly examples: readonly string[];

@@ -129,7 +129,7 @@ export async function makePlans(input: PlanningInput): Promise<PlanningResult> {
   const run = runOptionsOf(input);
   // Scoring may take hours: what would fail after it fails now.
   const { layers } = resolveScoreSettings(input.score ?? {}, engine);
-  resolveSearchSettings(input.search ?? {}, engine, input.scored?.scores.scored ?? layers);
+  resolveSearchSettings(input.search ?? {}, engine, input.scored?.scores ?? { scored: layers });
   checkSelectionExamples(selection);
 
   const scored = input.scored ?? await scoreNeurons(engine, adaptation, { ...input.score, ...run });

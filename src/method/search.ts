@@ -79,14 +79,14 @@ function descending(a: number, b: number): number {
 /**
  * Fills in the defaults of the options and checks them.
  *
- * @param scored The layers that were scored, or will be.
+ * @param scores The scores, or at least which layers will have some.
  * @throws {RangeError} If a layer is not among them, the fractions are empty, repeated or not in (0,1], or the ranking or
  * the metric is unknown.
  */
 export function resolveSearchSettings(
   options: Partial<SearchSettings>,
   engine: Pick<Engine, "config">,
-  scored: readonly number[],
+  { scored }: Pick<NeuronScores, "scored">,
 ): SearchSettings {
   const { fractions = defaultFractions, ranking = "signed", metric = "acc" } = options;
   if (fractions.length === 0) throw new RangeError("Cannot search over 0 fractions: expected at least one");
@@ -145,7 +145,7 @@ export async function searchGrid(
 ): Promise<SearchResult> {
   const start = performance.now();
   checkSelectionExamples(examples);
-  const settings = resolveSearchSettings(options, engine, scores.scored);
+  const settings = resolveSearchSettings(options, engine, scores);
 
   const cells = listCells(scores, settings);
   const interventions = new Map<string, Intervention>(cells.map((cell) => [cell.key, cell.intervention]));

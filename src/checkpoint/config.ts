@@ -37,7 +37,7 @@ const HARMLESS: ReadonlySet<string> = new Set(
   _name_or_path name_or_path model_name _commit_hash transformers_version is_llama_config unsloth_version unsloth_fixed
   torch_dtype dtype use_bfloat16 auto_map transformers.js_config torchscript _attn_implementation attn_implementation
   _attn_implementation_autoset _flash_attn_2_enabled chunk_size_feed_forward base_model_tp_plan base_model_pp_plan
-  tokenizer_class prefix bos_token_id eos_token_id pad_token_id unk_token_id sep_token_id cls_token_id
+  max_sequence_length model_max_length tokenizer_class prefix bos_token_id eos_token_id pad_token_id unk_token_id sep_token_id cls_token_id
   decoder_start_token_id is_decoder num_labels id2label label2id problem_type finetuning_task task_specific_params
   attention_dropout hidden_dropout embd_pdrop resid_pdrop embd_dropout resid_dropout initializer_range
   neftune_noise_alpha gradient_checkpointing

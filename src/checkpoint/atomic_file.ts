@@ -49,7 +49,8 @@ async function* pieces(content: FileContent): AsyncGenerator<Uint8Array> {
 }
 
 /**
- * Creates a file that must not exist, writes it and syncs it. Not atomic by itself: for files inside a temporary folder.
+ * Creates a file that must not exist, writes it and syncs it. Not atomic by itself: for files inside a temporary
+ * folder.
  *
  * @returns Bytes written.
  * @throws {Error} With code `EEXIST` if the path exists.

@@ -6,7 +6,8 @@ import { syncFolder, temporarySibling } from "./atomic_file.ts";
 /**
  * Decides whether a folder may be written at `target`.
  *
- * @param marker A file that a folder must have to be replaced: a guard against a mistyped path that names something else.
+ * @param marker A file that a folder must have to be replaced: a guard against a mistyped path that names something
+ * else.
  * @returns Whether there is an older folder to replace.
  * @throws {RangeError} If something is there and may not be replaced.
  */
@@ -27,8 +28,8 @@ async function mustReplace(target: string, overwrite: boolean, marker: string): 
 
 /**
  * Writes a folder atomically: a kill at any moment leaves the target absent, or as it was, or complete; what was being
- * written stays beside it under a `.partial` name (see `removeLeftovers`). When an older folder is replaced there is one
- * moment, between two renames, at which it is found only under such a name.
+ * written stays beside it under a `.partial` name (see `removeLeftovers`). When an older folder is replaced there is
+ * one moment, between two renames, at which it is found only under such a name.
  *
  * @param target Its parent folders are created.
  * @param marker A file that an older folder must have to be replaced.

@@ -15,7 +15,9 @@ const MOST_LAYERS = 10_000;
 const WIDEST_HEAD = 2 ** 16;
 const LARGEST_TENSOR = 2 ** 40;
 
-/** Fields of every family that have one supported value, whatever the family. `[]`: the field must be absent or null. */
+/**
+ * Fields of every family that have one supported value, whatever the family. `[]`: the field must be absent or null.
+ */
 const FIXED: Readonly<Record<string, readonly (string | number | boolean)[]>> = {
   hidden_act: ["silu", "swish"],
   quantization_config: [],
@@ -37,10 +39,10 @@ const HARMLESS: ReadonlySet<string> = new Set(
   _name_or_path name_or_path model_name _commit_hash transformers_version is_llama_config unsloth_version unsloth_fixed
   torch_dtype dtype use_bfloat16 auto_map transformers.js_config torchscript _attn_implementation attn_implementation
   _attn_implementation_autoset _flash_attn_2_enabled chunk_size_feed_forward base_model_tp_plan base_model_pp_plan
-  max_sequence_length model_max_length tokenizer_class prefix bos_token_id eos_token_id pad_token_id unk_token_id sep_token_id cls_token_id
+  tokenizer_class prefix bos_token_id eos_token_id pad_token_id unk_token_id sep_token_id cls_token_id
   decoder_start_token_id is_decoder num_labels id2label label2id problem_type finetuning_task task_specific_params
   attention_dropout hidden_dropout embd_pdrop resid_pdrop embd_dropout resid_dropout initializer_range
-  neftune_noise_alpha gradient_checkpointing
+  neftune_noise_alpha gradient_checkpointing max_sequence_length model_max_length
   use_cache do_sample temperature top_k top_p typical_p max_length min_length max_new_tokens early_stopping num_beams
   num_beam_groups num_return_sequences diversity_penalty repetition_penalty length_penalty no_repeat_ngram_size
   encoder_no_repeat_ngram_size bad_words_ids forced_bos_token_id forced_eos_token_id suppress_tokens
@@ -138,6 +140,7 @@ function readWindows(fields: Fields, family: Family, layers: number): (number | 
 
 /** A configuration, and the tensors a checkpoint must have to fit it. */
 export interface ParsedConfig {
+  /** What the engines need to know. */
   readonly config: ModelConfig;
   /** Shapes as stored, by tensor name. */
   readonly tensors: ReadonlyMap<string, readonly number[]>;

@@ -21,9 +21,13 @@ export type LayerWeight =
   | "up"
   | "down";
 
-/** A tensor of a layer: its name after `model.layers.N.`, and the weights it holds, one below the other along its rows. */
+/**
+ * A tensor of a layer: its name after `model.layers.N.`, and the weights it holds, one below the other along its rows.
+ */
 export interface LayerTensor {
+  /** Such as `mlp.gate_proj.weight`. */
   readonly name: string;
+  /** Top rows first; several where the family fuses them. */
   readonly holds: readonly LayerWeight[];
 }
 
@@ -43,8 +47,11 @@ export interface Family {
   readonly modelType: string;
   /** The entry of `architectures`. */
   readonly architecture: string;
+  /** Every tensor that each layer has. */
   readonly layerTensors: readonly LayerTensor[];
+  /** Scalings of the rotary frequencies that its configuration may ask for. */
   readonly ropeTypes: readonly RopeType[];
+  /** Which layers have a sliding window. */
   readonly window: WindowRule;
   /** What transformers assumes for fields that the file may leave out. */
   readonly defaults: {

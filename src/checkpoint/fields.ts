@@ -18,6 +18,8 @@ export class Fields {
   readonly #read = new Set<string>();
 
   /**
+   * Starts with no field read.
+   *
    * @param what Named in errors, such as `config.json`.
    * @param prefix Put before field names in errors, such as `rope_scaling.`.
    */

@@ -1,4 +1,7 @@
-/** Where the weights of a model are: which tensors a checkpoint has, their shapes, and the rows that belong to each weight. */
+/**
+ * Where the weights of a model are: which tensors a checkpoint has, their shapes, and the rows that belong to each
+ * weight.
+ */
 import type { Family, LayerWeight } from "./families.ts";
 import type { LayerWeightRefs, ModelConfig, WeightRef } from "./model_config.ts";
 
@@ -19,8 +22,8 @@ const FINAL_NORM = "model.norm.weight";
 export const HEAD_TENSOR = "lm_head.weight";
 
 /**
- * Tensors that may be there and are not weights: rotary frequencies, which early checkpoints stored although they follow
- * from the configuration.
+ * Tensors that may be there and are not weights: rotary frequencies, which early checkpoints stored although they
+ * follow from the configuration.
  */
 const DERIVED = /^model\.(layers\.\d+\.self_attn\.)?rotary_emb\.inv_freq$/;
 
@@ -94,7 +97,9 @@ export function weightRefs(
   };
 }
 
-/** The tensors a checkpoint of this family must have, with their shapes as stored: `[rows, columns]`, vectors `[rows]`. */
+/**
+ * The tensors a checkpoint of this family must have, with their shapes as stored: `[rows, columns]`, vectors `[rows]`.
+ */
 export function expectedTensors(family: Family, config: ModelConfig): Map<string, readonly number[]> {
   const shapes = layerShapes(config);
   const expected = new Map<string, readonly number[]>([

@@ -128,8 +128,8 @@ function matchTensors(
 }
 
 /**
- * A tied checkpoint may repeat its embedding as LM head. Readers differ in which of the two they take, which is harmless
- * only while they are equal.
+ * A tied checkpoint may repeat its embedding as LM head. Readers differ in which of the two they take, which is
+ * harmless only while they are equal.
  */
 async function checkRepeatedHead(
   sources: CheckpointSources,
@@ -211,13 +211,13 @@ class OpenCheckpoint implements Checkpoint {
 }
 
 /**
- * Opens a checkpoint from byte sources. Only headers are read now. Closing the checkpoint closes the sources; when opening
- * fails they stay open and belong to the caller.
+ * Opens a checkpoint from byte sources. Only headers are read now. Closing the checkpoint closes the sources; when
+ * opening fails they stay open and belong to the caller.
  *
  * @throws {SyntaxError} If a file is malformed.
  * @throws {TypeError} If a field of the configuration has the wrong type.
- * @throws {RangeError} If the configuration is not supported, or its tensors are missing, surplus, of another shape, of a
- * type that is not computed with, or in two files; the message names them.
+ * @throws {RangeError} If the configuration is not supported, or its tensors are missing, surplus, of another shape,
+ * of a type that is not computed with, or in two files; the message names them.
  */
 export async function openCheckpointFrom(sources: CheckpointSources): Promise<Checkpoint> {
   const { config, tensors: expected } = parseConfig(sources.config);
@@ -257,8 +257,8 @@ export async function findWeightFiles(folder: string): Promise<{ index?: Uint8Ar
 }
 
 /**
- * Opens the checkpoint in a folder: `config.json` with `model.safetensors`, or with shards and their index. The files are
- * opened for reading only, and their tensors are read when asked for.
+ * Opens the checkpoint in a folder: `config.json` with `model.safetensors`, or with shards and their index. The files
+ * are opened for reading only, and their tensors are read when asked for.
  *
  * @throws {SyntaxError} As `openCheckpointFrom`.
  * @throws {TypeError} As `openCheckpointFrom`.

@@ -30,9 +30,9 @@ export interface PruneOptions {
   /** Replace a checkpoint that is already at the target. Default false: then it is an error. */
   readonly overwrite?: boolean;
   /**
-   * How files that do not change get to the target. `copy` (default): the two checkpoints are independent. `link`: hard
-   * links, which take no space, but writing into such a file later changes both checkpoints; where links are not possible
-   * the file is copied.
+   * How files that do not change get to the target. `copy` (default): the two checkpoints are independent. `link`:
+   * hard links, which take no space, but writing into such a file later changes both checkpoints; where links are not
+   * possible the file is copied.
    */
   readonly unchanged?: "copy" | "link";
   /** What to record beside the masks in the metadata of rewritten files, such as where the plan came from. */
@@ -120,8 +120,8 @@ function zeroRanges(checkpoint: Checkpoint, masks: readonly NeuronMask[]): Map<s
 }
 
 /**
- * Bytes of a source from `start` on, with some ranges zeroed. Every piece shares one buffer: use it before asking for the
- * next.
+ * Bytes of a source from `start` on, with some ranges zeroed. Every piece shares one buffer: use it before asking for
+ * the next.
  */
 async function* stream(source: ByteSource, start: number, zeros: readonly ZeroRange[]): AsyncGenerator<Uint8Array> {
   const buffer = new Uint8Array(Math.min(PIECE, source.size - start));

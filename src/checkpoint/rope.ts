@@ -19,6 +19,7 @@ export interface RopeContext {
 
 /** Rotary frequencies, and the length up to which they hold. */
 export interface RopeResult {
+  /** Frequencies after scaling, and the factor on cos and sin. */
   readonly rope: RopeConfig;
   /** Longest sequence for which these frequencies are the model's, in tokens. */
   readonly maxPositions: number;
@@ -52,8 +53,8 @@ function llama3Frequencies(plain: Float64Array, fields: Fields): Float64Array {
 }
 
 /**
- * LongRoPE: every frequency has a divisor of its own, one list for sequences up to the original length and one for longer
- * ones. Only the first list is used, so the model is limited to its original length.
+ * LongRoPE: every frequency has a divisor of its own, one list for sequences up to the original length and one for
+ * longer ones. Only the first list is used, so the model is limited to its original length.
  */
 function longrope(plain: Float64Array, fields: Fields, context: RopeContext): RopeResult {
   const divisors = fields.positives("short_factor", plain.length);

@@ -18,12 +18,15 @@ const PREFIX = 8;
 
 /** What the header says of one tensor. */
 export interface SafetensorsEntry {
+  /** Unique in the file. */
   readonly name: string;
   /** Type name as written, such as `BF16`; possibly one that is not known here. */
   readonly dtype: string;
+  /** Row-major; empty for a scalar. */
   readonly shape: readonly number[];
   /** Offset of its first byte in the file. */
   readonly byteOffset: number;
+  /** The bytes of its elements. */
   readonly byteLength: number;
 }
 
@@ -39,9 +42,11 @@ export interface SafetensorsHeader {
 
 /** A tensor to write. */
 export interface NewTensor {
+  /** Unique in the file. */
   readonly name: string;
   /** One of the type names of the format. */
   readonly dtype: string;
+  /** Row-major; empty for a scalar. */
   readonly shape: readonly number[];
   /** Its elements, little-endian; a typed array of the type or its bytes. */
   readonly data: ArrayBufferView;
@@ -178,7 +183,8 @@ export async function readTensorBytes(
 /**
  * Reads one tensor and widens it to f64, row-major.
  *
- * @throws {RangeError} If there is no such tensor, or its type is not one that `widenToF64` takes (named in the message).
+ * @throws {RangeError} If there is no such tensor, or its type is not one that `widenToF64` takes (named in the
+ * message).
  */
 export async function readTensorF64(
   source: ByteSource,

@@ -82,8 +82,8 @@ function build(text: string): Json {
  *
  * @param what Named in errors, such as a path.
  * @param text A string, or bytes that must be UTF-8 without a byte order mark.
- * @throws {SyntaxError} If the bytes are no UTF-8, the text is no JSON object, a name occurs twice in one object, or the
- * nesting is deeper than 64 levels.
+ * @throws {SyntaxError} If the bytes are no UTF-8, the text is no JSON object, a name occurs twice in one object, or
+ * the nesting is deeper than 64 levels.
  */
 export function parseJsonObject(what: string, text: string | Uint8Array): JsonObject {
   try {

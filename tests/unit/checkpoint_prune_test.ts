@@ -98,7 +98,7 @@ async function assertPruned(sourceFolder: string, targetFolder: string, masks: r
 }
 
 for (const name of GOLDEN_NAMES) {
-  Deno.test(`writePrunedCheckpoint() zeroes the rows of the masks and no other number when the model is ${name}`, async () => {
+  Deno.test(`writePrunedCheckpoint() zeroes the masked rows and nothing else when the model is ${name}`, async () => {
     await inFolder(async (folder) => {
       const target = join(folder, "pruned");
       const masks = [mask(1, "gate", 0, 5, 6, 89), mask(0, "up", 3, 88), mask(2, "down", 0, 47), mask(2, "gate")];
@@ -110,7 +110,7 @@ for (const name of GOLDEN_NAMES) {
   });
 }
 
-Deno.test("writePrunedCheckpoint() zeroes rows that lie across two pieces when the file is longer than one", async () => {
+Deno.test("writePrunedCheckpoint() zeroes rows across two pieces when the file is longer than one", async () => {
   await inFolder(async (folder) => {
     const source = join(folder, "source");
     await writeTinyCheckpoint(source, { layers: 1, width: 300, neurons: 3000 });

@@ -3,15 +3,7 @@
  * driver; on Linux without a GPU, Mesa's software Vulkan (llvmpipe) is enough.
  */
 import { readFile } from "node:fs/promises";
-
-/**
- * Environment of every process that touches WebGPU. On Linux only Vulkan is wanted: left alone, a machine without a
- * Vulkan driver silently gets OpenGL, which lacks features the kernels use.
- */
-export function webgpuEnvironment(): Record<string, string> {
-  if (Deno.build.os !== "linux" || Deno.env.get("DENO_WEBGPU_BACKEND")) return {};
-  return { DENO_WEBGPU_BACKEND: "vulkan" };
-}
+import { webgpuEnvironment } from "../src/cli/webgpu_environment.ts";
 
 /** A short description of the adapter a fresh process gets, or null where there is none. */
 export async function probeAdapter(): Promise<string | null> {

@@ -2,7 +2,8 @@
  * The test command: makes sure of an adapter, runs every test and every documentation example, and closes with a line
  * `N passed, N failed`. Arguments go to `deno test` (paths, `--filter=NAME`, ...); paths replace the default ones.
  */
-import { ensureAdapter, installationAdvice, webgpuEnvironment } from "./adapter.ts";
+import { webgpuEnvironment } from "../src/cli/webgpu_environment.ts";
+import { ensureAdapter, installationAdvice } from "./adapter.ts";
 
 const defaultPaths = ["tests/", "mod.ts"];
 

@@ -48,14 +48,21 @@ export function describeError(error: unknown, trace = false): Failure {
   return { code: exitCodes.failure, lines };
 }
 
+/** The code of the operating system's error behind an error, such as `ENOENT`. */
+function systemCode(error: unknown): unknown {
+  if (!(error instanceof Error)) return undefined;
+  return "code" in error ? error.code : systemCode(error.cause);
+}
+
 /** What to do about an error of the library or of the operating system. */
 function hintFor(error: Error): string {
-  const code = "code" in error ? error.code : undefined;
+  const code = systemCode(error);
   if (code === "ENOENT") return "check the path; a model is a folder with config.json, a task is a .yaml file.";
   if (code === "EACCES" || code === "EPERM") {
     return "check the permissions of that path, or write elsewhere with --out.";
   }
   if (code === "ENOSPC") return "free some space, or write elsewhere with --out.";
+  if (error.name === "NoAdapterError") return "install a Vulkan driver, or compute on the CPU with --engine reference.";
   if (error.name === "GPUOutOfMemoryError") return "lower --memory-budget, or use an adapter with more memory.";
   if (error instanceof RangeError || error instanceof SyntaxError || error instanceof TypeError) {
     return "change what the message names; SECATEUR_TRACE=1 shows where it was noticed.";

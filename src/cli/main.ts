@@ -7,9 +7,9 @@ import { prune } from "./prune.ts";
 import { run } from "./run.ts";
 import { score } from "./score.ts";
 import { search } from "./search.ts";
+import { webgpuEnvironment } from "./webgpu_environment.ts";
 
-// Left alone, a Linux machine without a Vulkan driver gets OpenGL, which lacks features the kernels use. This must
-// happen before the first adapter is asked for.
-if (Deno.build.os === "linux" && !Deno.env.has("DENO_WEBGPU_BACKEND")) Deno.env.set("DENO_WEBGPU_BACKEND", "vulkan");
+// Before the first adapter is asked for: drivers are looked for once.
+for (const [name, value] of Object.entries(webgpuEnvironment())) Deno.env.set(name, value);
 
 Deno.exit(await runProgram([run, score, search, prune, evaluate, info, demo], Deno.args));

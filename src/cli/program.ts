@@ -4,6 +4,7 @@ import { didYouMean } from "./arguments.ts";
 import type { Command } from "./command.ts";
 import { describeError, exitCodes, Interrupted, UsageError } from "./errors.ts";
 import { ProgressLine } from "./progress.ts";
+import { version } from "./version.ts";
 
 /** The program's own help. */
 function programHelp(commands: readonly Command[]): string {
@@ -69,9 +70,17 @@ export async function runProgram(commands: readonly Command[], args: readonly st
   Deno.addSignalListener("SIGINT", interrupt);
   try {
     const [name, ...rest] = args;
-    if (name === undefined || name === "--help" || name === "-h" || name === "help") {
+    if (name === undefined) {
+      console.error(programHelp(commands));
+      return exitCodes.usage;
+    }
+    if (name === "--help" || name === "-h" || name === "help") {
       print(programHelp(commands));
-      return name === undefined ? exitCodes.usage : exitCodes.ok;
+      return exitCodes.ok;
+    }
+    if (name === "--version") {
+      print(version);
+      return exitCodes.ok;
     }
     const command = findCommand(commands, name);
     if (rest.includes("--help") || rest.includes("-h")) {

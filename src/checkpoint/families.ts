@@ -83,6 +83,19 @@ const SEPARATE: readonly LayerTensor[] = [
   { name: "mlp.down_proj.weight", holds: ["down"] },
 ];
 
+/** What the Qwen families share. */
+const QWEN = {
+  ropeTypes: ["default", "linear", "llama3"],
+  window: "upper-layers",
+  defaults: {
+    max_position_embeddings: 32_768,
+    rms_norm_eps: 1e-6,
+    num_key_value_heads: 32,
+    sliding_window: 4096,
+    max_window_layers: 28,
+  },
+} as const satisfies Partial<Family>;
+
 /** Every family that Secateur computes. */
 export const FAMILIES: readonly Family[] = [
   {
@@ -117,15 +130,7 @@ export const FAMILIES: readonly Family[] = [
       { name: "self_attn.k_proj.bias", holds: ["kBias"] },
       { name: "self_attn.v_proj.bias", holds: ["vBias"] },
     ],
-    ropeTypes: ["default", "linear", "llama3"],
-    window: "upper-layers",
-    defaults: {
-      max_position_embeddings: 32_768,
-      rms_norm_eps: 1e-6,
-      num_key_value_heads: 32,
-      sliding_window: 4096,
-      max_window_layers: 28,
-    },
+    ...QWEN,
     fixed: { use_mrope: [false] },
   },
   {
@@ -136,16 +141,8 @@ export const FAMILIES: readonly Family[] = [
       { name: "self_attn.q_norm.weight", holds: ["qNorm"] },
       { name: "self_attn.k_norm.weight", holds: ["kNorm"] },
     ],
-    ropeTypes: ["default", "linear", "llama3"],
-    window: "upper-layers",
-    defaults: {
-      max_position_embeddings: 32_768,
-      rms_norm_eps: 1e-6,
-      num_key_value_heads: 32,
-      head_dim: 128,
-      sliding_window: 4096,
-      max_window_layers: 28,
-    },
+    ...QWEN,
+    defaults: { ...QWEN.defaults, head_dim: 128 },
     fixed: { attention_bias: [false] },
   },
   {

@@ -1,19 +1,9 @@
 import { assertEquals, assertMatch, assertRejects } from "@std/assert";
-import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { removeLeftovers, temporarySibling, writeFileAtomic, writeNewFile } from "../../src/checkpoint/atomic_file.ts";
+import { withFolder } from "../support/temporary_folder.ts";
 import { writeFolderAtomic } from "../../src/checkpoint/atomic_folder.ts";
-
-/** Runs a test in a folder of its own. */
-async function inFolder(work: (folder: string) => Promise<void>): Promise<void> {
-  const folder = await mkdtemp(join(tmpdir(), "atomic-"));
-  try {
-    await work(folder);
-  } finally {
-    await rm(folder, { recursive: true });
-  }
-}
 
 async function* broken(): AsyncGenerator<Uint8Array> {
   yield await Promise.resolve(Uint8Array.of(1, 2));
@@ -21,7 +11,7 @@ async function* broken(): AsyncGenerator<Uint8Array> {
 }
 
 Deno.test("writeFileAtomic() writes text, bytes and pieces, and replaces an older file", async () => {
-  await inFolder(async (folder) => {
+  await withFolder({}, async (folder) => {
     const path = join(folder, "x.json");
     await writeFileAtomic(path, "ä");
     assertEquals(new Uint8Array(await readFile(path)), Uint8Array.of(0xc3, 0xa4));
@@ -34,7 +24,7 @@ Deno.test("writeFileAtomic() writes text, bytes and pieces, and replaces an olde
 });
 
 Deno.test("writeFileAtomic() keeps the older file and leaves nothing behind when the content breaks off", async () => {
-  await inFolder(async (folder) => {
+  await withFolder({}, async (folder) => {
     const path = join(folder, "x");
     await assertRejects(() => writeFileAtomic(path, broken()), Error, "the source broke");
     assertEquals(await readdir(folder), []);
@@ -46,7 +36,7 @@ Deno.test("writeFileAtomic() keeps the older file and leaves nothing behind when
 });
 
 Deno.test("writeFileAtomic() throws when the path is a folder or its folder is missing", async () => {
-  await inFolder(async (folder) => {
+  await withFolder({}, async (folder) => {
     await mkdir(join(folder, "sub"));
     await assertRejects(() => writeFileAtomic(join(folder, "sub"), "x"), RangeError, "it is a folder");
     await assertRejects(() => writeFileAtomic(join(folder, "absent", "x"), "x"));
@@ -55,7 +45,7 @@ Deno.test("writeFileAtomic() throws when the path is a folder or its folder is m
 });
 
 Deno.test("writeNewFile() throws when the file exists, and leaves it alone", async () => {
-  await inFolder(async (folder) => {
+  await withFolder({}, async (folder) => {
     const path = join(folder, "x");
     assertEquals(await writeNewFile(path, "abc"), 3);
     await assertRejects(() => writeNewFile(path, "d"), Error, "exist");
@@ -64,7 +54,7 @@ Deno.test("writeNewFile() throws when the file exists, and leaves it alone", asy
 });
 
 Deno.test("removeLeftovers() deletes what temporarySibling() named and nothing else", async () => {
-  await inFolder(async (folder) => {
+  await withFolder({}, async (folder) => {
     const [file, sub] = [
       temporarySibling(join(folder, "scores.safetensors")),
       temporarySibling(join(folder, "pruned")),
@@ -82,7 +72,7 @@ Deno.test("removeLeftovers() deletes what temporarySibling() named and nothing e
 });
 
 Deno.test("writeFolderAtomic() makes the folder appear when it is filled, and parents as needed", async () => {
-  await inFolder(async (folder) => {
+  await withFolder({}, async (folder) => {
     const target = join(folder, "a", "b");
     const result = await writeFolderAtomic(target, "mark", false, async (temporary) => {
       await writeFile(join(temporary, "mark"), "1");
@@ -96,7 +86,7 @@ Deno.test("writeFolderAtomic() makes the folder appear when it is filled, and pa
 });
 
 Deno.test("writeFolderAtomic() leaves things as they were when filling fails", async () => {
-  await inFolder(async (folder) => {
+  await withFolder({}, async (folder) => {
     const target = join(folder, "t");
     const fail = async (temporary: string) => {
       await writeFile(join(temporary, "half"), "1");
@@ -112,7 +102,7 @@ Deno.test("writeFolderAtomic() leaves things as they were when filling fails", a
 });
 
 Deno.test("writeFolderAtomic() replaces only what it is asked to, and only a folder of the same kind", async () => {
-  await inFolder(async (folder) => {
+  await withFolder({}, async (folder) => {
     const target = join(folder, "t");
     const fill = (temporary: string) => writeFile(join(temporary, "mark"), "new");
     await mkdir(target);
@@ -129,7 +119,7 @@ Deno.test("writeFolderAtomic() replaces only what it is asked to, and only a fol
 });
 
 Deno.test("writeFolderAtomic() does not replace a folder that appeared while filling", async () => {
-  await inFolder(async (folder) => {
+  await withFolder({}, async (folder) => {
     const target = join(folder, "t");
     await assertRejects(
       () =>

@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
+import { Buffer } from "node:buffer";
 import { readFileSync } from "node:fs";
-import { cp, mkdtemp, rename, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { cp, rename, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { ByteSource } from "../../src/checkpoint/byte_source.ts";
 import type { WeightRef } from "../../src/checkpoint/model_config.ts";
@@ -9,6 +9,7 @@ import { openCheckpoint, openCheckpointFrom, parseIndex } from "../../src/checkp
 import { encodeSafetensors, type NewTensor, readSafetensorsHeader } from "../../src/checkpoint/safetensors.ts";
 import { memorySource, openFileSource } from "../../src/checkpoint/sources.ts";
 import { GOLDEN_NAMES, goldenFolder, type GoldenName, loadGolden } from "../support/golden.ts";
+import { withFolder } from "../support/temporary_folder.ts";
 
 for (const name of GOLDEN_NAMES) {
   Deno.test(`openCheckpoint() gives the embedding rows that enter layer 0 when the model is ${name}`, async () => {
@@ -44,10 +45,7 @@ async function parts(name: GoldenName) {
 }
 
 function encode(name: string, tensors: Iterable<NewTensor>): ByteSource {
-  const pieces = encodeSafetensors([...tensors]);
-  const bytes = new Uint8Array(pieces.reduce((sum, piece) => sum + piece.length, 0));
-  pieces.reduce((at, piece) => (bytes.set(piece, at), at + piece.length), 0);
-  return memorySource(name, bytes);
+  return memorySource(name, Buffer.concat(encodeSafetensors([...tensors])));
 }
 
 /** Opens tensors in memory: one file, or with an index several. */
@@ -214,8 +212,7 @@ Deno.test("readRows() throws when rows, target or reference do not fit", async (
 });
 
 Deno.test("openCheckpoint() says what it expected when the folder has no checkpoint", async () => {
-  const folder = await mkdtemp(join(tmpdir(), "open-"));
-  try {
+  await withFolder({}, async (folder) => {
     await assertRejects(() => openCheckpoint(join(folder, "absent")), RangeError, "config.json");
     await cp(join(goldenFolder("llama_sharded_bf16"), "config.json"), join(folder, "config.json"));
     await assertRejects(
@@ -228,14 +225,11 @@ Deno.test("openCheckpoint() says what it expected when the folder has no checkpo
     await cp(goldenFolder("llama_sharded_bf16"), folder, { recursive: true });
     await rename(join(folder, "model-00002-of-00003.safetensors"), join(folder, "x"));
     await assertRejects(() => openCheckpoint(folder), RangeError, "model-00002-of-00003.safetensors");
-  } finally {
-    await rm(folder, { recursive: true });
-  }
+  });
 });
 
 Deno.test("openFileSource() serves concurrent reads, refuses ranges outside, and notices a file cut short", async () => {
-  const folder = await mkdtemp(join(tmpdir(), "source-"));
-  try {
+  await withFolder({}, async (folder) => {
     const path = join(folder, "x");
     const words = Uint32Array.from({ length: 50_000 }, (_, i) => i);
     await writeFile(path, new Uint8Array(words.buffer));
@@ -253,9 +247,7 @@ Deno.test("openFileSource() serves concurrent reads, refuses ranges outside, and
     await source.close();
     await assertRejects(() => source.readInto(0, new Uint8Array(1)));
     await assertRejects(() => openFileSource(folder));
-  } finally {
-    await rm(folder, { recursive: true });
-  }
+  });
 });
 
 Deno.test("memorySource() refuses ranges outside the bytes", async () => {

@@ -1,20 +1,6 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { createHash } from "node:crypto";
-import {
-  cp,
-  link,
-  mkdir,
-  mkdtemp,
-  readdir,
-  readFile,
-  rename,
-  rm,
-  stat,
-  symlink,
-  utimes,
-  writeFile,
-} from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { cp, link, mkdir, readdir, readFile, rename, stat, symlink, utimes, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { removeLeftovers } from "../../src/checkpoint/atomic_file.ts";
 import type { Checkpoint } from "../../src/checkpoint/checkpoint.ts";
@@ -25,17 +11,8 @@ import { readSafetensorsHeader } from "../../src/checkpoint/safetensors.ts";
 import { memorySource } from "../../src/checkpoint/sources.ts";
 import type { Mask } from "../../src/engine/engine.ts";
 import { GOLDEN_NAMES, goldenFolder, type GoldenName } from "../support/golden.ts";
+import { withFolder } from "../support/temporary_folder.ts";
 import { writeTinyCheckpoint } from "../support/tiny_checkpoint.ts";
-
-/** Runs a test in a folder of its own. */
-async function inFolder(work: (folder: string) => Promise<void>): Promise<void> {
-  const folder = await mkdtemp(join(tmpdir(), "prune-"));
-  try {
-    await work(folder);
-  } finally {
-    await rm(folder, { recursive: true });
-  }
-}
 
 async function bytesOf(path: string): Promise<Uint8Array> {
   return new Uint8Array(await readFile(path));
@@ -99,7 +76,7 @@ async function assertPruned(sourceFolder: string, targetFolder: string, masks: r
 
 for (const name of GOLDEN_NAMES) {
   Deno.test(`writePrunedCheckpoint() zeroes the masked rows and nothing else when the model is ${name}`, async () => {
-    await inFolder(async (folder) => {
+    await withFolder({}, async (folder) => {
       const target = join(folder, "pruned");
       const masks = [mask(1, "gate", 0, 5, 6, 89), mask(0, "up", 3, 88), mask(2, "down", 0, 47), mask(2, "gate")];
       const before = await snapshot(goldenFolder(name));
@@ -111,7 +88,7 @@ for (const name of GOLDEN_NAMES) {
 }
 
 Deno.test("writePrunedCheckpoint() zeroes rows across two pieces when the file is longer than one", async () => {
-  await inFolder(async (folder) => {
+  await withFolder({}, async (folder) => {
     const source = join(folder, "source");
     await writeTinyCheckpoint(source, { layers: 1, width: 300, neurons: 3000 });
     const all = Array.from({ length: 3000 }, (_, neuron) => neuron);
@@ -129,7 +106,7 @@ Deno.test("writePrunedCheckpoint() zeroes rows across two pieces when the file i
 });
 
 Deno.test("writePrunedCheckpoint() rewrites one shard only, and keeps its metadata, order and shapes", async () => {
-  await inFolder(async (folder) => {
+  await withFolder({}, async (folder) => {
     const source = goldenFolder("llama_sharded_bf16");
     const target = join(folder, "pruned");
     const checkpoint = await openCheckpoint(source);
@@ -159,7 +136,7 @@ Deno.test("writePrunedCheckpoint() rewrites one shard only, and keeps its metada
 });
 
 Deno.test("writePrunedCheckpoint() gives the same bytes for the same masks, in whatever order", async () => {
-  await inFolder(async (folder) => {
+  await withFolder({}, async (folder) => {
     const masks = [mask(1, "gate", 2, 7), mask(0, "down", 3), mask(1, "down", 4)];
     await writePrunedCheckpoint(goldenFolder("llama_tied_f32"), join(folder, "a"), masks);
     await writePrunedCheckpoint(goldenFolder("llama_tied_f32"), join(folder, "b"), masks.toReversed());
@@ -168,7 +145,7 @@ Deno.test("writePrunedCheckpoint() gives the same bytes for the same masks, in w
 });
 
 Deno.test("writePrunedCheckpoint() copies everything byte for byte when no neuron is masked", async () => {
-  await inFolder(async (folder) => {
+  await withFolder({}, async (folder) => {
     const report = await writePrunedCheckpoint(goldenFolder("llama_tied_f32"), join(folder, "a"), [mask(1, "gate")]);
     assertEquals([report.rewritten, report.zeroedRows], [[], 0]);
     const expected = await snapshot(goldenFolder("llama_tied_f32"));
@@ -178,7 +155,7 @@ Deno.test("writePrunedCheckpoint() copies everything byte for byte when no neuro
 });
 
 Deno.test("writePrunedCheckpoint() records what was pruned before when the source is a pruned one", async () => {
-  await inFolder(async (folder) => {
+  await withFolder({}, async (folder) => {
     const [first, second] = [join(folder, "1"), join(folder, "2")];
     await writePrunedCheckpoint(goldenFolder("llama_tied_f32"), first, [mask(0, "gate", 1)]);
     await writePrunedCheckpoint(first, second, [mask(1, "up", 2)]);
@@ -198,7 +175,7 @@ async function copyOf(name: GoldenName, folder: string): Promise<string> {
 }
 
 Deno.test("writePrunedCheckpoint() takes the tokenizer along and leaves out other forms of the model", async () => {
-  await inFolder(async (folder) => {
+  await withFolder({}, async (folder) => {
     const source = await copyOf("llama_tied_f32", folder);
     const kept = ["tokenizer.json", "vocab.txt", "additional_chat_templates/tool.jinja"];
     const other = [
@@ -219,7 +196,7 @@ Deno.test("writePrunedCheckpoint() takes the tokenizer along and leaves out othe
 });
 
 Deno.test("writePrunedCheckpoint() copies the content of symbolic links", async () => {
-  await inFolder(async (folder) => {
+  await withFolder({}, async (folder) => {
     const source = join(folder, "snapshot");
     const blobs = await copyOf("llama_tied_f32", folder);
     await mkdir(source);
@@ -237,7 +214,7 @@ Deno.test("writePrunedCheckpoint() copies the content of symbolic links", async 
 });
 
 Deno.test("writePrunedCheckpoint() shares unchanged files only when asked to link", async () => {
-  await inFolder(async (folder) => {
+  await withFolder({}, async (folder) => {
     const source = await copyOf("llama_sharded_bf16", folder);
     const inode = async (path: string) => (await stat(path)).ino;
     const copied = await writePrunedCheckpoint(source, join(folder, "copy"), [mask(3, "gate", 0)]);
@@ -260,7 +237,7 @@ Deno.test("writePrunedCheckpoint() shares unchanged files only when asked to lin
 });
 
 Deno.test("writePrunedCheckpoint() never touches the source when its files are hard links of others", async () => {
-  await inFolder(async (folder) => {
+  await withFolder({}, async (folder) => {
     const source = await copyOf("llama_tied_f32", folder);
     await link(join(source, "model.safetensors"), join(folder, "alias"));
     const path = join(source, "model.safetensors");
@@ -283,7 +260,7 @@ const wrongMasks: readonly [when: string, masks: NeuronMask[], message: string][
 
 for (const [when, masks, message] of wrongMasks) {
   Deno.test(`writePrunedCheckpoint() throws and writes nothing when ${when}`, async () => {
-    await inFolder(async (folder) => {
+    await withFolder({}, async (folder) => {
       const write = () => writePrunedCheckpoint(goldenFolder("llama_tied_f32"), join(folder, "t"), masks);
       await assertRejects(write, RangeError, message);
       assertEquals(await readdir(folder), []);
@@ -292,7 +269,7 @@ for (const [when, masks, message] of wrongMasks) {
 }
 
 Deno.test("writePrunedCheckpoint() refuses a target that exists, until told to overwrite a checkpoint", async () => {
-  await inFolder(async (folder) => {
+  await withFolder({}, async (folder) => {
     const source = goldenFolder("llama_tied_f32");
     const target = join(folder, "t");
     await writePrunedCheckpoint(source, target, [mask(0, "gate", 0)]);
@@ -311,7 +288,7 @@ Deno.test("writePrunedCheckpoint() refuses a target that exists, until told to o
 });
 
 Deno.test("writePrunedCheckpoint() refuses a target that is the source, inside it or around it", async () => {
-  await inFolder(async (folder) => {
+  await withFolder({}, async (folder) => {
     const source = await copyOf("llama_tied_f32", folder);
     await symlink(source, join(folder, "alias"));
     const before = await snapshot(folder);
@@ -327,7 +304,7 @@ Deno.test("writePrunedCheckpoint() refuses a target that is the source, inside i
 });
 
 Deno.test("writePrunedCheckpoint() leaves nothing behind when it is stopped after any piece", async () => {
-  await inFolder(async (folder) => {
+  await withFolder({}, async (folder) => {
     const source = goldenFolder("llama_sharded_bf16");
     let pieces = 0;
     await writePrunedCheckpoint(source, join(folder, "whole"), [mask(0, "gate", 0)], {
@@ -352,7 +329,7 @@ Deno.test("writePrunedCheckpoint() leaves nothing behind when it is stopped afte
 });
 
 Deno.test("writePrunedCheckpoint() leaves no target, or the older one, when the process is killed", async () => {
-  await inFolder(async (folder) => {
+  await withFolder({}, async (folder) => {
     const source = goldenFolder("llama_sharded_bf16");
     const [fresh, older] = [join(folder, "fresh"), join(folder, "older")];
     await writePrunedCheckpoint(source, older, [mask(0, "gate", 0)]);
@@ -383,7 +360,7 @@ Deno.test("writePrunedCheckpoint() leaves no target, or the older one, when the 
 });
 
 Deno.test("writePrunedCheckpoint() throws and leaves nothing when a file of the source is damaged", async () => {
-  await inFolder(async (folder) => {
+  await withFolder({}, async (folder) => {
     const source = await copyOf("llama_sharded_bf16", folder);
     const shard = join(source, "model-00003-of-00003.safetensors");
     await writeFile(shard, (await bytesOf(shard)).subarray(0, -1));

@@ -1,7 +1,7 @@
 import { assertEquals, assertRejects, assertThrows } from "@std/assert";
 import fc from "fast-check";
-import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { Buffer } from "node:buffer";
+import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import {
   encodeSafetensors,
@@ -15,15 +15,11 @@ import {
 } from "../../src/checkpoint/safetensors.ts";
 import { memorySource } from "../../src/checkpoint/sources.ts";
 import { loadGolden } from "../support/golden.ts";
+import { withFolder } from "../support/temporary_folder.ts";
 
-function join8(pieces: readonly Uint8Array[]): Uint8Array {
-  const all = new Uint8Array(pieces.reduce((sum, piece) => sum + piece.length, 0));
-  let at = 0;
-  for (const piece of pieces) {
-    all.set(piece, at);
-    at += piece.length;
-  }
-  return all;
+/** Copies pieces into one array. */
+function joined(pieces: readonly Uint8Array[]): Uint8Array {
+  return new Uint8Array(Buffer.concat(pieces));
 }
 
 /** A file with this header text and this many zero bytes of data. */
@@ -218,8 +214,8 @@ Deno.test("encodeSafetensors() gives what readSafetensorsHeader() reads, aligned
       fc.dictionary(name, fc.string({ unit: "grapheme" }), { maxKeys: 4 }),
       async (bodies, metadata) => {
         const tensors = Object.entries(bodies).map(([name, body]): NewTensor => ({ name, ...body }));
-        const bytes = join8(encodeSafetensors(tensors, metadata));
-        assertEquals(join8(encodeSafetensors(tensors.toReversed(), metadata)), bytes);
+        const bytes = joined(encodeSafetensors(tensors, metadata));
+        assertEquals(joined(encodeSafetensors(tensors.toReversed(), metadata)), bytes);
         const source = memorySource("round trip", bytes);
         const parsed = await readSafetensorsHeader(source);
         assertEquals(parsed.dataOffset % 8, 0);
@@ -239,7 +235,7 @@ Deno.test("encodeSafetensors() gives what readSafetensorsHeader() reads, aligned
 });
 
 Deno.test("readSafetensorsHeader() never accepts a file of which any byte range is cut or added", async () => {
-  const bytes = join8(encodeSafetensors([
+  const bytes = joined(encodeSafetensors([
     { name: "a", dtype: "F32", shape: [2, 2], data: Float32Array.of(1, 2, 3, 4) },
     { name: "b", dtype: "U8", shape: [3], data: Uint8Array.of(1, 2, 3) },
   ], { k: "v" }));
@@ -247,11 +243,11 @@ Deno.test("readSafetensorsHeader() never accepts a file of which any byte range 
   for (let length = 0; length < bytes.length; length++) {
     await assertRejects(() => read(bytes.slice(0, length)), SyntaxError);
   }
-  await assertRejects(() => read(join8([bytes, new Uint8Array(1)])), SyntaxError);
+  await assertRejects(() => read(joined([bytes, new Uint8Array(1)])), SyntaxError);
 });
 
 Deno.test("readSafetensorsHeader() throws SyntaxError and nothing else when random bytes of a header change", async () => {
-  const bytes = join8(
+  const bytes = joined(
     encodeSafetensors([{ name: "a", dtype: "F32", shape: [2], data: Float32Array.of(1, 2) }], { k: "v" }),
   );
   let refused = 0;
@@ -299,8 +295,7 @@ for (const [when, tensors, message] of unwritable) {
 }
 
 Deno.test("writeSafetensors() leaves one complete file, and the older one when it fails", async () => {
-  const folder = await mkdtemp(join(tmpdir(), "safetensors-"));
-  try {
+  await withFolder({}, async (folder) => {
     const path = join(folder, "scores.safetensors");
     await writeSafetensors(path, [{ name: "x", dtype: "F64", shape: [2], data: Float64Array.of(1.5, -2) }], {
       b: "2",
@@ -316,9 +311,7 @@ Deno.test("writeSafetensors() leaves one complete file, and the older one when i
     );
     assertEquals(new Uint8Array(await readFile(path)), bytes);
     assertEquals(await readdir(folder), ["scores.safetensors"]);
-  } finally {
-    await rm(folder, { recursive: true });
-  }
+  });
 });
 
 Deno.test("readTensorF64() reads the golden file as its description says", async () => {

@@ -8,6 +8,11 @@ import type { Example } from "../tasks/example.ts";
 /** The projection whose neurons are scored or zeroed. `gate` and `up` have H neurons (rows), `down` has D (its rows). */
 export type Site = "gate" | "up" | "down";
 
+/** Number of neurons that a layer of the site has: H for `gate` and `up`, D for `down`. */
+export function siteNeurons(config: ModelConfig, site: Site): number {
+  return site === "down" ? config.width : config.neurons;
+}
+
 /** Neurons whose pre-activation (`gate`, `up`) or output (`down`) is set to zero in one layer. */
 export interface Mask {
   /** Counted from 0. */

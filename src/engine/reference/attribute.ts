@@ -7,12 +7,12 @@
  * joint path it does above the first layer, because the layers below are scaled too.
  */
 import type { Example } from "../../tasks/example.ts";
-import type { AttributeOptions, PairAttribution } from "../engine.ts";
+import { type AttributeOptions, type PairAttribution, siteNeurons } from "../engine.ts";
 import { backward } from "./backward.ts";
 import { forward, type ForwardPass, logitsAt } from "./forward.ts";
 import { chooseTarget, objectiveGradient, objectiveValue, type Target } from "./objective.ts";
 import type { Pacer } from "./pacer.ts";
-import { pathScalings, siteNeurons } from "./scaling.ts";
+import { pathScalings } from "./scaling.ts";
 import type { Model } from "./weights.ts";
 
 /** The path of one example: which layers are scaled together, where, and what is differentiated. */

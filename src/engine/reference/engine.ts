@@ -18,7 +18,7 @@ import type {
 } from "../engine.ts";
 import { measureActivations } from "./activations.ts";
 import { type CleanRun, integratePath, runClean } from "./attribute.ts";
-import { checkExamples, checkInterventions, checkLayer, checkNeurons, checkPairs, checkRule } from "./checks.ts";
+import { checkExamples, checkInterventions, checkLayer, checkNeurons, checkPairs, checkRule } from "../checks.ts";
 import { choiceLogProbs } from "./choices.ts";
 import { forward, logitsAt } from "./forward.ts";
 import { objectiveValue } from "./objective.ts";

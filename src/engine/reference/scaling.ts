@@ -3,7 +3,7 @@
  * of an attribution path is the same factor alpha for every neuron.
  */
 import type { ModelConfig } from "../../checkpoint/model_config.ts";
-import type { Intervention, Site } from "../engine.ts";
+import { type Intervention, type Site, siteNeurons } from "../engine.ts";
 
 /** Factors on one site of one layer: `z[t,j] = factors[j] * preActivation[t,j]` for `t >= firstPosition`. */
 export interface Scaling {
@@ -18,11 +18,6 @@ export type Scalings = ReadonlyMap<number, readonly Scaling[]>;
 
 /** The unmodified model. */
 export const unscaled: Scalings = new Map();
-
-/** Neurons of a site: H, or D for `down`. */
-export function siteNeurons(config: ModelConfig, site: Site): number {
-  return site === "down" ? config.width : config.neurons;
-}
 
 /** The scalings that switch an intervention's neurons off at every position. */
 export function interventionScalings(config: ModelConfig, intervention: Intervention): Scalings {

@@ -1,8 +1,7 @@
 /** Checks of what callers pass, so that wrong input is an error that names it and never a silent NaN. */
-import type { ModelConfig } from "../../checkpoint/model_config.ts";
-import type { Example } from "../../tasks/example.ts";
-import type { AttributeOptions, Intervention, Pair } from "../engine.ts";
-import { siteNeurons } from "./scaling.ts";
+import type { ModelConfig } from "../checkpoint/model_config.ts";
+import type { Example } from "../tasks/example.ts";
+import { type AttributeOptions, type Intervention, type Pair, siteNeurons } from "./engine.ts";
 
 /** @throws {RangeError} If a prompt or choice is empty, too long for the model, or holds a token it does not have. */
 export function checkExamples(config: ModelConfig, examples: readonly Example[]): void {

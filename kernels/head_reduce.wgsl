@@ -1,0 +1,68 @@
+// Per row of logits[R,V]: statistics[r] = (bits of max, arg-max index, bits of log-sum-exp, 0). Smallest index wins ties.
+// One workgroup a row. statistics are overwritten.
+
+struct Params {
+  rows: u32, // R
+  vocabulary: u32, // V
+  stride: u32, // floats from row to row of logits
+  grid_x: u32,
+  first: u32, // row of statistics for row 0
+}
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> logits: array<f32>;
+@group(0) @binding(2) var<storage, read_write> statistics: array<vec4<u32>>;
+
+var<workgroup> best: array<f32, 64>;
+var<workgroup> best_index: array<u32, 64>;
+var<workgroup> sums: array<f32, 64>;
+
+@compute @workgroup_size(64)
+fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+  let row = group.y * params.grid_x + group.x;
+  let live = row < params.rows;
+  let base = row * params.stride;
+  var largest = -3.4e38;
+  var index = params.vocabulary;
+  if (live) {
+    for (var token = lane; token < params.vocabulary; token += 64u) {
+      let logit = logits[base + token];
+      if (logit > largest) {
+        largest = logit;
+        index = token;
+      }
+    }
+  }
+  best[lane] = largest;
+  best_index[lane] = index;
+  workgroupBarrier();
+  for (var half = 32u; half > 0u; half >>= 1u) {
+    if (lane < half) {
+      let other = best[lane + half];
+      let other_index = best_index[lane + half];
+      if (other > best[lane] || (other == best[lane] && other_index < best_index[lane])) {
+        best[lane] = other;
+        best_index[lane] = other_index;
+      }
+    }
+    workgroupBarrier();
+  }
+  let top = best[0];
+  var sum = 0.0;
+  if (live) {
+    for (var token = lane; token < params.vocabulary; token += 64u) {
+      sum += exp(logits[base + token] - top);
+    }
+  }
+  sums[lane] = sum;
+  workgroupBarrier();
+  for (var half = 32u; half > 0u; half >>= 1u) {
+    if (lane < half) {
+      sums[lane] += sums[lane + half];
+    }
+    workgroupBarrier();
+  }
+  if (live && lane == 0u) {
+    statistics[params.first + row] = vec4(bitcast<u32>(top), best_index[0], bitcast<u32>(top + log(sums[0])), 0u);
+  }
+}

@@ -1,0 +1,53 @@
+// h[r] = silu(alpha_gate g[source_r]) * alpha_up u[source_r], 0 for silenced neurons; shapes [R,H].  arXiv:2002.05202
+// h is overwritten.
+
+const NONE = 0xffffffffu;
+
+struct Params {
+  rows: u32, // R
+  stride: u32, // floats from row to row of g, u and h, a multiple of 8
+  grid_x: u32,
+  first: u32, // entry of `rows` for row 0
+}
+
+struct Row {
+  source: u32, // row it continues
+  alpha_gate: f32, // factors on gate, up and down outputs: 1 away from the path
+  alpha_up: f32,
+  alpha_down: f32,
+  mask: u32, // first word of the mask of silenced neurons, or NONE
+  mask_down: u32, // first word of the mask of silenced output dimensions, or NONE
+  unused0: u32,
+  unused1: u32,
+}
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> g: array<vec4<f32>>;
+@group(0) @binding(2) var<storage, read> u: array<vec4<f32>>;
+@group(0) @binding(3) var<storage, read> rows: array<Row>;
+@group(0) @binding(4) var<storage, read> masks: array<u32>;
+@group(0) @binding(5) var<storage, read_write> h: array<vec4<f32>>;
+
+// 0 where the mask silences the neuron, for four neighbouring neurons.
+fn kept(mask: u32, column: u32) -> vec4<f32> {
+  if (mask == NONE) {
+    return vec4(1.0);
+  }
+  let bits = masks[mask + (column >> 5u)] >> (column & 31u);
+  return vec4<f32>(vec4((bits & 1u), ((bits >> 1u) & 1u), ((bits >> 2u) & 1u), ((bits >> 3u) & 1u)) ^ vec4(1u));
+}
+
+@compute @workgroup_size(64)
+fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+  let index = (group.y * params.grid_x + group.x) * 64u + lane;
+  let stride = params.stride >> 2u;
+  let row = index / stride;
+  let at = index % stride;
+  if (row >= params.rows) {
+    return;
+  }
+  let entry = rows[params.first + row];
+  let z = entry.alpha_gate * g[entry.source * stride + at];
+  let silu = z / (1.0 + exp(-z));
+  h[index] = silu * (entry.alpha_up * u[entry.source * stride + at]) * kept(entry.mask, at * 4u);
+}

@@ -1,0 +1,46 @@
+// For alpha_down h, h = silu(alpha_gate g) * alpha_up u, given dh of the scaled h:  dg = alpha_gate silu'(alpha_gate g) alpha_up u alpha_down dh,
+// du = alpha_up silu(alpha_gate g) alpha_down dh,
+// silu'(z) = s(z) (1 + z (1 - s(z))), s the logistic function; shapes [R,H].  arXiv:2002.05202
+// dg takes the place of dh; du is overwritten.
+
+struct Params {
+  rows: u32, // R
+  stride: u32, // floats from row to row of all matrices, a multiple of 8
+  grid_x: u32,
+  first: u32, // entry of `rows` for row 0
+}
+
+struct Row {
+  source: u32, // row it continues
+  alpha_gate: f32, // factors on gate, up and down outputs: 1 away from the path
+  alpha_up: f32,
+  alpha_down: f32,
+  mask: u32, // first word of the mask of silenced neurons, or NONE
+  mask_down: u32, // first word of the mask of silenced output dimensions, or NONE
+  unused0: u32,
+  unused1: u32,
+}
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> g: array<vec4<f32>>;
+@group(0) @binding(2) var<storage, read> u: array<vec4<f32>>;
+@group(0) @binding(3) var<storage, read> rows: array<Row>;
+@group(0) @binding(4) var<storage, read_write> dh: array<vec4<f32>>;
+@group(0) @binding(5) var<storage, read_write> du: array<vec4<f32>>;
+
+@compute @workgroup_size(64)
+fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+  let index = (group.y * params.grid_x + group.x) * 64u + lane;
+  let stride = params.stride >> 2u;
+  let row = index / stride;
+  if (row >= params.rows) {
+    return;
+  }
+  let entry = rows[params.first + row];
+  let at = entry.source * stride + index % stride;
+  let z = entry.alpha_gate * g[at];
+  let sigmoid = 1.0 / (1.0 + exp(-z));
+  let d = dh[index] * entry.alpha_down * entry.alpha_up;
+  dh[index] = d * u[at] * (entry.alpha_gate * sigmoid * (1.0 + z * (1.0 - sigmoid)));
+  du[index] = d * (z * sigmoid);
+}

@@ -1,0 +1,409 @@
+/** The WebGPU engine: handwritten kernels, packed waves, weights in their stored type. */
+import type { Checkpoint } from "../checkpoint/checkpoint.ts";
+import type { ModelConfig } from "../checkpoint/model_config.ts";
+import { Gpu, openGpu } from "../gpu/device.ts";
+import { KernelCache } from "../gpu/kernel.ts";
+import { Memory } from "../gpu/memory.ts";
+import type { Profiler } from "../gpu/profiler.ts";
+import { Recorder } from "../gpu/recorder.ts";
+import { BufferPool } from "../model/buffers.ts";
+import type { LayerMask } from "../model/segments.ts";
+import { Sweep } from "../model/sweep.ts";
+import { type ModelWeights, uploadWeights, weightBytes } from "../model/weights.ts";
+import type { MatmulVariant, OpContext } from "../ops/context.ts";
+import { chooseMatmulVariant } from "../ops/matmul.ts";
+import type { Example } from "../tasks/example.ts";
+import { checkExamples, checkInterventions, checkLayer, checkNeurons, checkPairs, checkRule } from "./checks.ts";
+import {
+  type ActivationOptions,
+  type ActivationStatistics,
+  type AttributeOptions,
+  type Engine,
+  type EngineInfo,
+  type Intervention,
+  type Objective,
+  type Pair,
+  type PairAttribution,
+  type RunOptions,
+  siteNeurons,
+} from "./engine.ts";
+import { measureActivations } from "./webgpu/activations.ts";
+import { type PathPoint, pathRequest, type PathSettings } from "./webgpu/attribution.ts";
+import { choiceSums, type ForwardItem, forwardRequest, type ForwardWants } from "./webgpu/choices.ts";
+import { layerMasks } from "./webgpu/masks.ts";
+import { chooseTokens, type ObjectiveReading, objectiveValue } from "./webgpu/targets.ts";
+import { runWaves, type WaveLimits } from "./webgpu/waves.ts";
+
+/** How to open the WebGPU engine. */
+export interface WebGpuEngineOptions {
+  /** A device to use; it stays the caller's. By default the engine opens its own. */
+  readonly device?: GPUDevice;
+  /** Where to ask for an adapter; `navigator.gpu` by default. */
+  readonly gpu?: GPU;
+  /**
+   * Bytes of GPU memory for everything: weights and working buffers. Default: the weights and
+   * {@link DEFAULT_WORKING_BYTES}.
+   */
+  readonly memoryBudgetBytes?: number;
+  /** Matrix kernels to use; by default both are timed and the faster one runs. */
+  readonly matmulVariant?: MatmulVariant;
+  /** Called while weights are uploaded, in bytes. */
+  readonly onProgress?: RunOptions["onProgress"];
+}
+
+/** Bytes for working buffers where no memory budget is given. */
+export const DEFAULT_WORKING_BYTES = 2 ** 30;
+
+/**
+ * Uploads a checkpoint's weights to a GPU and returns the engine over it. The checkpoint stays the caller's and must stay open
+ * as long as the engine: embedding rows are read from it.
+ *
+ * @throws {NoAdapterError} If there is no WebGPU adapter.
+ * @throws {RangeError} If the weights and one unit of work do not fit the memory budget.
+ */
+export async function createWebGpuEngine(checkpoint: Checkpoint, options: WebGpuEngineOptions = {}): Promise<Engine> {
+  const gpu = await openGpu(options);
+  const memory = new Memory(gpu);
+  try {
+    const engine = await WebGpuEngine.open(checkpoint, options, gpu, memory);
+    gpu.check();
+    return engine;
+  } catch (error) {
+    memory.releaseAll();
+    gpu.close();
+    throw error;
+  }
+}
+
+/** Makes what the ops of one engine share. */
+export async function createOpContext(gpu: Gpu, memory: Memory, profiler?: Profiler): Promise<OpContext> {
+  const recorder = new Recorder(memory, profiler);
+  await recorder.open();
+  return {
+    gpu,
+    memory,
+    recorder,
+    kernels: new KernelCache(gpu),
+    matmulVariant: "tile",
+    unusedInput: await memory.allocate("unused input", 256),
+    unusedOutput: await memory.allocate("unused output", 256),
+  };
+}
+
+class WebGpuEngine implements Engine {
+  readonly config: ModelConfig;
+  readonly #context: OpContext;
+  readonly #weights: ModelWeights;
+  readonly #pool: BufferPool;
+  readonly #sweep: Sweep;
+  readonly #limits: WaveLimits;
+  #busy = false;
+  #closed = false;
+
+  static async open(checkpoint: Checkpoint, options: WebGpuEngineOptions, gpu: Gpu, memory: Memory) {
+    const { memoryBudgetBytes } = options;
+    const needed = weightBytes(checkpoint);
+    if (memoryBudgetBytes !== undefined && !(memoryBudgetBytes > needed)) {
+      throw new RangeError(
+        `Cannot open ${checkpoint.location}: its weights take ${needed} bytes, the memory budget is ${memoryBudgetBytes}`,
+      );
+    }
+    const context = await createOpContext(gpu, memory);
+    context.matmulVariant = options.matmulVariant ?? await chooseMatmulVariant(context);
+    const weights = await uploadWeights(context, checkpoint, (done, total) => {
+      options.onProgress?.({ stage: "load", done, total, unit: "bytes" });
+    });
+    const fixed = memory.liveBytes;
+    const working = memoryBudgetBytes === undefined ? DEFAULT_WORKING_BYTES : memoryBudgetBytes - fixed;
+    return new WebGpuEngine(checkpoint.config, context, weights, {
+      bytes: working,
+      bindingBytes: Math.min(gpu.limits.maxStorageBufferBindingSize, gpu.limits.maxBufferSize),
+    });
+  }
+
+  private constructor(config: ModelConfig, context: OpContext, weights: ModelWeights, limits: WaveLimits) {
+    this.config = config;
+    this.#context = context;
+    this.#weights = weights;
+    this.#limits = limits;
+    this.#pool = new BufferPool(context.memory, () => context.recorder.forgetBindGroups());
+    this.#sweep = new Sweep(context, config, weights, this.#pool);
+  }
+
+  get info(): EngineInfo {
+    return {
+      kind: "webgpu",
+      adapter: this.#context.gpu.adapter,
+      details: {
+        matmul: this.#context.matmulVariant,
+        weightBytes: this.#weights.bytes,
+        workingBudgetBytes: this.#limits.bytes,
+        peakBytes: this.#context.memory.peakBytes,
+      },
+    };
+  }
+
+  choiceLogProbs(
+    examples: readonly Example[],
+    interventions: readonly Intervention[],
+    options: RunOptions = {},
+  ): Promise<Float64Array[][]> {
+    return this.#exclusively(async () => {
+      const results = interventions.map(() => new Array<Float64Array>(examples.length));
+      await this.#forward(examples, interventions, { choices: true, signal: options.signal }, options, "evaluate", (
+        item,
+        { request, answer, result },
+      ) => {
+        const sums = choiceSums(request, answer, result);
+        requireFinite(sums, examples[item.example], interventions[item.intervention]);
+        results[item.intervention][item.example] = sums;
+      });
+      return results;
+    });
+  }
+
+  objective(
+    examples: readonly Example[],
+    interventions: readonly Intervention[],
+    options: RunOptions & { readonly objective?: Objective } = {},
+  ): Promise<Float64Array[]> {
+    return this.#exclusively(async () => {
+      const { objective = "max-logit" } = options;
+      const { targets } = await this.#clean(examples, objective, options.signal);
+      const results = interventions.map(() => new Float64Array(examples.length));
+      const tokens = targets.map(({ token, other }) => other === null ? [token] : [token, other]);
+      const wants = { choices: false, tokens, signal: options.signal };
+      await this.#forward(examples, interventions, wants, options, "objective", (item, { answer, result }) => {
+        const value = objectiveValue(objective, reading(answer.promptRow, answer.tokenPicks, result));
+        requireFinite([value], examples[item.example], interventions[item.intervention]);
+        results[item.intervention][item.example] = value;
+      });
+      return results;
+    });
+  }
+
+  logits(
+    examples: readonly Example[],
+    interventions: readonly Intervention[],
+    options: RunOptions = {},
+  ): Promise<Float32Array[][]> {
+    return this.#exclusively(async () => {
+      const results = interventions.map(() => new Array<Float32Array>(examples.length));
+      const wants = { choices: false, logits: true, signal: options.signal };
+      await this.#forward(examples, interventions, wants, options, "logits", (item, { answer, result }) => {
+        const stride = result.logits!.length / result.argmax.length;
+        const start = answer.promptRow * stride;
+        const row = result.logits!.slice(start, start + this.config.vocabularySize);
+        requireFinite(row, examples[item.example], interventions[item.intervention]);
+        results[item.intervention][item.example] = row;
+      });
+      return results;
+    });
+  }
+
+  attribute(examples: readonly Example[], options: AttributeOptions): Promise<PairAttribution[]> {
+    return this.#exclusively(async () => {
+      const { rule, site = "gate", positions = "all", objective = "max-logit", path = "layer", signal } = options;
+      const joint = path === "joint";
+      const everyLayer = Array.from({ length: this.config.layers }, (_, layer) => layer);
+      const pairs: readonly Pair[] = options.pairs ??
+        examples.flatMap((_, example) => everyLayer.map((layer) => ({ example, layer })));
+      checkExamples(this.config, examples);
+      checkRule(rule);
+      checkPairs(this.config, examples.length, pairs, joint);
+      const used = [...new Set(pairs.map((pair) => pair.example))].sort((a, b) => a - b);
+      const clean = await this.#clean(used.map((example) => examples[example]), objective, signal);
+      const slot = new Map(used.map((example, index) => [example, index]));
+      const settings: PathSettings = {
+        config: this.config,
+        examples: used.map((example) => examples[example]),
+        targets: clean.targets,
+        rule,
+        site,
+        positions,
+        objective,
+        signal,
+      };
+      const neurons = siteNeurons(this.config, site);
+      const scores = new Map<string, Float64Array>();
+      const atZero = new Map<string, number>();
+      const key = (example: number, layer: number | null) => `${example}:${layer ?? "joint"}`;
+      const paths = joint
+        ? used.map((_, example) => ({ example, layer: null }))
+        : [...pairs].map(({ example, layer }) => ({ example: slot.get(example)!, layer }));
+      const points = paths.sort((a, b) => a.example - b.example || (b.layer ?? 0) - (a.layer ?? 0))
+        .flatMap((path): PathPoint[] => [
+          { ...path, node: null },
+          ...Array.from(rule.nodes, (_, node) => ({ ...path, node })),
+        ]);
+      let done = 0;
+      const progress = () => options.onProgress?.({ stage: "score", done, total: points.length, unit: "path nodes" });
+      progress();
+      await runWaves(this.#sweep, this.#limits, points, {
+        requests: (items) => [pathRequest(settings, items, "keep"), pathRequest(settings, items, "recompute")],
+        rows: ({ example }) => positions === "last" ? 1 : settings.examples[example].prompt.length,
+        describe: ({ example, layer }) =>
+          `one path node of example ${settings.examples[example].id}, layer ${layer ?? "all"}`,
+        onWave: ({ items, request, result }) => {
+          items.forEach(({ example, layer, node }, i) => {
+            const row = request.finalRows[i];
+            const pick = settings.targets[example].other === null ? [row] : [2 * row, 2 * row + 1];
+            const value = objectiveValue(objective, reading(row, pick, result));
+            if (!Number.isFinite(value)) throw notFinite(settings.examples[example], `layer ${layer ?? "all"}`);
+            if (node === null) atZero.set(key(example, layer), value);
+          });
+          request.scored.forEach(({ example, layer }, row) => {
+            const sums = scores.get(key(example, layer)) ?? new Float64Array(neurons);
+            scores.set(key(example, layer), sums);
+            for (let j = 0; j < neurons; j++) sums[j] += result.scores[row * result.scoreStride + j];
+          });
+          done += items.length;
+          progress();
+        },
+      });
+      return pairs.map(({ example, layer }) => {
+        const index = slot.get(example)!;
+        return {
+          example,
+          layer,
+          scores: scores.get(key(index, layer))!,
+          objectiveAtOne: clean.values[index],
+          objectiveAtZero: atZero.get(key(index, joint ? null : layer))!,
+          targetToken: clean.targets[index].token,
+        };
+      });
+    });
+  }
+
+  activations(examples: readonly Example[], options: ActivationOptions = {}): Promise<ActivationStatistics> {
+    return this.#exclusively(async () => {
+      const { trace = [] } = options;
+      checkExamples(this.config, examples);
+      for (const { layer, neurons } of trace) {
+        checkLayer(this.config, layer);
+        checkNeurons(neurons, this.config.neurons, `the trace of layer ${layer}`);
+      }
+      return await measureActivations({
+        context: this.#context,
+        config: this.config,
+        sweep: this.#sweep,
+        limits: this.#limits,
+        examples,
+        options: { ...options, trace },
+      });
+    });
+  }
+
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#context.recorder.discard();
+    this.#context.memory.releaseAll();
+    this.#context.gpu.close();
+    await Promise.resolve();
+  }
+
+  /** Targets and M of the unmodified model. */
+  async #clean(examples: readonly Example[], objective: Objective, signal: AbortSignal | undefined) {
+    const tokens = examples.map(({ choices }) => choices.map((choice) => choice[0]));
+    const targets = examples.map(() => ({ token: 0, other: null as number | null }));
+    const values = new Float64Array(examples.length);
+    await this.#forward(examples, [[]], { choices: false, tokens, signal }, {}, "objective", (
+      { example },
+      { answer, result },
+    ) => {
+      const row = answer.promptRow;
+      const firstTokens = Float32Array.from(answer.tokenPicks, (pick) => result.picked[pick]);
+      const target = chooseTokens(objective, { argmax: result.argmax[row], firstTokens }, examples[example]);
+      const logitOf = (token: number | null) => {
+        if (token === null) return 0;
+        if (token === result.argmax[row]) return result.largest[row];
+        return firstTokens[tokens[example].indexOf(token)];
+      };
+      targets[example] = target;
+      values[example] = objectiveValue(objective, {
+        logit: logitOf(target.token),
+        otherLogit: logitOf(target.other),
+        largest: result.largest[row],
+        logSumExp: result.logSumExp[row],
+      });
+      requireFinite([values[example]], examples[example], []);
+    });
+    return { targets, values };
+  }
+
+  async #forward(
+    examples: readonly Example[],
+    interventions: readonly Intervention[],
+    wants: ForwardWants,
+    options: RunOptions,
+    stage: string,
+    onAnswer: (item: ForwardItem, answer: {
+      readonly request: ReturnType<typeof forwardRequest>;
+      readonly answer: ReturnType<typeof forwardRequest>["answers"][number];
+      readonly result: Awaited<ReturnType<Sweep["run"]>>;
+    }) => void,
+  ): Promise<void> {
+    checkExamples(this.config, examples);
+    checkInterventions(this.config, interventions);
+    const masks: Map<number, LayerMask>[] = interventions.map((intervention) => layerMasks(this.config, intervention));
+    const items = examples.flatMap((_, example) => interventions.map((_, intervention) => ({ example, intervention })));
+    let done = 0;
+    const progress = () => options.onProgress?.({ stage, done, total: items.length, unit: "prompts" });
+    progress();
+    await runWaves(this.#sweep, this.#limits, items, {
+      requests: (group) => [forwardRequest(this.config, examples, masks, group, wants)],
+      rows: ({ example }) => {
+        const { prompt, choices } = examples[example];
+        return choices.reduce((sum, choice) => sum + choice.length - 1, prompt.length);
+      },
+      describe: ({ example }) => `example ${examples[example].id}`,
+      onWave: ({ items: group, request, result }) => {
+        // Items are example-major and so are the answers, in the same order.
+        group.forEach((item, i) => onAnswer(item, { request, answer: request.answers[i], result }));
+        done += group.length;
+        progress();
+      },
+    });
+  }
+
+  async #exclusively<T>(work: () => Promise<T>): Promise<T> {
+    if (this.#closed) throw new TypeError("Cannot use the engine: it has been closed");
+    if (this.#busy) throw new TypeError("Cannot use the engine: another call has not finished; await it first");
+    this.#busy = true;
+    try {
+      return await work();
+    } catch (error) {
+      this.#context.recorder.discard();
+      throw error;
+    } finally {
+      this.#busy = false;
+    }
+  }
+}
+
+function reading(
+  row: number,
+  picks: readonly number[],
+  result: { picked: Float32Array; largest: Float32Array; logSumExp: Float32Array },
+): ObjectiveReading {
+  return {
+    logit: result.picked[picks[0]],
+    otherLogit: picks.length > 1 ? result.picked[picks[1]] : 0,
+    largest: result.largest[row],
+    logSumExp: result.logSumExp[row],
+  };
+}
+
+function requireFinite(values: ArrayLike<number>, example: Example, intervention: Intervention): void {
+  for (let i = 0; i < values.length; i++) {
+    if (!Number.isFinite(values[i])) {
+      const layers = [...new Set(intervention.map((mask) => mask.layer))];
+      throw notFinite(example, layers.length === 0 ? "the unmodified model" : `masks in layer ${layers.join(", ")}`);
+    }
+  }
+}
+
+function notFinite(example: Example, where: string): Error {
+  return new RangeError(`Cannot use the logits of example ${example.id} (${where}): they are not finite`);
+}

@@ -1,0 +1,110 @@
+/**
+ * Attribution work: path nodes of (example, layer) pairs as gradient variants, and the switched-off end of each path as a
+ * forward-only variant.
+ */
+import type { ModelConfig } from "../../checkpoint/model_config.ts";
+import type { Residency } from "../../model/buffers.ts";
+import { packWave } from "../../model/packing.ts";
+import type { FoldTarget, PathFactors, Segment } from "../../model/segments.ts";
+import type { WaveRequest } from "../../model/sweep.ts";
+import type { Example } from "../../tasks/example.ts";
+import type { AttributeOptions, Site } from "../engine.ts";
+import { gradientSeed, type ObjectiveTarget } from "./targets.ts";
+
+/** One point of one path: node `node` of the rule, or the switched-off end where `node` is null. */
+export interface PathPoint {
+  readonly example: number;
+  /** Layer of the path; null for the joint path, which scales every layer. */
+  readonly layer: number | null;
+  readonly node: number | null;
+}
+
+/** Everything the points of one call share. */
+export interface PathSettings extends Required<Pick<AttributeOptions, "rule" | "site" | "positions" | "objective">> {
+  readonly config: ModelConfig;
+  readonly examples: readonly Example[];
+  readonly targets: readonly ObjectiveTarget[];
+  readonly signal: AbortSignal | undefined;
+}
+
+/** A request with the places of its answers. */
+export interface PathRequest extends WaveRequest {
+  /** (example, layer) of each score row. */
+  readonly scoreRows: number;
+  readonly scored: readonly { readonly example: number; readonly layer: number }[];
+  /** Per point: its final row. */
+  readonly finalRows: readonly number[];
+}
+
+/** Packs path points into one wave. */
+export function pathRequest(settings: PathSettings, points: readonly PathPoint[], residency: Residency): PathRequest {
+  const { config, examples, targets, site, positions, rule, objective } = settings;
+  const segments: Segment[] = [];
+  const bases = new Map<number, number>();
+  for (const { example } of points) {
+    if (bases.has(example)) continue;
+    const tokens = examples[example].prompt;
+    bases.set(
+      example,
+      segments.push({ length: tokens.length, position: 0, tokens, spawn: -1, asked: [], gradient: false }) - 1,
+    );
+  }
+  const scored: { example: number; layer: number }[] = [];
+  const scoreRows = new Map<string, number>();
+  const scoreRow = (example: number, layer: number) => {
+    const key = `${example}:${layer}`;
+    if (!scoreRows.has(key)) scoreRows.set(key, scored.push({ example, layer }) - 1);
+    return scoreRows.get(key)!;
+  };
+  const indices = points.map(({ example, layer, node }) => {
+    const { length } = examples[example].prompt;
+    const base = bases.get(example)!;
+    const row = positions === "last" ? length - 1 : 0;
+    const layers = layer === null ? config.layers : 1;
+    const folds: FoldTarget[] = node === null ? [] : Array.from({ length: layers }, (_, i) => ({
+      layer: layer ?? i,
+      scoreRow: scoreRow(example, layer ?? i),
+      weight: rule.weights[node],
+    }));
+    return segments.push({
+      length: length - row,
+      position: row,
+      ...(row > 0 && { prefix: base, prefixLength: row }),
+      source: base,
+      sourceRow: row,
+      spawn: layer ?? 0,
+      factors: factors(site, node === null ? 0 : rule.nodes[node]),
+      factorLayers: layer === null ? "all" : "spawn",
+      asked: [length - row - 1],
+      gradient: node !== null,
+      folds,
+    }) - 1;
+  });
+  const wave = packWave(segments, {
+    layers: config.layers,
+    windows: config.slidingWindow,
+    foldsOutputs: site === "down",
+  });
+  const finalRows = indices.map((index) => wave.askedRows[index][0]);
+  const pointOfRow = new Map(finalRows.map((row, point) => [row, points[point]]));
+  const { outRows, outBase } = wave.layers.at(-1)!;
+  const rows = Array.from({ length: outRows }, (_, row) => targets[pointOfRow.get(row)!.example]);
+  return {
+    wave,
+    mode: { backward: scored.length > 0, residency, foldsOutputs: site === "down" },
+    picks: rows.flatMap(({ token, other }, row) =>
+      other === null ? [{ row, token }] : [{ row, token }, { row, token: other }]
+    ),
+    seeds: rows.slice(outBase).map((target) => gradientSeed(objective, target)),
+    probability: objective === "max-prob",
+    site,
+    scoreRows: scored.length,
+    scored,
+    finalRows,
+    ...(settings.signal && { signal: settings.signal }),
+  };
+}
+
+function factors(site: Site, alpha: number): PathFactors {
+  return { gate: 1, up: 1, down: 1, [site]: alpha };
+}

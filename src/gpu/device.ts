@@ -1,0 +1,110 @@
+/**
+ * One GPU device with what Secateur needs to know about it: limits, optional features, and fatal errors.
+ *
+ * WebGPU reports validation errors asynchronously and computes garbage meanwhile, so every uncaptured error marks the
+ * device as failed and the next `check()` throws it.
+ */
+
+/** How to get a device. */
+export interface OpenGpuOptions {
+  /** A device to use instead of asking for one. It stays open when the `Gpu` is closed. */
+  readonly device?: GPUDevice;
+  /** Where to ask for an adapter; `navigator.gpu` by default. */
+  readonly gpu?: GPU;
+}
+
+/** Thrown where no WebGPU adapter can be had. */
+export class NoAdapterError extends Error {
+  /** Tells this error from others by name. */
+  override name = "NoAdapterError";
+}
+
+/** Thrown when the device reported an error that makes its results untrustworthy. */
+export class GpuFailure extends Error {
+  override name = "GpuFailure";
+}
+
+/** A device, its limits and its state. */
+export class Gpu {
+  readonly device: GPUDevice;
+  /** Adapter description, such as `llvmpipe (LLVM 15.0.6, 256 bits)`. */
+  readonly adapter: string;
+  /** Whether WGSL may use subgroup operations in groups of at least eight lanes. */
+  readonly hasSubgroups: boolean;
+  readonly hasTimestamps: boolean;
+  readonly #owned: boolean;
+  #failure: Error | undefined;
+
+  constructor(device: GPUDevice, owned: boolean) {
+    this.device = device;
+    this.#owned = owned;
+    const info = device.adapterInfo;
+    this.adapter = info?.description || [info?.vendor, info?.architecture, info?.device].filter(Boolean).join(" ") ||
+      "unknown adapter";
+    this.hasSubgroups = device.features.has("subgroups") && (info?.subgroupMinSize ?? 0) >= 8;
+    this.hasTimestamps = device.features.has("timestamp-query");
+    device.addEventListener("uncapturederror", (event: Event) => {
+      event.preventDefault();
+      this.#failure ??= new GpuFailure(
+        `The GPU reported an error, so its results cannot be trusted: ${
+          (event as GPUUncapturedErrorEvent).error.message
+        }`,
+      );
+    });
+    device.lost.then((info) => {
+      if (info.reason !== "destroyed") this.#failure ??= new GpuFailure(`The GPU device was lost: ${info.message}`);
+    });
+  }
+
+  get limits(): GPUSupportedLimits {
+    return this.device.limits;
+  }
+
+  /** @throws {GpuFailure} If the device has reported an error since it was opened. */
+  check(): void {
+    if (this.#failure) throw this.#failure;
+  }
+
+  /** Destroys the device unless it was the caller's. */
+  close(): void {
+    if (this.#owned) this.device.destroy();
+  }
+}
+
+/** Limits that are raised to what the adapter offers. */
+const RAISED_LIMITS = [
+  "maxStorageBufferBindingSize",
+  "maxBufferSize",
+  "maxComputeWorkgroupStorageSize",
+  "maxComputeInvocationsPerWorkgroup",
+  "maxComputeWorkgroupSizeX",
+] as const;
+
+/**
+ * Opens a GPU device with the adapter's own limits and the optional features Secateur uses.
+ *
+ * @throws {NoAdapterError} If there is no WebGPU adapter.
+ */
+export async function openGpu(options: OpenGpuOptions = {}): Promise<Gpu> {
+  if (options.device) return new Gpu(options.device, false);
+  const gpu = options.gpu ?? (globalThis.navigator as { gpu?: GPU } | undefined)?.gpu;
+  if (!gpu) throw new NoAdapterError("Cannot use WebGPU: this runtime has no `navigator.gpu`");
+  const adapter = await gpu.requestAdapter({ powerPreference: "high-performance" });
+  if (!adapter) {
+    throw new NoAdapterError(
+      "Cannot use WebGPU: no adapter was found (on Debian, `apt-get install mesa-vulkan-drivers`)",
+    );
+  }
+  const requiredLimits: Record<string, number> = {};
+  for (const name of RAISED_LIMITS) requiredLimits[name] = adapter.limits[name];
+  const timestamps: GPUFeatureName[] = adapter.features.has("timestamp-query") ? ["timestamp-query"] : [];
+  // Deno offers subgroups without listing them, so asking is the only way to find out.
+  for (const features of [[...timestamps, "subgroups" as GPUFeatureName], timestamps]) {
+    try {
+      return new Gpu(await adapter.requestDevice({ requiredFeatures: features, requiredLimits }), true);
+    } catch (error) {
+      if (features === timestamps) throw error;
+    }
+  }
+  throw new NoAdapterError("Cannot use WebGPU: the adapter gave no device");
+}

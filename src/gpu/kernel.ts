@@ -1,0 +1,73 @@
+/**
+ * Compute pipelines made from WGSL text and override constants, cached by device.
+ *
+ * Every kernel follows one convention: `@group(0) @binding(0)` is `var<uniform> params`, the other bindings are storage
+ * buffers numbered from 1, and the entry point is `main`. The bind group layout is read off the WGSL text, so it cannot
+ * disagree with it.
+ */
+import type { Gpu } from "./device.ts";
+
+/** WGSL text and its name in labels and profiles. */
+export interface KernelSource {
+  readonly name: string;
+  readonly code: string;
+}
+
+/** Values of the kernel's `override` declarations. */
+export type KernelConstants = Readonly<Record<string, number>>;
+
+/** A compiled kernel. */
+export interface Kernel {
+  readonly name: string;
+  /** Serial number, unique on its device. */
+  readonly id: number;
+  readonly pipeline: GPUComputePipeline;
+  readonly layout: GPUBindGroupLayout;
+  /** Number of storage bindings, which follow the uniform one. */
+  readonly storageBindings: number;
+}
+
+const BINDING = /@group\(0\)\s*@binding\((\d+)\)\s*var<(uniform|storage)(?:\s*,\s*(read|read_write))?>/g;
+
+/** Compiles and caches kernels for one device. */
+export class KernelCache {
+  readonly #gpu: Gpu;
+  readonly #kernels = new Map<string, Kernel>();
+
+  constructor(gpu: Gpu) {
+    this.#gpu = gpu;
+  }
+
+  /** The pipeline of `source` with `constants`, compiled on first use. */
+  get(source: KernelSource, constants: KernelConstants = {}): Kernel {
+    const key = `${source.name}|${Object.entries(constants).map(([name, value]) => `${name}=${value}`).join(",")}`;
+    let kernel = this.#kernels.get(key);
+    if (!kernel) {
+      kernel = this.#compile(source, constants, key);
+      this.#kernels.set(key, kernel);
+    }
+    return kernel;
+  }
+
+  #compile(source: KernelSource, constants: KernelConstants, label: string): Kernel {
+    const { device } = this.#gpu;
+    const entries: GPUBindGroupLayoutEntry[] = [...source.code.matchAll(BINDING)].map(([, binding, space, access]) => ({
+      binding: Number(binding),
+      visibility: 0x4, // GPUShaderStage.COMPUTE
+      buffer: space === "uniform"
+        ? { type: "uniform", hasDynamicOffset: true }
+        : { type: access === "read_write" ? "storage" : "read-only-storage" },
+    }));
+    const layout = device.createBindGroupLayout({ label, entries });
+    const pipeline = device.createComputePipeline({
+      label,
+      layout: device.createPipelineLayout({ bindGroupLayouts: [layout] }),
+      compute: {
+        module: device.createShaderModule({ label, code: source.code }),
+        entryPoint: "main",
+        constants: { ...constants },
+      },
+    });
+    return { name: source.name, id: this.#kernels.size, pipeline, layout, storageBindings: entries.length - 1 };
+  }
+}

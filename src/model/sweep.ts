@@ -1,0 +1,329 @@
+/**
+ * The sweep: runs one wave of packed segments through all layers and back.
+ *
+ * Base segments start from embeddings; at each layer the variants spawned there join; the head reduces the asked-for rows to
+ * what is wanted; on the way back each variant's gradient is folded into scores where it was spawned and its rows leave.
+ */
+import type { ModelConfig } from "../checkpoint/model_config.ts";
+import type { Matrix, OpContext } from "../ops/context.ts";
+import { PICK_WORDS, pickLogits, reduceLogits, SEED_WORDS, seedGradient, STATISTICS_WORDS } from "../ops/head.ts";
+import { matmul, matmulBackward } from "../ops/matmul.ts";
+import { rmsnorm, rmsnormGradient } from "../ops/norm.ts";
+import {
+  type BufferPool,
+  streamBuffer,
+  strides,
+  totalBytes,
+  waveBuffers,
+  type WaveMode,
+  type WaveShape,
+} from "./buffers.ts";
+import { backwardLayer, forwardLayer, type LayerRun, recomputeLayer, type ScoreTarget } from "./layer.ts";
+import type { PackedWave } from "./packing.ts";
+import type { ModelWeights } from "./weights.ts";
+
+/** One logit to bring back: a final out row and a token. */
+export interface Pick {
+  readonly row: number;
+  readonly token: number;
+}
+
+/** Gradient of the objective with respect to the logits of one gradient row: a sum of two logits, or a probability. */
+export interface Seed {
+  readonly token: number;
+  readonly other: number;
+  readonly coefficient: number;
+  readonly otherCoefficient: number;
+}
+
+/** What a wave is asked for. */
+export interface WaveRequest {
+  readonly wave: PackedWave;
+  readonly mode: WaveMode;
+  /**
+   * Logits to bring back, ascending by row. With `probability`, pick i belongs to final out row i.
+   */
+  readonly picks: readonly Pick[];
+  /** One seed per gradient row of the final out space, in order. */
+  readonly seeds?: readonly Seed[];
+  /** Whether the objective is the probability of the seed's token. */
+  readonly probability?: boolean;
+  readonly site?: ScoreTarget["site"];
+  readonly scoreRows?: number;
+  /** Whether all logits of all final rows are to be brought back. */
+  readonly wantLogits?: boolean;
+  /** Whether to stop after the last layer: nothing is brought back, `onActivation` has seen what was wanted. */
+  readonly skipHead?: boolean;
+  readonly signal?: AbortSignal;
+  /** Called with the activations h of a layer, before its down projection. */
+  readonly onActivation?: (layer: number, h: Matrix, rows: number) => void;
+}
+
+/** What a wave brings back. */
+export interface WaveResult {
+  /** Logits of the picks. */
+  readonly picked: Float32Array;
+  /** Per final out row: largest logit, its token, log-sum-exp. */
+  readonly largest: Float32Array;
+  readonly argmax: Uint32Array;
+  readonly logSumExp: Float32Array;
+  /** `[scoreRows, padded neurons]` */
+  readonly scores: Float32Array;
+  readonly scoreStride: number;
+  /** `[rows, padded V]`, if wanted. */
+  readonly logits: Float32Array | null;
+}
+
+/** Bytes of logits computed at once, unless one row is larger. */
+const LOGIT_BYTES = 16 * 2 ** 20;
+
+/** Rows of logits that are computed at once. */
+export function logitRows(config: ModelConfig, finalRows: number, wantLogits = false): number {
+  if (wantLogits) return finalRows;
+  return Math.max(1, Math.min(finalRows, Math.floor(LOGIT_BYTES / (strides(config).logits * 4))));
+}
+
+/** Runs waves on one model. */
+export class Sweep {
+  readonly #context: OpContext;
+  readonly #config: ModelConfig;
+  readonly #weights: ModelWeights;
+  readonly #buffers: BufferPool;
+  #angles: { readonly buffer: GPUBuffer; readonly positions: number } | null = null;
+
+  constructor(context: OpContext, config: ModelConfig, weights: ModelWeights, buffers: BufferPool) {
+    this.#context = context;
+    this.#config = config;
+    this.#weights = weights;
+    this.#buffers = buffers;
+  }
+
+  /** The buffers a request needs, by name, in bytes. */
+  sizes(request: WaveRequest): Map<string, number> {
+    const columns = strides(this.#config);
+    const finalRows = request.wave.layers.at(-1)!.outRows;
+    const shape: WaveShape = {
+      ...shapeOf(request.wave),
+      scoreRows: request.scoreRows ?? 0,
+      scoreColumns: request.site === "down" ? columns.width : columns.neurons,
+      tableBytes: request.wave.tables.byteLength +
+        4 * (request.picks.length * PICK_WORDS + (request.seeds?.length ?? 0) * SEED_WORDS) + 1024,
+      logitRows: request.skipHead ? 0 : logitRows(this.#config, finalRows, request.wantLogits),
+      picks: Math.max(1, request.picks.length),
+    };
+    return waveBuffers(this.#config, shape, request.mode);
+  }
+
+  /** Runs a wave whose buffers fit `budgetBytes`. */
+  async run(request: WaveRequest, budgetBytes: number): Promise<WaveResult> {
+    const { wave, mode, signal } = request;
+    const { recorder, gpu } = this.#context;
+    const config = this.#config;
+    const buffers = this.#buffers;
+    signal?.throwIfAborted();
+    const sizes = this.sizes(request);
+    if (totalBytes(sizes) > budgetBytes) {
+      throw new RangeError(
+        `Cannot run a wave of ${wave.layers.at(-1)!.outRows} final rows: its buffers take ${
+          totalBytes(sizes)
+        } bytes, ` +
+          `the memory budget leaves ${budgetBytes}`,
+      );
+    }
+    await buffers.prepare(sizes, budgetBytes);
+    const angles = await this.#anglesFor(wave.positions);
+    const tables = buffers.get("tables");
+    const { words, picksAt, seedsAt } = requestTables(request);
+    gpu.device.queue.writeBuffer(tables, 0, words);
+    const embedded = await this.#weights.embed(wave.tokens);
+    gpu.device.queue.writeBuffer(buffers.get(streamBuffer(0, mode)), 0, embedded as Float32Array<ArrayBuffer>);
+
+    const run = (layer: number): LayerRun => ({
+      context: this.#context,
+      config,
+      layer,
+      weights: this.#weights.layers[layer],
+      nextNorm: this.#weights.layers[layer + 1]?.inputNorm ?? this.#weights.finalNorm,
+      packed: wave.layers[layer],
+      buffers,
+      mode,
+      tables,
+      angles,
+    });
+    const columns = strides(config);
+    const first = buffers.matrix(streamBuffer(0, mode), columns.width);
+    const n = buffers.matrix("n", columns.width);
+    rmsnorm(this.#context, first, this.#weights.layers[0].inputNorm, n, wave.layers[0].inRows);
+    for (let layer = 0; layer < config.layers; layer++) {
+      forwardLayer(run(layer), request.onActivation && ((h, rows) => request.onActivation!(layer, h, rows)));
+      await recorder.pace(signal);
+    }
+    if (!request.skipHead) this.#head(request, n, { tables, picksAt, seedsAt });
+    await recorder.pace(signal);
+    const scores = mode.backward
+      ? buffers.matrix("scores", request.site === "down" ? columns.width : columns.neurons)
+      : null;
+    if (scores) {
+      gpu.device.queue.writeBuffer(scores.buffer, 0, new Uint8Array(request.scoreRows! * scores.stride * 4));
+      await this.#backward(request, run, { site: request.site!, scores });
+    }
+    return await this.#readBack(request, scores);
+  }
+
+  /** Logits of all final rows in chunks: statistics, picks, and the gradient of the final norm's output. */
+  #head(
+    request: WaveRequest,
+    n: Matrix,
+    at: { readonly tables: GPUBuffer; readonly picksAt: number; readonly seedsAt: number },
+  ): void {
+    const context = this.#context;
+    const { head } = this.#weights;
+    const { outRows, outBase } = request.wave.layers.at(-1)!;
+    const logits = this.#buffers.matrix("logits", strides(this.#config).logits);
+    const statistics = this.#buffers.get("statistics");
+    const picked = this.#buffers.get("picked");
+    const vocabulary = this.#config.vocabularySize;
+    const chunk = logitRows(this.#config, outRows, request.wantLogits);
+    const pickBytes = Math.max(16, request.picks.length * PICK_WORDS * 4);
+    const picks = { buffer: at.tables, offset: at.picksAt * 4, size: Math.ceil(pickBytes / 16) * 16 };
+    const seedCount = request.seeds?.length ?? 0;
+    const seeds = { buffer: at.tables, offset: at.seedsAt * 4, size: Math.max(16, seedCount * SEED_WORDS * 4) };
+    let pick = 0;
+    for (let row = 0; row < outRows;) {
+      // A chunk is all forward-only rows or all gradient rows, because the gradient takes the place of the logits.
+      const end = row < outBase ? Math.min(outBase, row + chunk) : Math.min(outRows, row + chunk);
+      const rows = end - row;
+      matmul(context, n, head, logits, { rows, from: row });
+      reduceLogits(context, logits, vocabulary, statistics, row, rows);
+      const firstPick = pick;
+      while (pick < request.picks.length && request.picks[pick].row < end) pick++;
+      if (pick > firstPick) {
+        pickLogits(context, logits, picks, picked, { first: firstPick, count: pick - firstPick, firstRow: row });
+      }
+      if (request.mode.backward && row >= outBase) {
+        const gradientRow = row - outBase;
+        seedGradient(context, logits, vocabulary, {
+          statistics,
+          firstStatistics: row,
+          seeds,
+          firstSeed: gradientRow,
+          picked,
+          firstPicked: row,
+          probability: request.probability ?? false,
+        }, rows);
+        const dn = this.#buffers.matrix("dn", strides(this.#config).width);
+        matmulBackward(context, logits, head, dn, { rows, to: gradientRow });
+      }
+      row = end;
+    }
+  }
+
+  async #backward(request: WaveRequest, run: (layer: number) => LayerRun, target: ScoreTarget): Promise<void> {
+    const { wave, mode, signal } = request;
+    const { layers } = this.#config;
+    const { width } = strides(this.#config);
+    const top = wave.layers[layers - 1];
+    const gradients = top.outRows - top.outBase;
+    if (gradients === 0) return;
+    const x = this.#buffers.matrix(streamBuffer(layers, mode), width);
+    const dn = this.#buffers.matrix("dn", width);
+    const selected = this.#buffers.matrix("dxSelected", width);
+    rmsnormGradient(this.#context, x, dn, this.#weights.finalNorm, selected, {
+      rows: gradients,
+      from: top.outBase,
+      accumulate: false,
+    });
+    for (let layer = layers - 1; layer >= 0; layer--) {
+      const packed = wave.layers[layer];
+      if (packed.outRows === packed.outBase) break;
+      const layerRun = run(layer);
+      if (mode.residency === "recompute") recomputeLayer(layerRun);
+      const dOut = layer === layers - 1 ? selected : this.#buffers.matrix("dx", width);
+      backwardLayer(layerRun, dOut, target);
+      await this.#context.recorder.pace(signal);
+    }
+  }
+
+  async #readBack(request: WaveRequest, scores: Matrix | null): Promise<WaveResult> {
+    const rows = request.wave.layers.at(-1)!.outRows;
+    const whole = (name: string, bytes: number) => ({ buffer: this.#buffers.get(name), offset: 0, size: bytes });
+    const logitStride = strides(this.#config).logits;
+    const [statistics, picked, scoreBytes, logits] = await this.#context.recorder.read([
+      whole("statistics", rows * STATISTICS_WORDS * 4),
+      whole("picked", request.picks.length * 4),
+      scores
+        ? { buffer: scores.buffer, offset: 0, size: request.scoreRows! * scores.stride * 4 }
+        : whole("statistics", 0),
+      request.wantLogits ? whole("logits", rows * logitStride * 4) : whole("statistics", 0),
+    ]);
+    const words = new Uint32Array(statistics);
+    const floats = new Float32Array(statistics);
+    const column = (index: number) =>
+      Float32Array.from({ length: rows }, (_, row) => floats[row * STATISTICS_WORDS + index]);
+    return {
+      picked: new Float32Array(picked),
+      largest: column(0),
+      argmax: Uint32Array.from({ length: rows }, (_, row) => words[row * STATISTICS_WORDS + 1]),
+      logSumExp: column(2),
+      scores: new Float32Array(scoreBytes),
+      scoreStride: scores?.stride ?? 0,
+      logits: request.wantLogits ? new Float32Array(logits) : null,
+    };
+  }
+
+  /** The table of rotation angles for positions 0..count-1, computed in float64. */
+  async #anglesFor(count: number): Promise<GPUBuffer> {
+    if (this.#angles && this.#angles.positions >= count) return this.#angles.buffer;
+    const positions = Math.min(
+      Math.max(64, 2 ** Math.ceil(Math.log2(count))),
+      Math.max(count, this.#config.maxPositions),
+    );
+    const { inverseFrequencies, attentionFactor } = this.#config.rope;
+    const half = inverseFrequencies.length;
+    const table = new Float32Array(positions * half * 2);
+    for (let position = 0; position < positions; position++) {
+      for (let i = 0; i < half; i++) {
+        const angle = position * inverseFrequencies[i];
+        table[(position * half + i) * 2] = Math.cos(angle) * attentionFactor;
+        table[(position * half + i) * 2 + 1] = Math.sin(angle) * attentionFactor;
+      }
+    }
+    if (this.#angles) {
+      this.#context.memory.release(this.#angles.buffer);
+      this.#context.recorder.forgetBindGroups();
+    }
+    const buffer = await this.#context.memory.allocate("rotation angles", table.byteLength);
+    this.#context.gpu.device.queue.writeBuffer(buffer, 0, table);
+    this.#angles = { buffer, positions };
+    return buffer;
+  }
+}
+
+/** Row counts of a packed wave. */
+function shapeOf({ layers }: PackedWave) {
+  return {
+    inRows: layers.map((layer) => layer.inRows),
+    midRows: layers.map((layer) => layer.midRows),
+    outRows: layers.map((layer) => layer.outRows),
+    inGradients: layers.map((layer) => layer.inRows - layer.inBase),
+    midGradients: layers.map((layer) => layer.continuing),
+    outGradients: layers.map((layer) => layer.outRows - layer.outBase),
+  };
+}
+
+/** The wave's tables with the picks and seeds behind them. */
+function requestTables({ wave, picks, seeds = [] }: WaveRequest) {
+  const picksAt = wave.tables.length;
+  const seedsAt = Math.ceil((picksAt + picks.length * PICK_WORDS + 4) / 64) * 64;
+  const words = new Uint32Array(Math.ceil((seedsAt + seeds.length * SEED_WORDS + 4) / 4) * 4);
+  const floats = new Float32Array(words.buffer);
+  words.set(wave.tables);
+  picks.forEach(({ row, token }, i) => words.set([row, token], picksAt + i * PICK_WORDS));
+  seeds.forEach(({ token, other, coefficient, otherCoefficient }, i) => {
+    const at = seedsAt + i * SEED_WORDS;
+    words.set([token, other], at);
+    floats[at + 2] = coefficient;
+    floats[at + 3] = otherCoefficient;
+  });
+  return { words, picksAt, seedsAt };
+}

@@ -1,0 +1,92 @@
+/**
+ * The Integrated Gradients sum over path nodes and positions: owns `attribution_fused_*` (with the down projection's gradient
+ * inside) and `attribution_fold` (from a gradient that is in memory).
+ */
+import { attributionFold, attributionFusedSubgroup, attributionFusedTile } from "../../kernels/mod.ts";
+import type { KernelSource } from "../gpu/kernel.ts";
+import type { Binding } from "../gpu/recorder.ts";
+import { type MatmulVariant, type Matrix, type OpContext, padded, requireRows } from "./context.ts";
+import { WEIGHT_TYPES, type WeightMatrix } from "./matmul.ts";
+
+/** 32-bit words of one variant entry: source row, alpha gate, alpha up, quadrature weight. */
+export const VARIANT_WORDS = 4;
+
+/** 32-bit words of one pair entry: first variant, number of variants, row of scores, 0. */
+export const PAIR_WORDS = 4;
+
+/** The sites, numbered as the kernels number them. */
+export const SITES = { gate: 0, up: 1, down: 2 } as const;
+
+/** Rows to fold and where their sums go. */
+export interface FoldTables {
+  readonly variants: Binding;
+  readonly pairs: Binding;
+  readonly pairCount: number;
+  /** Rows of all pairs together. */
+  readonly variantCount: number;
+}
+
+const FUSED: Record<MatmulVariant, KernelSource> = {
+  subgroup: { name: "attribution_fused_subgroup", code: attributionFusedSubgroup },
+  tile: { name: "attribution_fused_tile", code: attributionFusedTile },
+};
+
+/** Neurons of one workgroup of the fused kernels. */
+const FUSED_COLUMNS = 32;
+
+/**
+ * scores[pair] += Σ weight · (dy w) · factor over the pair's rows, with w the down projection `[D, H]`, in one kernel; w
+ * must be in one buffer.
+ *
+ * @param dy Gradient of the layer's output; variant i belongs to its row `from + i`.
+ * @throws {RangeError} If w is split over several buffers.
+ */
+export function foldThroughDown(
+  context: OpContext,
+  dy: Matrix,
+  w: WeightMatrix,
+  g: Matrix,
+  u: Matrix,
+  site: "gate" | "up",
+  tables: FoldTables,
+  scores: Matrix,
+  from: number,
+): void {
+  if (w.parts.length !== 1) {
+    throw new RangeError(`Cannot fold through ${w.name}: it is split over ${w.parts.length} buffers, expected one`);
+  }
+  requireRows("dy", dy, from + tables.variantCount);
+  const columns = padded(w.columns);
+  const kernel = context.kernels.get(FUSED[context.matmulVariant], { WEIGHT_TYPE: WEIGHT_TYPES[w.type] });
+  context.recorder.dispatch(
+    kernel,
+    [dy.buffer, w.parts[0].buffer, g.buffer, u.buffer, tables.variants, tables.pairs, scores.buffer],
+    [columns, padded(w.rows), from, dy.stride, g.stride, SITES[site]],
+    [Math.ceil(columns / FUSED_COLUMNS), tables.pairCount, 1],
+    2 * tables.variantCount * columns * w.rows,
+  );
+}
+
+/**
+ * scores[pair] += Σ weight · d · factor over the pair's rows, from a gradient in memory: dh for gate and up neurons, the
+ * gradient of the layer's output for output dimensions (`g` is then the block's output and `u` is not used).
+ */
+export function fold(
+  context: OpContext,
+  d: Matrix,
+  g: Matrix,
+  u: Matrix | undefined,
+  site: "gate" | "up" | "down",
+  tables: FoldTables,
+  scores: Matrix,
+  from: number,
+): void {
+  requireRows("d", d, from + tables.variantCount);
+  context.recorder.dispatch(
+    context.kernels.get({ name: "attribution_fold", code: attributionFold }),
+    [d.buffer, g.buffer, u?.buffer ?? context.unusedInput, tables.variants, tables.pairs, scores.buffer],
+    [scores.stride, from, SITES[site]],
+    [Math.ceil(scores.stride / 4 / 64), tables.pairCount, 1],
+    12 * tables.variantCount * scores.stride,
+  );
+}

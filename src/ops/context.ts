@@ -1,0 +1,44 @@
+/** What every op needs: where to record, compiled kernels, and stand-ins for bindings a kernel variant does not use. */
+import type { Gpu } from "../gpu/device.ts";
+import { type KernelCache } from "../gpu/kernel.ts";
+import type { Memory } from "../gpu/memory.ts";
+import type { Recorder } from "../gpu/recorder.ts";
+
+/** The matrix kernels to use on this adapter. */
+export type MatmulVariant = "subgroup" | "tile";
+
+/** Shared state of the ops of one engine. */
+export interface OpContext {
+  readonly gpu: Gpu;
+  readonly memory: Memory;
+  readonly recorder: Recorder;
+  readonly kernels: KernelCache;
+  /** Chosen once when the engine opens; see `chooseMatmulVariant` in `matmul.ts`. */
+  matmulVariant: MatmulVariant;
+  /** Bound where a kernel variant reads a binding it does not use. */
+  readonly unusedInput: GPUBuffer;
+  /** Bound where a kernel variant writes a binding it does not use. */
+  readonly unusedOutput: GPUBuffer;
+}
+
+/**
+ * A row-major f32 matrix on the GPU. Strides are multiples of 8 floats; columns beyond the logical width are 0.
+ */
+export interface Matrix {
+  readonly buffer: GPUBuffer;
+  /** Floats from row to row. */
+  readonly stride: number;
+}
+
+/** Rounds a width up to the multiple of 8 that all strides are. */
+export function padded(width: number): number {
+  return Math.ceil(width / 8) * 8;
+}
+
+/** @throws {RangeError} If the matrix has fewer than `rows` rows. */
+export function requireRows(name: string, matrix: Matrix, rows: number): void {
+  if (rows * matrix.stride * 4 > matrix.buffer.size) {
+    const capacity = Math.floor(matrix.buffer.size / (matrix.stride * 4));
+    throw new RangeError(`Cannot use ${rows} rows of ${name}: its buffer "${matrix.buffer.label}" holds ${capacity}`);
+  }
+}

@@ -1,0 +1,153 @@
+/**
+ * x wᵀ and dy w with weights in their stored type: owns `matmul_nt_*` and `matmul_nn_*`, chooses between the variants, and
+ * walks the parts of weights that are split over several buffers.
+ */
+import { matmulNnSubgroup, matmulNnTile, matmulNtSubgroup, matmulNtTile } from "../../kernels/mod.ts";
+import type { KernelSource } from "../gpu/kernel.ts";
+import { type MatmulVariant, type Matrix, type OpContext, padded, requireRows } from "./context.ts";
+
+/** Storage types of weights, numbered as the kernels' `WEIGHT_TYPE`. */
+export const WEIGHT_TYPES = { F32: 0, BF16: 1, F16: 2 } as const;
+
+/** Some rows of a weight matrix, in one buffer. */
+export interface WeightPart {
+  readonly buffer: GPUBuffer;
+  /** First row of the matrix that this part holds. */
+  readonly rowStart: number;
+  /** Rows it holds, a multiple of 8 (padding rows are 0). */
+  readonly rows: number;
+}
+
+/** A weight matrix `[rows, columns]` on the GPU, padded to multiples of 8 both ways with zeros. */
+export interface WeightMatrix {
+  readonly name: string;
+  readonly type: keyof typeof WEIGHT_TYPES;
+  /** Logical rows. */
+  readonly rows: number;
+  /** Logical columns. */
+  readonly columns: number;
+  readonly parts: readonly WeightPart[];
+}
+
+/** Rows and columns of a tile of each variant. */
+const TILES: Record<MatmulVariant, { readonly rows: number; readonly columns: number }> = {
+  subgroup: { rows: 16, columns: 32 },
+  tile: { rows: 64, columns: 64 },
+};
+
+const NT: Record<MatmulVariant, KernelSource> = {
+  subgroup: { name: "matmul_nt_subgroup", code: matmulNtSubgroup },
+  tile: { name: "matmul_nt_tile", code: matmulNtTile },
+};
+
+const NN: Record<MatmulVariant, KernelSource> = {
+  subgroup: { name: "matmul_nn_subgroup", code: matmulNnSubgroup },
+  tile: { name: "matmul_nn_tile", code: matmulNnTile },
+};
+
+/** Which rows of the operands take part. */
+export interface MatmulRows {
+  /** R: rows of the product. */
+  readonly rows: number;
+  /** First row of the left operand. Default 0. */
+  readonly from?: number;
+  /** First row of the result. Default 0. */
+  readonly to?: number;
+  /** Add to the result instead of overwriting it. Default false. */
+  readonly accumulate?: boolean;
+}
+
+/**
+ * y[R,N] = x[R,K] w[N,K]ᵀ, or += with `accumulate`. Columns of y beyond N up to the next multiple of 8 become 0.
+ *
+ * @throws {RangeError} If a matrix is too small.
+ */
+export function matmul(context: OpContext, x: Matrix, w: WeightMatrix, y: Matrix, options: MatmulRows): void {
+  const { rows, from = 0, to = 0, accumulate = false } = options;
+  const depth = padded(w.columns);
+  requireRows("x", x, from + rows);
+  requireRows("y", y, to + rows);
+  if (x.stride < depth || y.stride < padded(w.rows)) {
+    throw new RangeError(
+      `Cannot multiply by ${w.name} [${w.rows}, ${w.columns}]: strides ${x.stride} and ${y.stride} are too small`,
+    );
+  }
+  const variant = context.matmulVariant;
+  const kernel = context.kernels.get(NT[variant], { WEIGHT_TYPE: WEIGHT_TYPES[w.type] });
+  const tile = TILES[variant];
+  for (const part of w.parts) {
+    context.recorder.dispatch(
+      kernel,
+      [x.buffer, part.buffer, y.buffer],
+      [rows, part.rows, depth, from, x.stride, to, y.stride, part.rowStart, 0, accumulate ? 1 : 0],
+      [Math.ceil(part.rows / tile.columns), Math.ceil(rows / tile.rows), 1],
+      2 * rows * part.rows * depth,
+    );
+  }
+}
+
+/**
+ * dx[R,K] = dy[R,N] w[N,K], or += with `accumulate`: the input gradient of {@link matmul}.
+ *
+ * @throws {RangeError} If a matrix is too small.
+ */
+export function matmulBackward(context: OpContext, dy: Matrix, w: WeightMatrix, dx: Matrix, options: MatmulRows): void {
+  const { rows, from = 0, to = 0, accumulate = false } = options;
+  const columns = padded(w.columns);
+  requireRows("dy", dy, from + rows);
+  requireRows("dx", dx, to + rows);
+  if (dx.stride < columns || dy.stride < padded(w.rows)) {
+    throw new RangeError(
+      `Cannot multiply by ${w.name} [${w.rows}, ${w.columns}]: strides ${dy.stride} and ${dx.stride} are too small`,
+    );
+  }
+  const variant = context.matmulVariant;
+  const kernel = context.kernels.get(NN[variant], { WEIGHT_TYPE: WEIGHT_TYPES[w.type] });
+  const tile = TILES[variant];
+  w.parts.forEach((part, index) => {
+    context.recorder.dispatch(
+      kernel,
+      [dy.buffer, part.buffer, dx.buffer],
+      [rows, columns, part.rows, from, dy.stride, part.rowStart, to, dx.stride, 0, accumulate || index > 0 ? 1 : 0],
+      [Math.ceil(columns / tile.columns), Math.ceil(rows / tile.rows), 1],
+      2 * rows * part.rows * columns,
+    );
+  });
+}
+
+/** Rows, columns and depth of the product that the variants are timed on. */
+const TRIAL = { rows: 128, columns: 256, depth: 256 };
+
+/**
+ * Times the matrix kernels on this adapter (a few small products each) and returns the faster variant. Variants the device
+ * cannot run are left out.
+ */
+export async function chooseMatmulVariant(context: OpContext): Promise<MatmulVariant> {
+  if (!context.gpu.hasSubgroups) return "tile";
+  const { memory, recorder } = context;
+  const { rows, columns, depth } = TRIAL;
+  const x = { buffer: await memory.allocate("trial x", rows * depth * 4), stride: depth };
+  const y = { buffer: await memory.allocate("trial y", rows * columns * 4), stride: columns };
+  const buffer = await memory.allocate("trial w", columns * depth * 4);
+  const w: WeightMatrix = {
+    name: "trial",
+    type: "F32",
+    rows: columns,
+    columns: depth,
+    parts: [{ buffer, rowStart: 0, rows: columns }],
+  };
+  let best: { variant: MatmulVariant; milliseconds: number } | undefined;
+  for (const variant of ["subgroup", "tile"] as const) {
+    context.matmulVariant = variant;
+    matmul(context, x, w, y, { rows });
+    await recorder.drain();
+    const started = performance.now();
+    for (let i = 0; i < 4; i++) matmul(context, x, w, y, { rows });
+    await recorder.drain();
+    const milliseconds = performance.now() - started;
+    if (!best || milliseconds < best.milliseconds) best = { variant, milliseconds };
+  }
+  for (const trial of [x.buffer, y.buffer, buffer]) memory.release(trial);
+  recorder.forgetBindGroups();
+  return best!.variant;
+}

@@ -1,0 +1,155 @@
+/** The whole job as a process: files, repeatability, resuming, and the agreement of mask and written checkpoint. */
+import { assert, assertEquals, assertMatch, assertNotEquals, assertStringIncludes } from "@std/assert";
+import { command, demoModel, demoTask, secateur, withFolder } from "./program.ts";
+
+const onDemo = ["--model", demoModel, "--task", demoTask];
+const small = ["--adaptation-examples", "4", "--nodes", "4", "--fractions", "0.1,0.3", "--limit", "12"];
+
+async function names(folder: string): Promise<string[]> {
+  const entries = [];
+  for await (const entry of Deno.readDir(folder)) entries.push(entry.name);
+  return entries.sort();
+}
+
+/** Runs the program, which must succeed and keep stderr empty: progress belongs on terminals only. */
+async function succeed(...args: string[]): Promise<string> {
+  const { code, stdout, stderr } = await secateur(args);
+  assertEquals({ code, stderr }, { code: 0, stderr: "" });
+  return stdout;
+}
+
+Deno.test("secateur run writes a folder that score, search, prune, eval and --resume agree with", async () => {
+  await withFolder(async (folder) => {
+    const out = `${folder}/run`;
+    const record = JSON.parse(await succeed("run", ...onDemo, "--out", out, ...small, "--seed", "3", "--json"));
+    assertEquals(await names(out), ["grid.json", "plan.json", "pruned", "run.json", "scores.safetensors"]);
+    const { files, ...rest } = record;
+    assertEquals(files.length, 5);
+    assertEquals(JSON.parse(await Deno.readTextFile(`${out}/run.json`)), rest);
+    assertEquals([record.engine.kind, record.seed, record.examples.test.length], ["webgpu", 3, 12]);
+
+    const plan = await Deno.readTextFile(`${out}/plan.json`);
+    const scores = await Deno.readFile(`${out}/scores.safetensors`);
+    const grid = await Deno.readTextFile(`${out}/grid.json`);
+
+    // Step by step, the same files.
+    const draw = ["--adaptation-examples", "4", "--seed", "3"];
+    await succeed("score", ...onDemo, "--out", `${folder}/steps`, ...draw, "--nodes", "4");
+    assertEquals(await Deno.readFile(`${folder}/steps/scores.safetensors`), scores);
+    const given = ["--scores", `${folder}/steps/scores.safetensors`, "--fractions", "0.1,0.3"];
+    await succeed("search", ...onDemo, "--out", `${folder}/steps`, ...draw, ...given);
+    assertEquals(await Deno.readTextFile(`${folder}/steps/grid.json`), grid);
+    assertEquals(await Deno.readTextFile(`${folder}/steps/plan.json`), plan);
+    await succeed("prune", "--model", demoModel, "--plan", `${out}/plan.json`, "--out", `${folder}/steps/pruned`);
+    assertEquals(
+      await Deno.readFile(`${folder}/steps/pruned/model.safetensors`),
+      await Deno.readFile(`${out}/pruned/model.safetensors`),
+    );
+
+    // Mask and written checkpoint, to the last digit.
+    const evaluation = ["--task", demoTask, "--limit", "12", "--json"];
+    const masked = JSON.parse(await succeed("eval", "--model", demoModel, "--plan", `${out}/plan.json`, ...evaluation));
+    const written = JSON.parse(await succeed("eval", "--model", `${out}/pruned`, ...evaluation));
+    assertEquals([masked.metrics, masked.examples], [written.metrics, written.examples]);
+    assertEquals(masked.metrics.acc.accuracy, record.test.pruned.acc.accuracy);
+
+    // After a kill between scoring and searching.
+    for (const name of ["grid.json", "plan.json", "run.json"]) await Deno.remove(`${out}/${name}`);
+    await Deno.remove(`${out}/pruned`, { recursive: true });
+    const scoredAt = (await Deno.stat(`${out}/scores.safetensors`)).mtime;
+    await succeed("run", ...onDemo, "--out", out, ...small, "--seed", "3", "--resume");
+    assertEquals(await names(out), ["grid.json", "plan.json", "pruned", "run.json", "scores.safetensors"]);
+    assertEquals((await Deno.stat(`${out}/scores.safetensors`)).mtime, scoredAt);
+    assertEquals(await Deno.readTextFile(`${out}/grid.json`), grid);
+    assertEquals(await Deno.readTextFile(`${out}/plan.json`), plan);
+
+    // Other options must not take over what is there.
+    const other = await secateur(["run", ...onDemo, "--out", out, ...small, "--seed", "4", "--resume"]);
+    assertEquals(other.code, 1);
+    assertMatch(other.stderr, /^Error: .*scores\.safetensors was made with other options\nHint: /);
+    const again = await secateur(["run", ...onDemo, "--out", out, ...small]);
+    assertEquals(again.code, 1);
+    assertMatch(again.stderr, /^Error: .* is not empty\nHint: --resume/);
+  });
+});
+
+Deno.test("secateur run refuses to overwrite when the folder holds files that no run wrote", async () => {
+  await withFolder(async (folder) => {
+    await Deno.writeTextFile(`${folder}/thesis.txt`, "mine");
+    const { code, stderr } = await secateur(["run", ...onDemo, "--out", folder, ...small, "--overwrite"]);
+    assertEquals(code, 1);
+    assertMatch(stderr, /^Error: .* has thesis\.txt, which no run wrote\nHint: /);
+    assertEquals(await names(folder), ["thesis.txt"]);
+  });
+});
+
+Deno.test("secateur run exits with 1 when adaptation and test examples overlap", async () => {
+  await withFolder(async (folder) => {
+    const { code, stderr } = await secateur([
+      "run",
+      ...onDemo,
+      "--out",
+      `${folder}/run`,
+      "--adaptation-split",
+      "test",
+    ]);
+    assertEquals(code, 1);
+    assertMatch(stderr, /^Error: example test\/\d+ is both an adaptation and a test example\nHint: /);
+    assertEquals(await names(folder), []);
+  });
+});
+
+Deno.test("secateur run gives other examples when the seed differs", async () => {
+  await withFolder(async (folder) => {
+    const examples = [];
+    for (const seed of ["0", "1"]) {
+      const printed = await succeed("score", ...onDemo, "--out", folder, "--nodes", "1", "--seed", seed, "--json");
+      examples.push(JSON.parse(printed).examples);
+    }
+    assertEquals(examples[0].length, 10);
+    assertNotEquals(examples[0], examples[1]);
+  });
+});
+
+Deno.test("secateur demo prints every comparison and the redraws when it runs on few examples", async () => {
+  await withFolder(async (folder) => {
+    const printed = await succeed("demo", "--out", `${folder}/demo`, "--limit", "8", "--redraws", "2");
+    for (const row of ["unpruned", "pruned", "random neurons", "lowest attribution", "seed 0", "seed 1", "mean"]) {
+      assertMatch(printed, new RegExp(`^  ${row} .*\\d\\.\\d{4}`, "m"));
+    }
+    assertStringIncludes(printed, "worst completeness error");
+    assertMatch(printed, /chosen: .* configurations tied/);
+    assertMatch(printed, /^seconds: score \d+\.\d, search/m);
+    assert((await names(`${folder}/demo`)).includes("pruned"));
+  });
+});
+
+Deno.test("secateur demo falls back to the reference engine and says so when there is no adapter", async () => {
+  await withFolder(async (folder) => {
+    const { code, stdout, stderr } = await secateur(
+      ["demo", "--out", `${folder}/demo`, "--limit", "2", "--redraws", "1"],
+      { VK_DRIVER_FILES: "/nonexistent", VK_ICD_FILENAMES: "/nonexistent" },
+    );
+    assertEquals(code, 0);
+    assertMatch(stderr, /^No WebGPU adapter was found/);
+    assertMatch(stdout, /^float64 reference$/m);
+  });
+});
+
+// Windows has no SIGINT to send to another process.
+if (Deno.build.os !== "windows") {
+  Deno.test("secateur run exits with 130 and leaves nothing half-written when it is interrupted", async () => {
+    await withFolder(async (folder) => {
+      const out = `${folder}/run`;
+      const slow = ["--engine", "reference", "--nodes", "512", "--adaptation-examples", "20"];
+      const child = command(["run", ...onDemo, "--out", out, ...slow]).spawn();
+      // The folder appears when the work begins.
+      while (await Deno.stat(out).then(() => false, () => true)) await new Promise((wake) => setTimeout(wake, 20));
+      child.kill("SIGINT");
+      const { code, stderr } = await child.output();
+      assertEquals(code, 130);
+      assertMatch(new TextDecoder().decode(stderr), /^Interrupted/);
+      assertEquals(await names(out), []);
+    });
+  });
+}

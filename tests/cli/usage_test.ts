@@ -1,0 +1,77 @@
+/** The program's help, its complaints and its exit codes, as a process. */
+import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { demoModel, demoTask, secateur, withFolder } from "./program.ts";
+
+const commands = ["run", "score", "search", "prune", "eval", "info", "demo"];
+const noAdapter = { VK_DRIVER_FILES: "/nonexistent", VK_ICD_FILENAMES: "/nonexistent" };
+
+Deno.test("secateur --help lists every command when asked", async () => {
+  const { code, stdout, stderr } = await secateur(["--help"]);
+  assertEquals([code, stderr], [0, ""]);
+  for (const name of commands) assertMatch(stdout, new RegExp(`^  ${name} `, "m"));
+});
+
+for (const name of commands) {
+  Deno.test(`secateur ${name} --help shows options and an example that uses only those`, async () => {
+    const { code, stdout, stderr } = await secateur([name, "--help"]);
+    assertEquals([code, stderr], [0, ""]);
+    const [options, example] = stdout.split("Example:");
+    assertStringIncludes(options, `Usage: secateur ${name} [options]`);
+    assertMatch(example, new RegExp(`^\\s*secateur ${name} --`));
+    for (const [option] of example.matchAll(/--[\w-]+/g)) assertMatch(options, new RegExp(`^  ${option}( |$)`, "m"));
+    assertStringIncludes(options, "--json");
+  });
+}
+
+Deno.test("secateur prints its help on stderr and exits with 2 when no command is given", async () => {
+  const { code, stdout, stderr } = await secateur([]);
+  assertEquals([code, stdout], [2, ""]);
+  assertStringIncludes(stderr, "Usage: secateur COMMAND");
+});
+
+Deno.test("secateur suggests the close command and exits with 2 when the command is unknown", async () => {
+  const { code, stdout, stderr } = await secateur(["evla"]);
+  assertEquals([code, stdout], [2, ""]);
+  assertMatch(stderr, /^Error: unknown command evla; did you mean eval\?\nHint: /);
+});
+
+Deno.test("secateur suggests the close option and exits with 2 when an option is unknown", async () => {
+  const { code, stdout, stderr } = await secateur(["run", "--modle", "x"]);
+  assertEquals([code, stdout], [2, ""]);
+  assertMatch(stderr, /^Error: unknown option --modle; did you mean --model\?\nHint: /);
+});
+
+Deno.test("secateur exits with 2 when a value is out of range", async () => {
+  const { code, stderr } = await secateur(["eval", "--model", "m", "--task", "t", "--limit", "0"]);
+  assertEquals(code, 2);
+  assertMatch(stderr, /^Error: --limit cannot be "0"\nHint: expected a whole number of at least 1/);
+});
+
+Deno.test("secateur exits with 1, Error and Hint when the model is not there", async () => {
+  const { code, stdout, stderr } = await secateur(["eval", "--model", "/no/such/model", "--task", demoTask]);
+  assertEquals([code, stdout], [1, ""]);
+  assertMatch(stderr, /^Error: .*\/no\/such\/model.*\nHint: check the path/);
+});
+
+Deno.test("secateur exits with 1 and names the key when a task file asks for what is not supported", async () => {
+  await withFolder(async (folder) => {
+    await Deno.writeTextFile(`${folder}/task.yaml`, "task: t\noutput_type: generate_until\ntest_split: test\n");
+    const { code, stderr } = await secateur(["eval", "--model", demoModel, "--task", `${folder}/task.yaml`]);
+    assertEquals(code, 1);
+    assertMatch(stderr, /^Error: .*output_type.*\nHint: /);
+  });
+});
+
+Deno.test("secateur exits with 1 and points at the reference engine when there is no adapter", async () => {
+  const { code, stderr } = await secateur(["eval", "--model", demoModel, "--task", demoTask], noAdapter);
+  assertEquals(code, 1);
+  assertMatch(stderr, /^Error: Cannot use WebGPU.*\nHint: .*--engine reference/);
+});
+
+Deno.test("secateur info describes model, task and adapter when it prints JSON", async () => {
+  const { code, stdout, stderr } = await secateur(["info", "--model", demoModel, "--task", demoTask, "--json"]);
+  assertEquals([code, stderr], [0, ""]);
+  const info = JSON.parse(stdout);
+  assertEquals([info.family, info.layers > 0, typeof info.adapter.adapter], ["llama", true, "string"]);
+  assertEquals(info.task.splits.test > 0, true);
+});

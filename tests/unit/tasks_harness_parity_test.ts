@@ -1,0 +1,47 @@
+/** Requests and token splits against those that lm-evaluation-harness itself makes, recorded by `record.py`. */
+import { assert, assertEquals } from "@std/assert";
+import { readFile } from "node:fs/promises";
+import { fileURLToPath } from "node:url";
+import { buildExample } from "../../src/tasks/example_builder.ts";
+import { loadTask } from "../../src/tasks/task.ts";
+import { loadTokenizer } from "../../src/tasks/tokenizer.ts";
+
+interface RecordedRow {
+  readonly context: string;
+  readonly continuations: readonly string[];
+  readonly gold: number;
+  /** Length of each choice in characters. */
+  readonly characters: readonly number[];
+  /** By tokenizer: number of context tokens, and the token ids of each continuation. */
+  readonly tokens: Readonly<Record<string, { readonly prompt: number; readonly choices: readonly number[][] }>>;
+}
+
+const folder = fileURLToPath(new URL("../golden/lm_eval_requests/", import.meta.url));
+const expected: Record<string, RecordedRow[]> = JSON.parse(await readFile(`${folder}expected.json`, "utf8"));
+const tokenizers = {
+  bare: await loadTokenizer(`${folder}tokenizer_bare`),
+  bos: await loadTokenizer(`${folder}tokenizer_bos`),
+};
+
+assert(Object.keys(expected).length >= 10, "the recorded tasks are missing");
+
+for (const [name, rows] of Object.entries(expected)) {
+  Deno.test(`requests() and buildExample() equal lm-evaluation-harness when the task is ${name}`, async () => {
+    const task = await loadTask(`${folder}${name}.yaml`, { tokenizer: tokenizers.bare });
+    const requests = await task.requests(task.evaluationSplit);
+    const actual = requests.map((request): RecordedRow => {
+      const tokens = Object.entries(tokenizers).map(([tokenizerName, tokenizer]) => {
+        const { prompt, choices } = buildExample(request, tokenizer);
+        return [tokenizerName, { prompt: prompt.length, choices: choices.map((ids) => [...ids]) }] as const;
+      });
+      return {
+        context: request.context,
+        continuations: request.continuations,
+        gold: request.gold,
+        characters: request.choices.map((choice) => [...choice].length),
+        tokens: Object.fromEntries(tokens),
+      };
+    });
+    assertEquals(actual, rows);
+  });
+}

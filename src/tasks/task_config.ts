@@ -101,7 +101,8 @@ class Settings {
     this.#known.add(key);
     const value = this.entries.get(key)?.value ?? undefined;
     if (value instanceof PythonFunction) {
-      this.fail(key, `is the Python function ${value.name}, which is never run: write it as a Jinja template`);
+      const advice = refusedKeys[key] ?? "write it as a Jinja template";
+      this.fail(key, `is the Python function ${value.name}, which is never run: ${advice}`);
     }
     return value;
   }

@@ -173,6 +173,12 @@ export function applyDefault(operand: Value | undefined, args: Arguments): Value
     : operand;
 }
 
+function readAttribute(value: Value, name: string): Value {
+  if (Array.isArray(value) && /^\d+$/.test(name) && Number(name) < value.length) return value[Number(name)];
+  if (isRecord(value) && Object.hasOwn(value, name)) return value[name];
+  throw new RangeError(`${typeName(value)} has no ${quote(name)}`);
+}
+
 /** Adds the check of argument names to a function. */
 function define(
   name: string,
@@ -229,6 +235,12 @@ export const filters: ReadonlyMap<string, TemplateFunction> = new Map<string, Te
     if (last === undefined) throw new RangeError("last expects at least one item");
     return last;
   }),
+  // The form `map("name of a filter")` is not supported.
+  ["map", (value, args, budget) => {
+    checkArguments("map", args, ["attribute"]);
+    const path = expectText("map(attribute=...)", args.named.get("attribute")).split(".");
+    return itemsOf("map", value, budget).map((item) => path.reduce(readAttribute, item));
+  }],
   define("reverse", [], (value, _, budget) => {
     const reversed = itemsOf("reverse", value, budget).toReversed();
     return typeof value === "string" ? reversed.join("") : reversed;

@@ -322,7 +322,11 @@ const badTasks: readonly [string, Readonly<Record<string, string>>, string][] = 
     "utils.doc_to_text, which is never run: write it as",
   ],
   ["there is a filter list", { filter_list: "[{name: x}]" }, "filter_list is not supported: multiple_choice"],
-  ["rows are processed", { process_docs: "!function utils.x" }, "process_docs is the Python function utils.x"],
+  [
+    "rows are processed",
+    { process_docs: "!function utils.x" },
+    "function utils.x, which is never run: change the rows",
+  ],
   ["results are processed", { process_results: "x" }, "process_results is not supported: name metrics"],
   ["it is a group", { group: "mmlu" }, "group is not supported: groups of tasks"],
   ["a tag is strange", { task: "!!python/object:os.system x" }, "Unresolved tag"],

@@ -1,6 +1,8 @@
 // Per row of logits[R,V]: statistics[r] = (bits of max, arg-max index, bits of log-sum-exp, 0). Smallest index wins ties.
 // One workgroup a row. statistics are overwritten.
 
+override LANES: u32 = 64u; // invocations of a workgroup, a power of two
+
 struct Params {
   rows: u32, // R
   vocabulary: u32, // V
@@ -13,11 +15,11 @@ struct Params {
 @group(0) @binding(1) var<storage, read> logits: array<f32>;
 @group(0) @binding(2) var<storage, read_write> statistics: array<vec4<u32>>;
 
-var<workgroup> best: array<f32, 64>;
-var<workgroup> best_index: array<u32, 64>;
-var<workgroup> sums: array<f32, 64>;
+var<workgroup> best: array<f32, LANES>;
+var<workgroup> best_index: array<u32, LANES>;
+var<workgroup> sums: array<f32, LANES>;
 
-@compute @workgroup_size(64)
+@compute @workgroup_size(LANES)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
   let row = group.y * params.grid_x + group.x;
   let live = row < params.rows;
@@ -25,7 +27,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
   var largest = -3.4e38;
   var index = params.vocabulary;
   if (live) {
-    for (var token = lane; token < params.vocabulary; token += 64u) {
+    for (var token = lane; token < params.vocabulary; token += LANES) {
       let logit = logits[base + token];
       if (logit > largest) {
         largest = logit;
@@ -36,7 +38,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
   best[lane] = largest;
   best_index[lane] = index;
   workgroupBarrier();
-  for (var half = 32u; half > 0u; half >>= 1u) {
+  for (var half = LANES >> 1u; half > 0u; half >>= 1u) {
     if (lane < half) {
       let other = best[lane + half];
       let other_index = best_index[lane + half];
@@ -50,13 +52,13 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
   let top = best[0];
   var sum = 0.0;
   if (live) {
-    for (var token = lane; token < params.vocabulary; token += 64u) {
+    for (var token = lane; token < params.vocabulary; token += LANES) {
       sum += exp(logits[base + token] - top);
     }
   }
   sums[lane] = sum;
   workgroupBarrier();
-  for (var half = 32u; half > 0u; half >>= 1u) {
+  for (var half = LANES >> 1u; half > 0u; half >>= 1u) {
     if (lane < half) {
       sums[lane] += sums[lane + half];
     }

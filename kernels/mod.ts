@@ -350,6 +350,307 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
 }
 `;
 
+/** The text of `attention_backward_key_value_subgroup.wgsl`. */
+export const attentionBackwardKeyValueSubgroup = `// dk and dv of attention:  dv[c] = sum_r p_rc do[r],  dk[c] = scale sum_r p_rc (do[r] . v[c] - delta[r]) q[r], over the queries r
+// that see row c and all query heads that share the key/value head.  arXiv:2205.14135
+// Without workgroup memory: one subgroup of eight lanes is eight own rows of one key/value head; each lane loads one of eight queries
+// and gets the others by subgroup broadcast. Needs subgroups of at least eight lanes. dkv is overwritten.
+// \`table\` as in attention_backward_key_value.wgsl.
+
+override CHUNKS: u32 = 4u; // groups of sixteen columns: ceil(K / 16), at most 8
+
+struct Params {
+  width: u32, // K, a multiple of 4, at most 128
+  query_heads: u32, // Q
+  query_stride: u32, // vec4 from row to row of q and o, at least Q*K/4
+  key_heads: u32, // G
+  first_tile: u32,
+  first_query: u32,
+  scale: f32,
+  query_base: u32, // row of q and lse that belongs to row 0 of d_o and delta
+  key_base: u32, // row of kv that belongs to row 0 of dkv
+}
+
+// Sixteen neighbouring columns of one row.
+struct Block {
+  a: vec4<f32>,
+  b: vec4<f32>,
+  c: vec4<f32>,
+  d: vec4<f32>,
+}
+
+// Eight numbers of one invocation, one for each row that is broadcast.
+struct Eight {
+  low: vec4<f32>,
+  high: vec4<f32>,
+}
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> q: array<vec4<f32>>; // [R, Q*K]
+@group(0) @binding(2) var<storage, read> kv: array<vec4<f32>>; // [R', 2*G*K]: keys, then values
+@group(0) @binding(3) var<storage, read> lse: array<f32>; // [R, Q]
+@group(0) @binding(4) var<storage, read> d_o: array<vec4<f32>>;
+@group(0) @binding(5) var<storage, read> delta: array<f32>;
+@group(0) @binding(6) var<storage, read> table: array<vec4<u32>>;
+@group(0) @binding(7) var<storage, read_write> dkv: array<vec4<f32>>;
+
+// Columns 16*chunk.. of the row of q that starts at \`at\`; columns past the head's width are 0.
+fn load_q(at: u32, chunk: u32) -> Block {
+  let columns = params.width >> 2u;
+  let column = chunk * 4u;
+  let last = columns - 1u;
+  return Block(
+    q[at + column],
+    select(vec4<f32>(), q[at + min(column + 1u, last)], column + 1u < columns),
+    select(vec4<f32>(), q[at + min(column + 2u, last)], column + 2u < columns),
+    select(vec4<f32>(), q[at + min(column + 3u, last)], column + 3u < columns),
+  );
+}
+
+// Columns 16*chunk.. of the row of kv that starts at \`at\`; columns past the head's width are 0.
+fn load_kv(at: u32, chunk: u32) -> Block {
+  let columns = params.width >> 2u;
+  let column = chunk * 4u;
+  let last = columns - 1u;
+  return Block(
+    kv[at + column],
+    select(vec4<f32>(), kv[at + min(column + 1u, last)], column + 1u < columns),
+    select(vec4<f32>(), kv[at + min(column + 2u, last)], column + 2u < columns),
+    select(vec4<f32>(), kv[at + min(column + 3u, last)], column + 3u < columns),
+  );
+}
+
+// Columns 16*chunk.. of the row of d_o that starts at \`at\`; columns past the head's width are 0.
+fn load_d_o(at: u32, chunk: u32) -> Block {
+  let columns = params.width >> 2u;
+  let column = chunk * 4u;
+  let last = columns - 1u;
+  return Block(
+    d_o[at + column],
+    select(vec4<f32>(), d_o[at + min(column + 1u, last)], column + 1u < columns),
+    select(vec4<f32>(), d_o[at + min(column + 2u, last)], column + 2u < columns),
+    select(vec4<f32>(), d_o[at + min(column + 3u, last)], column + 3u < columns),
+  );
+}
+
+// own . (row of lane i) for i = 0..7, over sixteen columns.
+fn products(own: Block, row: Block) -> Eight {
+  let s0 = dot(own.a, subgroupBroadcast(row.a, 0u)) + dot(own.b, subgroupBroadcast(row.b, 0u)) +
+    dot(own.c, subgroupBroadcast(row.c, 0u)) + dot(own.d, subgroupBroadcast(row.d, 0u));
+  let s1 = dot(own.a, subgroupBroadcast(row.a, 1u)) + dot(own.b, subgroupBroadcast(row.b, 1u)) +
+    dot(own.c, subgroupBroadcast(row.c, 1u)) + dot(own.d, subgroupBroadcast(row.d, 1u));
+  let s2 = dot(own.a, subgroupBroadcast(row.a, 2u)) + dot(own.b, subgroupBroadcast(row.b, 2u)) +
+    dot(own.c, subgroupBroadcast(row.c, 2u)) + dot(own.d, subgroupBroadcast(row.d, 2u));
+  let s3 = dot(own.a, subgroupBroadcast(row.a, 3u)) + dot(own.b, subgroupBroadcast(row.b, 3u)) +
+    dot(own.c, subgroupBroadcast(row.c, 3u)) + dot(own.d, subgroupBroadcast(row.d, 3u));
+  let s4 = dot(own.a, subgroupBroadcast(row.a, 4u)) + dot(own.b, subgroupBroadcast(row.b, 4u)) +
+    dot(own.c, subgroupBroadcast(row.c, 4u)) + dot(own.d, subgroupBroadcast(row.d, 4u));
+  let s5 = dot(own.a, subgroupBroadcast(row.a, 5u)) + dot(own.b, subgroupBroadcast(row.b, 5u)) +
+    dot(own.c, subgroupBroadcast(row.c, 5u)) + dot(own.d, subgroupBroadcast(row.d, 5u));
+  let s6 = dot(own.a, subgroupBroadcast(row.a, 6u)) + dot(own.b, subgroupBroadcast(row.b, 6u)) +
+    dot(own.c, subgroupBroadcast(row.c, 6u)) + dot(own.d, subgroupBroadcast(row.d, 6u));
+  let s7 = dot(own.a, subgroupBroadcast(row.a, 7u)) + dot(own.b, subgroupBroadcast(row.b, 7u)) +
+    dot(own.c, subgroupBroadcast(row.c, 7u)) + dot(own.d, subgroupBroadcast(row.d, 7u));
+  return Eight(vec4(s0, s1, s2, s3), vec4(s4, s5, s6, s7));
+}
+
+// sum + sum_i weights_i (row of lane i), over sixteen columns.
+fn weighted(sum: Block, weights: Eight, row: Block) -> Block {
+  var total = sum;
+  total.a += weights.low.x * subgroupBroadcast(row.a, 0u);
+  total.b += weights.low.x * subgroupBroadcast(row.b, 0u);
+  total.c += weights.low.x * subgroupBroadcast(row.c, 0u);
+  total.d += weights.low.x * subgroupBroadcast(row.d, 0u);
+  total.a += weights.low.y * subgroupBroadcast(row.a, 1u);
+  total.b += weights.low.y * subgroupBroadcast(row.b, 1u);
+  total.c += weights.low.y * subgroupBroadcast(row.c, 1u);
+  total.d += weights.low.y * subgroupBroadcast(row.d, 1u);
+  total.a += weights.low.z * subgroupBroadcast(row.a, 2u);
+  total.b += weights.low.z * subgroupBroadcast(row.b, 2u);
+  total.c += weights.low.z * subgroupBroadcast(row.c, 2u);
+  total.d += weights.low.z * subgroupBroadcast(row.d, 2u);
+  total.a += weights.low.w * subgroupBroadcast(row.a, 3u);
+  total.b += weights.low.w * subgroupBroadcast(row.b, 3u);
+  total.c += weights.low.w * subgroupBroadcast(row.c, 3u);
+  total.d += weights.low.w * subgroupBroadcast(row.d, 3u);
+  total.a += weights.high.x * subgroupBroadcast(row.a, 4u);
+  total.b += weights.high.x * subgroupBroadcast(row.b, 4u);
+  total.c += weights.high.x * subgroupBroadcast(row.c, 4u);
+  total.d += weights.high.x * subgroupBroadcast(row.d, 4u);
+  total.a += weights.high.y * subgroupBroadcast(row.a, 5u);
+  total.b += weights.high.y * subgroupBroadcast(row.b, 5u);
+  total.c += weights.high.y * subgroupBroadcast(row.c, 5u);
+  total.d += weights.high.y * subgroupBroadcast(row.d, 5u);
+  total.a += weights.high.z * subgroupBroadcast(row.a, 6u);
+  total.b += weights.high.z * subgroupBroadcast(row.b, 6u);
+  total.c += weights.high.z * subgroupBroadcast(row.c, 6u);
+  total.d += weights.high.z * subgroupBroadcast(row.d, 6u);
+  total.a += weights.high.w * subgroupBroadcast(row.a, 7u);
+  total.b += weights.high.w * subgroupBroadcast(row.b, 7u);
+  total.c += weights.high.w * subgroupBroadcast(row.c, 7u);
+  total.d += weights.high.w * subgroupBroadcast(row.d, 7u);
+  return total;
+}
+
+fn store(at: u32, chunk: u32, value: Block) {
+  let columns = params.width >> 2u;
+  let column = chunk * 4u;
+  dkv[at + column] = value.a;
+  if (column + 1u < columns) {
+    dkv[at + column + 1u] = value.b;
+  }
+  if (column + 2u < columns) {
+    dkv[at + column + 2u] = value.c;
+  }
+  if (column + 3u < columns) {
+    dkv[at + column + 3u] = value.d;
+  }
+}
+
+// The number of every lane, in lane order.
+fn all_lanes(value: f32) -> Eight {
+  return Eight(
+    vec4(subgroupBroadcast(value, 0u), subgroupBroadcast(value, 1u), subgroupBroadcast(value, 2u), subgroupBroadcast(value, 3u)),
+    vec4(subgroupBroadcast(value, 4u), subgroupBroadcast(value, 5u), subgroupBroadcast(value, 6u), subgroupBroadcast(value, 7u)),
+  );
+}
+
+@compute @workgroup_size(8)
+fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+  let tile = table[params.first_tile + (group.x >> 1u)];
+  let slot = (group.x & 1u) * 8u;
+  if (slot >= tile.y) {
+    return;
+  }
+  let columns = params.width >> 2u;
+  let row = tile.x + min(slot + lane, tile.y - 1u);
+  let kv_stride = 2u * params.key_heads * columns;
+  let k_at = row * kv_stride + group.y * columns;
+  let v_at = k_at + params.key_heads * columns;
+  let shared_heads = params.query_heads / params.key_heads;
+  var dk0 = Block();
+  var dv0 = Block();
+  var dk1 = Block();
+  var dv1 = Block();
+  var dk2 = Block();
+  var dv2 = Block();
+  var dk3 = Block();
+  var dv3 = Block();
+  var dk4 = Block();
+  var dv4 = Block();
+  var dk5 = Block();
+  var dv5 = Block();
+  var dk6 = Block();
+  var dv6 = Block();
+  var dk7 = Block();
+  var dv7 = Block();
+  for (var member = 0u; member < shared_heads; member += 1u) {
+    let head = group.y * shared_heads + member;
+    for (var first = 0u; first < tile.w; first += 8u) {
+      let live = first + lane < tile.w;
+      let q_row = tile.z + min(first + lane, tile.w - 1u);
+      let sight = table[params.first_query + q_row];
+      let d_row = q_row - params.query_base;
+      let q_at = q_row * params.query_stride + head * columns;
+      let d_at = d_row * params.query_stride + head * columns;
+      var s = Eight();
+      var dp = Eight();
+      for (var chunk = 0u; chunk < CHUNKS; chunk += 1u) {
+        let scores = products(load_kv(k_at, chunk), load_q(q_at, chunk));
+        s.low += scores.low;
+        s.high += scores.high;
+        let gradients = products(load_kv(v_at, chunk), load_d_o(d_at, chunk));
+        dp.low += gradients.low;
+        dp.high += gradients.high;
+      }
+      let log_sums = all_lanes(lse[q_row * params.query_heads + head]);
+      let deltas = all_lanes(delta[d_row * params.query_heads + head]);
+      // Rows are far below 2^24, so they travel exactly as f32.
+      let begins = all_lanes(f32(sight.x));
+      let ends = all_lanes(select(0.0, f32(sight.y), live));
+      let here = vec4(f32(row));
+      let p = Eight(
+        select(vec4(0.0), exp(s.low * params.scale - log_sums.low), (here >= begins.low) & (here < ends.low)),
+        select(vec4(0.0), exp(s.high * params.scale - log_sums.high), (here >= begins.high) & (here < ends.high)),
+      );
+      let share = Eight(
+        p.low * (dp.low - deltas.low) * params.scale,
+        p.high * (dp.high - deltas.high) * params.scale,
+      );
+      if (CHUNKS > 0u) {
+        dk0 = weighted(dk0, share, load_q(q_at, 0u));
+        dv0 = weighted(dv0, p, load_d_o(d_at, 0u));
+      }
+      if (CHUNKS > 1u) {
+        dk1 = weighted(dk1, share, load_q(q_at, 1u));
+        dv1 = weighted(dv1, p, load_d_o(d_at, 1u));
+      }
+      if (CHUNKS > 2u) {
+        dk2 = weighted(dk2, share, load_q(q_at, 2u));
+        dv2 = weighted(dv2, p, load_d_o(d_at, 2u));
+      }
+      if (CHUNKS > 3u) {
+        dk3 = weighted(dk3, share, load_q(q_at, 3u));
+        dv3 = weighted(dv3, p, load_d_o(d_at, 3u));
+      }
+      if (CHUNKS > 4u) {
+        dk4 = weighted(dk4, share, load_q(q_at, 4u));
+        dv4 = weighted(dv4, p, load_d_o(d_at, 4u));
+      }
+      if (CHUNKS > 5u) {
+        dk5 = weighted(dk5, share, load_q(q_at, 5u));
+        dv5 = weighted(dv5, p, load_d_o(d_at, 5u));
+      }
+      if (CHUNKS > 6u) {
+        dk6 = weighted(dk6, share, load_q(q_at, 6u));
+        dv6 = weighted(dv6, p, load_d_o(d_at, 6u));
+      }
+      if (CHUNKS > 7u) {
+        dk7 = weighted(dk7, share, load_q(q_at, 7u));
+        dv7 = weighted(dv7, p, load_d_o(d_at, 7u));
+      }
+    }
+  }
+  if (slot + lane >= tile.y) {
+    return;
+  }
+  let out_at = (row - params.key_base) * kv_stride + group.y * columns;
+  let out_v = out_at + params.key_heads * columns;
+  if (CHUNKS > 0u) {
+    store(out_at, 0u, dk0);
+    store(out_v, 0u, dv0);
+  }
+  if (CHUNKS > 1u) {
+    store(out_at, 1u, dk1);
+    store(out_v, 1u, dv1);
+  }
+  if (CHUNKS > 2u) {
+    store(out_at, 2u, dk2);
+    store(out_v, 2u, dv2);
+  }
+  if (CHUNKS > 3u) {
+    store(out_at, 3u, dk3);
+    store(out_v, 3u, dv3);
+  }
+  if (CHUNKS > 4u) {
+    store(out_at, 4u, dk4);
+    store(out_v, 4u, dv4);
+  }
+  if (CHUNKS > 5u) {
+    store(out_at, 5u, dk5);
+    store(out_v, 5u, dv5);
+  }
+  if (CHUNKS > 6u) {
+    store(out_at, 6u, dk6);
+    store(out_v, 6u, dv6);
+  }
+  if (CHUNKS > 7u) {
+    store(out_at, 7u, dk7);
+    store(out_v, 7u, dv7);
+  }
+}
+`;
+
 /** The text of `attention_backward_query.wgsl`. */
 export const attentionBackwardQuery = `// dq of attention, and delta[r] = do[r] . o[r] for the key/value gradient; p is rebuilt from the kept log-sum-exp:
 //   dq[r] = scale sum_c p_rc (do[r] . v[c] - delta[r]) k[c].  arXiv:2205.14135
@@ -497,6 +798,558 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
   if (lane == 0u) {
     delta[(q_row - params.query_base) * params.query_heads + head] = row_delta;
   }
+}
+`;
+
+/** The text of `attention_backward_query_subgroup.wgsl`. */
+export const attentionBackwardQuerySubgroup = `// dq of attention, and delta[r] = do[r] . o[r] for the key/value gradient; p is rebuilt from the kept log-sum-exp:
+//   dq[r] = scale sum_c p_rc (do[r] . v[c] - delta[r]) k[c].  arXiv:2205.14135
+// Without workgroup memory, laid out as attention_subgroup. Needs subgroups of at least eight lanes. dq and delta are overwritten.
+// \`table\` as in attention.wgsl.
+
+override CHUNKS: u32 = 4u; // groups of sixteen columns: ceil(K / 16), at most 8
+
+struct Params {
+  width: u32, // K, a multiple of 4, at most 128
+  query_heads: u32, // Q
+  query_stride: u32, // vec4 from row to row of q and o, at least Q*K/4
+  key_heads: u32, // G
+  first_tile: u32,
+  first_query: u32,
+  scale: f32,
+  query_base: u32, // row of q, o and lse that belongs to row 0 of d_o, dq and delta
+}
+
+// Sixteen neighbouring columns of one row.
+struct Block {
+  a: vec4<f32>,
+  b: vec4<f32>,
+  c: vec4<f32>,
+  d: vec4<f32>,
+}
+
+// Eight numbers of one invocation, one for each row that is broadcast.
+struct Eight {
+  low: vec4<f32>,
+  high: vec4<f32>,
+}
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> q: array<vec4<f32>>; // [R, Q*K]
+@group(0) @binding(2) var<storage, read> kv: array<vec4<f32>>; // [R', 2*G*K]: keys, then values
+@group(0) @binding(3) var<storage, read> o: array<vec4<f32>>; // [R, Q*K]
+@group(0) @binding(4) var<storage, read> lse: array<f32>; // [R, Q]
+@group(0) @binding(5) var<storage, read> d_o: array<vec4<f32>>;
+@group(0) @binding(6) var<storage, read> table: array<vec4<u32>>;
+@group(0) @binding(7) var<storage, read_write> dq: array<vec4<f32>>;
+@group(0) @binding(8) var<storage, read_write> delta: array<f32>;
+
+// Columns 16*chunk.. of the row of q that starts at \`at\`; columns past the head's width are 0.
+fn load_q(at: u32, chunk: u32) -> Block {
+  let columns = params.width >> 2u;
+  let column = chunk * 4u;
+  let last = columns - 1u;
+  return Block(
+    q[at + column],
+    select(vec4<f32>(), q[at + min(column + 1u, last)], column + 1u < columns),
+    select(vec4<f32>(), q[at + min(column + 2u, last)], column + 2u < columns),
+    select(vec4<f32>(), q[at + min(column + 3u, last)], column + 3u < columns),
+  );
+}
+
+// Columns 16*chunk.. of the row of kv that starts at \`at\`; columns past the head's width are 0.
+fn load_kv(at: u32, chunk: u32) -> Block {
+  let columns = params.width >> 2u;
+  let column = chunk * 4u;
+  let last = columns - 1u;
+  return Block(
+    kv[at + column],
+    select(vec4<f32>(), kv[at + min(column + 1u, last)], column + 1u < columns),
+    select(vec4<f32>(), kv[at + min(column + 2u, last)], column + 2u < columns),
+    select(vec4<f32>(), kv[at + min(column + 3u, last)], column + 3u < columns),
+  );
+}
+
+// Columns 16*chunk.. of the row of d_o that starts at \`at\`; columns past the head's width are 0.
+fn load_d_o(at: u32, chunk: u32) -> Block {
+  let columns = params.width >> 2u;
+  let column = chunk * 4u;
+  let last = columns - 1u;
+  return Block(
+    d_o[at + column],
+    select(vec4<f32>(), d_o[at + min(column + 1u, last)], column + 1u < columns),
+    select(vec4<f32>(), d_o[at + min(column + 2u, last)], column + 2u < columns),
+    select(vec4<f32>(), d_o[at + min(column + 3u, last)], column + 3u < columns),
+  );
+}
+
+// own . (row of lane i) for i = 0..7, over sixteen columns.
+fn products(own: Block, row: Block) -> Eight {
+  let s0 = dot(own.a, subgroupBroadcast(row.a, 0u)) + dot(own.b, subgroupBroadcast(row.b, 0u)) +
+    dot(own.c, subgroupBroadcast(row.c, 0u)) + dot(own.d, subgroupBroadcast(row.d, 0u));
+  let s1 = dot(own.a, subgroupBroadcast(row.a, 1u)) + dot(own.b, subgroupBroadcast(row.b, 1u)) +
+    dot(own.c, subgroupBroadcast(row.c, 1u)) + dot(own.d, subgroupBroadcast(row.d, 1u));
+  let s2 = dot(own.a, subgroupBroadcast(row.a, 2u)) + dot(own.b, subgroupBroadcast(row.b, 2u)) +
+    dot(own.c, subgroupBroadcast(row.c, 2u)) + dot(own.d, subgroupBroadcast(row.d, 2u));
+  let s3 = dot(own.a, subgroupBroadcast(row.a, 3u)) + dot(own.b, subgroupBroadcast(row.b, 3u)) +
+    dot(own.c, subgroupBroadcast(row.c, 3u)) + dot(own.d, subgroupBroadcast(row.d, 3u));
+  let s4 = dot(own.a, subgroupBroadcast(row.a, 4u)) + dot(own.b, subgroupBroadcast(row.b, 4u)) +
+    dot(own.c, subgroupBroadcast(row.c, 4u)) + dot(own.d, subgroupBroadcast(row.d, 4u));
+  let s5 = dot(own.a, subgroupBroadcast(row.a, 5u)) + dot(own.b, subgroupBroadcast(row.b, 5u)) +
+    dot(own.c, subgroupBroadcast(row.c, 5u)) + dot(own.d, subgroupBroadcast(row.d, 5u));
+  let s6 = dot(own.a, subgroupBroadcast(row.a, 6u)) + dot(own.b, subgroupBroadcast(row.b, 6u)) +
+    dot(own.c, subgroupBroadcast(row.c, 6u)) + dot(own.d, subgroupBroadcast(row.d, 6u));
+  let s7 = dot(own.a, subgroupBroadcast(row.a, 7u)) + dot(own.b, subgroupBroadcast(row.b, 7u)) +
+    dot(own.c, subgroupBroadcast(row.c, 7u)) + dot(own.d, subgroupBroadcast(row.d, 7u));
+  return Eight(vec4(s0, s1, s2, s3), vec4(s4, s5, s6, s7));
+}
+
+// sum + sum_i weights_i (row of lane i), over sixteen columns.
+fn weighted(sum: Block, weights: Eight, row: Block) -> Block {
+  var total = sum;
+  total.a += weights.low.x * subgroupBroadcast(row.a, 0u);
+  total.b += weights.low.x * subgroupBroadcast(row.b, 0u);
+  total.c += weights.low.x * subgroupBroadcast(row.c, 0u);
+  total.d += weights.low.x * subgroupBroadcast(row.d, 0u);
+  total.a += weights.low.y * subgroupBroadcast(row.a, 1u);
+  total.b += weights.low.y * subgroupBroadcast(row.b, 1u);
+  total.c += weights.low.y * subgroupBroadcast(row.c, 1u);
+  total.d += weights.low.y * subgroupBroadcast(row.d, 1u);
+  total.a += weights.low.z * subgroupBroadcast(row.a, 2u);
+  total.b += weights.low.z * subgroupBroadcast(row.b, 2u);
+  total.c += weights.low.z * subgroupBroadcast(row.c, 2u);
+  total.d += weights.low.z * subgroupBroadcast(row.d, 2u);
+  total.a += weights.low.w * subgroupBroadcast(row.a, 3u);
+  total.b += weights.low.w * subgroupBroadcast(row.b, 3u);
+  total.c += weights.low.w * subgroupBroadcast(row.c, 3u);
+  total.d += weights.low.w * subgroupBroadcast(row.d, 3u);
+  total.a += weights.high.x * subgroupBroadcast(row.a, 4u);
+  total.b += weights.high.x * subgroupBroadcast(row.b, 4u);
+  total.c += weights.high.x * subgroupBroadcast(row.c, 4u);
+  total.d += weights.high.x * subgroupBroadcast(row.d, 4u);
+  total.a += weights.high.y * subgroupBroadcast(row.a, 5u);
+  total.b += weights.high.y * subgroupBroadcast(row.b, 5u);
+  total.c += weights.high.y * subgroupBroadcast(row.c, 5u);
+  total.d += weights.high.y * subgroupBroadcast(row.d, 5u);
+  total.a += weights.high.z * subgroupBroadcast(row.a, 6u);
+  total.b += weights.high.z * subgroupBroadcast(row.b, 6u);
+  total.c += weights.high.z * subgroupBroadcast(row.c, 6u);
+  total.d += weights.high.z * subgroupBroadcast(row.d, 6u);
+  total.a += weights.high.w * subgroupBroadcast(row.a, 7u);
+  total.b += weights.high.w * subgroupBroadcast(row.b, 7u);
+  total.c += weights.high.w * subgroupBroadcast(row.c, 7u);
+  total.d += weights.high.w * subgroupBroadcast(row.d, 7u);
+  return total;
+}
+
+// Which of eight neighbouring keys this query sees.
+fn seen(first: u32, keys: u32, tile: vec4<u32>, own: vec4<u32>, query: vec4<u32>) -> Eight {
+  let low = vec4(first) + vec4(0u, 1u, 2u, 3u);
+  return Eight(sees(low, keys, tile, own, query), sees(low + vec4(4u), keys, tile, own, query));
+}
+
+// 1 for keys that are seen, 0 for the others.
+fn sees(key: vec4<u32>, keys: u32, tile: vec4<u32>, own: vec4<u32>, query: vec4<u32>) -> vec4<f32> {
+  let row = key - vec4(tile.w) + vec4(own.x);
+  let in_prefix = key < vec4(tile.w);
+  let visible_own = (row >= vec4(query.x)) & (row < vec4(query.y));
+  return select(vec4(0.0), vec4(1.0), (key < vec4(keys)) & select(visible_own, key >= vec4(query.z), in_prefix));
+}
+
+// Row of kv that holds a key of the tile.
+fn row_of(key: u32, tile: vec4<u32>, own: vec4<u32>) -> u32 {
+  return select(own.x + key - tile.w, tile.z + key, key < tile.w);
+}
+
+fn store(at: u32, chunk: u32, value: Block) {
+  let columns = params.width >> 2u;
+  let column = chunk * 4u;
+  dq[at + column] = value.a;
+  if (column + 1u < columns) {
+    dq[at + column + 1u] = value.b;
+  }
+  if (column + 2u < columns) {
+    dq[at + column + 2u] = value.c;
+  }
+  if (column + 3u < columns) {
+    dq[at + column + 3u] = value.d;
+  }
+}
+
+@compute @workgroup_size(8)
+fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+  let tile = table[params.first_tile + 2u * (group.x >> 1u)];
+  let own = table[params.first_tile + 2u * (group.x >> 1u) + 1u];
+  let slot = (group.x & 1u) * 8u;
+  if (slot >= tile.y) {
+    return;
+  }
+  let head = group.y;
+  let columns = params.width >> 2u;
+  let q_row = tile.x + min(slot + lane, tile.y - 1u);
+  let query = table[params.first_query + q_row];
+  let q_at = q_row * params.query_stride + head * columns;
+  let d_at = (q_row - params.query_base) * params.query_stride + head * columns;
+  let kv_stride = 2u * params.key_heads * columns;
+  let k_column = head / (params.query_heads / params.key_heads) * columns;
+  let v_column = k_column + params.key_heads * columns;
+  let keys = tile.w + own.y;
+  let end = min(keys, tile.w + subgroupMax(query.y) - own.x);
+  let log_sum = vec4(lse[q_row * params.query_heads + head]);
+  var row_delta = 0.0;
+  for (var c = 0u; c < columns; c += 1u) {
+    row_delta += dot(d_o[d_at + c], o[q_at + c]);
+  }
+  var dq0 = Block();
+  var dq1 = Block();
+  var dq2 = Block();
+  var dq3 = Block();
+  var dq4 = Block();
+  var dq5 = Block();
+  var dq6 = Block();
+  var dq7 = Block();
+  for (var first = 0u; first < end; first += 8u) {
+    let row = row_of(min(first + lane, keys - 1u), tile, own) * kv_stride;
+    var s = Eight();
+    var dp = Eight();
+    for (var chunk = 0u; chunk < CHUNKS; chunk += 1u) {
+      let scores = products(load_q(q_at, chunk), load_kv(row + k_column, chunk));
+      s.low += scores.low;
+      s.high += scores.high;
+      let gradients = products(load_d_o(d_at, chunk), load_kv(row + v_column, chunk));
+      dp.low += gradients.low;
+      dp.high += gradients.high;
+    }
+    let visible = seen(first, keys, tile, own, query);
+    let p = Eight(
+      select(vec4(0.0), exp(s.low * params.scale - log_sum), visible.low > vec4(0.5)),
+      select(vec4(0.0), exp(s.high * params.scale - log_sum), visible.high > vec4(0.5)),
+    );
+    let share = Eight(
+      p.low * (dp.low - vec4(row_delta)) * params.scale,
+      p.high * (dp.high - vec4(row_delta)) * params.scale,
+    );
+    if (CHUNKS > 0u) {
+      dq0 = weighted(dq0, share, load_kv(row + k_column, 0u));
+    }
+    if (CHUNKS > 1u) {
+      dq1 = weighted(dq1, share, load_kv(row + k_column, 1u));
+    }
+    if (CHUNKS > 2u) {
+      dq2 = weighted(dq2, share, load_kv(row + k_column, 2u));
+    }
+    if (CHUNKS > 3u) {
+      dq3 = weighted(dq3, share, load_kv(row + k_column, 3u));
+    }
+    if (CHUNKS > 4u) {
+      dq4 = weighted(dq4, share, load_kv(row + k_column, 4u));
+    }
+    if (CHUNKS > 5u) {
+      dq5 = weighted(dq5, share, load_kv(row + k_column, 5u));
+    }
+    if (CHUNKS > 6u) {
+      dq6 = weighted(dq6, share, load_kv(row + k_column, 6u));
+    }
+    if (CHUNKS > 7u) {
+      dq7 = weighted(dq7, share, load_kv(row + k_column, 7u));
+    }
+  }
+  if (slot + lane >= tile.y) {
+    return;
+  }
+  if (CHUNKS > 0u) {
+    store(d_at, 0u, dq0);
+  }
+  if (CHUNKS > 1u) {
+    store(d_at, 1u, dq1);
+  }
+  if (CHUNKS > 2u) {
+    store(d_at, 2u, dq2);
+  }
+  if (CHUNKS > 3u) {
+    store(d_at, 3u, dq3);
+  }
+  if (CHUNKS > 4u) {
+    store(d_at, 4u, dq4);
+  }
+  if (CHUNKS > 5u) {
+    store(d_at, 5u, dq5);
+  }
+  if (CHUNKS > 6u) {
+    store(d_at, 6u, dq6);
+  }
+  if (CHUNKS > 7u) {
+    store(d_at, 7u, dq7);
+  }
+  delta[(q_row - params.query_base) * params.query_heads + head] = row_delta;
+}
+`;
+
+/** The text of `attention_subgroup.wgsl`. */
+export const attentionSubgroup = `// o[r] = softmax(q[r] k^T scale) v over the rows r may see, and the log-sum-exp of the scores; per query head, GQA.
+// arXiv:1706.03762, running maximum as in arXiv:1805.02867, heads shared as in arXiv:2305.13245.
+// Without workgroup memory, for software adapters: one subgroup of eight lanes is eight queries of one head. Each lane loads one of
+// eight keys and its value, and gets the others by subgroup broadcast. Needs subgroups of at least eight lanes.
+// o and lse are overwritten.
+// \`table\` as in attention.wgsl.
+
+override CHUNKS: u32 = 4u; // groups of sixteen columns: ceil(K / 16), at most 8
+
+struct Params {
+  width: u32, // K, a multiple of 4, at most 128
+  query_heads: u32, // Q
+  query_stride: u32, // vec4 from row to row of q and o, at least Q*K/4
+  key_heads: u32, // G
+  first_tile: u32,
+  first_query: u32,
+  scale: f32,
+}
+
+// Sixteen neighbouring columns of one row.
+struct Block {
+  a: vec4<f32>,
+  b: vec4<f32>,
+  c: vec4<f32>,
+  d: vec4<f32>,
+}
+
+// Eight numbers of one invocation, one for each row that is broadcast.
+struct Eight {
+  low: vec4<f32>,
+  high: vec4<f32>,
+}
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> q: array<vec4<f32>>; // [R, Q*K]
+@group(0) @binding(2) var<storage, read> kv: array<vec4<f32>>; // [R', 2*G*K]: keys, then values
+@group(0) @binding(3) var<storage, read> table: array<vec4<u32>>;
+@group(0) @binding(4) var<storage, read_write> o: array<vec4<f32>>; // [R, Q*K]
+@group(0) @binding(5) var<storage, read_write> lse: array<f32>; // [R, Q]
+
+// Columns 16*chunk.. of the row of q that starts at \`at\`; columns past the head's width are 0.
+fn load_q(at: u32, chunk: u32) -> Block {
+  let columns = params.width >> 2u;
+  let column = chunk * 4u;
+  let last = columns - 1u;
+  return Block(
+    q[at + column],
+    select(vec4<f32>(), q[at + min(column + 1u, last)], column + 1u < columns),
+    select(vec4<f32>(), q[at + min(column + 2u, last)], column + 2u < columns),
+    select(vec4<f32>(), q[at + min(column + 3u, last)], column + 3u < columns),
+  );
+}
+
+// Columns 16*chunk.. of the row of kv that starts at \`at\`; columns past the head's width are 0.
+fn load_kv(at: u32, chunk: u32) -> Block {
+  let columns = params.width >> 2u;
+  let column = chunk * 4u;
+  let last = columns - 1u;
+  return Block(
+    kv[at + column],
+    select(vec4<f32>(), kv[at + min(column + 1u, last)], column + 1u < columns),
+    select(vec4<f32>(), kv[at + min(column + 2u, last)], column + 2u < columns),
+    select(vec4<f32>(), kv[at + min(column + 3u, last)], column + 3u < columns),
+  );
+}
+
+// own . (row of lane i) for i = 0..7, over sixteen columns.
+fn products(own: Block, row: Block) -> Eight {
+  let s0 = dot(own.a, subgroupBroadcast(row.a, 0u)) + dot(own.b, subgroupBroadcast(row.b, 0u)) +
+    dot(own.c, subgroupBroadcast(row.c, 0u)) + dot(own.d, subgroupBroadcast(row.d, 0u));
+  let s1 = dot(own.a, subgroupBroadcast(row.a, 1u)) + dot(own.b, subgroupBroadcast(row.b, 1u)) +
+    dot(own.c, subgroupBroadcast(row.c, 1u)) + dot(own.d, subgroupBroadcast(row.d, 1u));
+  let s2 = dot(own.a, subgroupBroadcast(row.a, 2u)) + dot(own.b, subgroupBroadcast(row.b, 2u)) +
+    dot(own.c, subgroupBroadcast(row.c, 2u)) + dot(own.d, subgroupBroadcast(row.d, 2u));
+  let s3 = dot(own.a, subgroupBroadcast(row.a, 3u)) + dot(own.b, subgroupBroadcast(row.b, 3u)) +
+    dot(own.c, subgroupBroadcast(row.c, 3u)) + dot(own.d, subgroupBroadcast(row.d, 3u));
+  let s4 = dot(own.a, subgroupBroadcast(row.a, 4u)) + dot(own.b, subgroupBroadcast(row.b, 4u)) +
+    dot(own.c, subgroupBroadcast(row.c, 4u)) + dot(own.d, subgroupBroadcast(row.d, 4u));
+  let s5 = dot(own.a, subgroupBroadcast(row.a, 5u)) + dot(own.b, subgroupBroadcast(row.b, 5u)) +
+    dot(own.c, subgroupBroadcast(row.c, 5u)) + dot(own.d, subgroupBroadcast(row.d, 5u));
+  let s6 = dot(own.a, subgroupBroadcast(row.a, 6u)) + dot(own.b, subgroupBroadcast(row.b, 6u)) +
+    dot(own.c, subgroupBroadcast(row.c, 6u)) + dot(own.d, subgroupBroadcast(row.d, 6u));
+  let s7 = dot(own.a, subgroupBroadcast(row.a, 7u)) + dot(own.b, subgroupBroadcast(row.b, 7u)) +
+    dot(own.c, subgroupBroadcast(row.c, 7u)) + dot(own.d, subgroupBroadcast(row.d, 7u));
+  return Eight(vec4(s0, s1, s2, s3), vec4(s4, s5, s6, s7));
+}
+
+// sum + sum_i weights_i (row of lane i), over sixteen columns.
+fn weighted(sum: Block, weights: Eight, row: Block) -> Block {
+  var total = sum;
+  total.a += weights.low.x * subgroupBroadcast(row.a, 0u);
+  total.b += weights.low.x * subgroupBroadcast(row.b, 0u);
+  total.c += weights.low.x * subgroupBroadcast(row.c, 0u);
+  total.d += weights.low.x * subgroupBroadcast(row.d, 0u);
+  total.a += weights.low.y * subgroupBroadcast(row.a, 1u);
+  total.b += weights.low.y * subgroupBroadcast(row.b, 1u);
+  total.c += weights.low.y * subgroupBroadcast(row.c, 1u);
+  total.d += weights.low.y * subgroupBroadcast(row.d, 1u);
+  total.a += weights.low.z * subgroupBroadcast(row.a, 2u);
+  total.b += weights.low.z * subgroupBroadcast(row.b, 2u);
+  total.c += weights.low.z * subgroupBroadcast(row.c, 2u);
+  total.d += weights.low.z * subgroupBroadcast(row.d, 2u);
+  total.a += weights.low.w * subgroupBroadcast(row.a, 3u);
+  total.b += weights.low.w * subgroupBroadcast(row.b, 3u);
+  total.c += weights.low.w * subgroupBroadcast(row.c, 3u);
+  total.d += weights.low.w * subgroupBroadcast(row.d, 3u);
+  total.a += weights.high.x * subgroupBroadcast(row.a, 4u);
+  total.b += weights.high.x * subgroupBroadcast(row.b, 4u);
+  total.c += weights.high.x * subgroupBroadcast(row.c, 4u);
+  total.d += weights.high.x * subgroupBroadcast(row.d, 4u);
+  total.a += weights.high.y * subgroupBroadcast(row.a, 5u);
+  total.b += weights.high.y * subgroupBroadcast(row.b, 5u);
+  total.c += weights.high.y * subgroupBroadcast(row.c, 5u);
+  total.d += weights.high.y * subgroupBroadcast(row.d, 5u);
+  total.a += weights.high.z * subgroupBroadcast(row.a, 6u);
+  total.b += weights.high.z * subgroupBroadcast(row.b, 6u);
+  total.c += weights.high.z * subgroupBroadcast(row.c, 6u);
+  total.d += weights.high.z * subgroupBroadcast(row.d, 6u);
+  total.a += weights.high.w * subgroupBroadcast(row.a, 7u);
+  total.b += weights.high.w * subgroupBroadcast(row.b, 7u);
+  total.c += weights.high.w * subgroupBroadcast(row.c, 7u);
+  total.d += weights.high.w * subgroupBroadcast(row.d, 7u);
+  return total;
+}
+
+// Which of eight neighbouring keys this query sees.
+fn seen(first: u32, keys: u32, tile: vec4<u32>, own: vec4<u32>, query: vec4<u32>) -> Eight {
+  let low = vec4(first) + vec4(0u, 1u, 2u, 3u);
+  return Eight(sees(low, keys, tile, own, query), sees(low + vec4(4u), keys, tile, own, query));
+}
+
+// 1 for keys that are seen, 0 for the others.
+fn sees(key: vec4<u32>, keys: u32, tile: vec4<u32>, own: vec4<u32>, query: vec4<u32>) -> vec4<f32> {
+  let row = key - vec4(tile.w) + vec4(own.x);
+  let in_prefix = key < vec4(tile.w);
+  let visible_own = (row >= vec4(query.x)) & (row < vec4(query.y));
+  return select(vec4(0.0), vec4(1.0), (key < vec4(keys)) & select(visible_own, key >= vec4(query.z), in_prefix));
+}
+
+// Row of kv that holds a key of the tile.
+fn row_of(key: u32, tile: vec4<u32>, own: vec4<u32>) -> u32 {
+  return select(own.x + key - tile.w, tile.z + key, key < tile.w);
+}
+
+fn store(at: u32, chunk: u32, value: Block) {
+  let columns = params.width >> 2u;
+  let column = chunk * 4u;
+  o[at + column] = value.a;
+  if (column + 1u < columns) {
+    o[at + column + 1u] = value.b;
+  }
+  if (column + 2u < columns) {
+    o[at + column + 2u] = value.c;
+  }
+  if (column + 3u < columns) {
+    o[at + column + 3u] = value.d;
+  }
+}
+
+fn scaled(block: Block, factor: f32) -> Block {
+  return Block(block.a * factor, block.b * factor, block.c * factor, block.d * factor);
+}
+
+@compute @workgroup_size(8)
+fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+  let tile = table[params.first_tile + 2u * (group.x >> 1u)];
+  let own = table[params.first_tile + 2u * (group.x >> 1u) + 1u];
+  let slot = (group.x & 1u) * 8u;
+  if (slot >= tile.y) {
+    return;
+  }
+  let head = group.y;
+  let columns = params.width >> 2u;
+  let q_row = tile.x + min(slot + lane, tile.y - 1u);
+  let query = table[params.first_query + q_row];
+  let q_at = q_row * params.query_stride + head * columns;
+  let kv_stride = 2u * params.key_heads * columns;
+  let k_column = head / (params.query_heads / params.key_heads) * columns;
+  let v_column = k_column + params.key_heads * columns;
+  let keys = tile.w + own.y;
+  // Keys after the last one that the last of these queries sees need not be visited.
+  let end = min(keys, tile.w + subgroupMax(query.y) - own.x);
+  var top = -1e30;
+  var sum = 0.0;
+  var o0 = Block();
+  var o1 = Block();
+  var o2 = Block();
+  var o3 = Block();
+  var o4 = Block();
+  var o5 = Block();
+  var o6 = Block();
+  var o7 = Block();
+  for (var first = 0u; first < end; first += 8u) {
+    let row = row_of(min(first + lane, keys - 1u), tile, own) * kv_stride;
+    var s = Eight();
+    for (var chunk = 0u; chunk < CHUNKS; chunk += 1u) {
+      let part = products(load_q(q_at, chunk), load_kv(row + k_column, chunk));
+      s.low += part.low;
+      s.high += part.high;
+    }
+    let visible = seen(first, keys, tile, own, query);
+    s.low = select(vec4(-1e30), s.low * params.scale, visible.low > vec4(0.5));
+    s.high = select(vec4(-1e30), s.high * params.scale, visible.high > vec4(0.5));
+    let largest = max(s.low, s.high);
+    let new_top = max(top, max(max(largest.x, largest.y), max(largest.z, largest.w)));
+    let shrink = exp(top - new_top);
+    top = new_top;
+    let p = Eight(visible.low * exp(s.low - vec4(top)), visible.high * exp(s.high - vec4(top)));
+    let both = p.low + p.high;
+    sum = sum * shrink + both.x + both.y + both.z + both.w;
+    if (CHUNKS > 0u) {
+      o0 = weighted(scaled(o0, shrink), p, load_kv(row + v_column, 0u));
+    }
+    if (CHUNKS > 1u) {
+      o1 = weighted(scaled(o1, shrink), p, load_kv(row + v_column, 1u));
+    }
+    if (CHUNKS > 2u) {
+      o2 = weighted(scaled(o2, shrink), p, load_kv(row + v_column, 2u));
+    }
+    if (CHUNKS > 3u) {
+      o3 = weighted(scaled(o3, shrink), p, load_kv(row + v_column, 3u));
+    }
+    if (CHUNKS > 4u) {
+      o4 = weighted(scaled(o4, shrink), p, load_kv(row + v_column, 4u));
+    }
+    if (CHUNKS > 5u) {
+      o5 = weighted(scaled(o5, shrink), p, load_kv(row + v_column, 5u));
+    }
+    if (CHUNKS > 6u) {
+      o6 = weighted(scaled(o6, shrink), p, load_kv(row + v_column, 6u));
+    }
+    if (CHUNKS > 7u) {
+      o7 = weighted(scaled(o7, shrink), p, load_kv(row + v_column, 7u));
+    }
+  }
+  if (slot + lane >= tile.y) {
+    return;
+  }
+  let inverse = 1.0 / sum;
+  if (CHUNKS > 0u) {
+    store(q_at, 0u, scaled(o0, inverse));
+  }
+  if (CHUNKS > 1u) {
+    store(q_at, 1u, scaled(o1, inverse));
+  }
+  if (CHUNKS > 2u) {
+    store(q_at, 2u, scaled(o2, inverse));
+  }
+  if (CHUNKS > 3u) {
+    store(q_at, 3u, scaled(o3, inverse));
+  }
+  if (CHUNKS > 4u) {
+    store(q_at, 4u, scaled(o4, inverse));
+  }
+  if (CHUNKS > 5u) {
+    store(q_at, 5u, scaled(o5, inverse));
+  }
+  if (CHUNKS > 6u) {
+    store(q_at, 6u, scaled(o6, inverse));
+  }
+  if (CHUNKS > 7u) {
+    store(q_at, 7u, scaled(o7, inverse));
+  }
+  lse[q_row * params.query_heads + head] = top + log(sum);
 }
 `;
 
@@ -1032,6 +1885,8 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
 export const headReduce = `// Per row of logits[R,V]: statistics[r] = (bits of max, arg-max index, bits of log-sum-exp, 0). Smallest index wins ties.
 // One workgroup a row. statistics are overwritten.
 
+override LANES: u32 = 64u; // invocations of a workgroup, a power of two
+
 struct Params {
   rows: u32, // R
   vocabulary: u32, // V
@@ -1044,11 +1899,11 @@ struct Params {
 @group(0) @binding(1) var<storage, read> logits: array<f32>;
 @group(0) @binding(2) var<storage, read_write> statistics: array<vec4<u32>>;
 
-var<workgroup> best: array<f32, 64>;
-var<workgroup> best_index: array<u32, 64>;
-var<workgroup> sums: array<f32, 64>;
+var<workgroup> best: array<f32, LANES>;
+var<workgroup> best_index: array<u32, LANES>;
+var<workgroup> sums: array<f32, LANES>;
 
-@compute @workgroup_size(64)
+@compute @workgroup_size(LANES)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
   let row = group.y * params.grid_x + group.x;
   let live = row < params.rows;
@@ -1056,7 +1911,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
   var largest = -3.4e38;
   var index = params.vocabulary;
   if (live) {
-    for (var token = lane; token < params.vocabulary; token += 64u) {
+    for (var token = lane; token < params.vocabulary; token += LANES) {
       let logit = logits[base + token];
       if (logit > largest) {
         largest = logit;
@@ -1067,7 +1922,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
   best[lane] = largest;
   best_index[lane] = index;
   workgroupBarrier();
-  for (var half = 32u; half > 0u; half >>= 1u) {
+  for (var half = LANES >> 1u; half > 0u; half >>= 1u) {
     if (lane < half) {
       let other = best[lane + half];
       let other_index = best_index[lane + half];
@@ -1081,13 +1936,13 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
   let top = best[0];
   var sum = 0.0;
   if (live) {
-    for (var token = lane; token < params.vocabulary; token += 64u) {
+    for (var token = lane; token < params.vocabulary; token += LANES) {
       sum += exp(logits[base + token] - top);
     }
   }
   sums[lane] = sum;
   workgroupBarrier();
-  for (var half = 32u; half > 0u; half >>= 1u) {
+  for (var half = LANES >> 1u; half > 0u; half >>= 1u) {
     if (lane < half) {
       sums[lane] += sums[lane + half];
     }
@@ -1788,6 +2643,7 @@ export const residualRmsnorm = `// x_out[r] = x[source_r] + alpha_r y[r] (silenc
 // rms(x) = sqrt(mean(x^2) + epsilon), shapes [R,D].  arXiv:1910.07467
 // One workgroup a row. x_out and n are overwritten.
 
+override LANES: u32 = 64u; // invocations of a workgroup, a power of two
 override HAS_Y: bool = true; // otherwise x_out = x and is not written
 override HAS_ROWS: bool = false; // otherwise source_r = r and alpha_r = 1
 
@@ -1822,7 +2678,7 @@ struct Row {
 @group(0) @binding(6) var<storage, read_write> x_out: array<vec4<f32>>;
 @group(0) @binding(7) var<storage, read_write> n: array<vec4<f32>>;
 
-var<workgroup> partial: array<f32, 64>;
+var<workgroup> partial: array<f32, LANES>;
 
 // 0 where the mask silences the neuron, for four neighbouring neurons.
 fn kept(mask: u32, column: u32) -> vec4<f32> {
@@ -1833,32 +2689,32 @@ fn kept(mask: u32, column: u32) -> vec4<f32> {
   return vec4<f32>(vec4((bits & 1u), ((bits >> 1u) & 1u), ((bits >> 2u) & 1u), ((bits >> 3u) & 1u)) ^ vec4(1u));
 }
 
-fn value(row: u32, at: u32) -> vec4<f32> {
+fn value(entry: Row, row: u32, at: u32) -> vec4<f32> {
   let stride = params.stride >> 2u;
-  if (!HAS_ROWS) {
-    let x_value = x[row * stride + at];
-    if (!HAS_Y) {
-      return x_value;
-    }
-    return x_value + y[row * stride + at];
-  }
-  let entry = rows[params.first + row];
   let x_value = x[entry.source * stride + at];
   if (!HAS_Y) {
     return x_value;
   }
-  return x_value + entry.alpha_down * kept(entry.mask_down, at * 4u) * y[row * stride + at];
+  let y_value = y[row * stride + at];
+  if (!HAS_ROWS) {
+    return x_value + y_value;
+  }
+  return x_value + entry.alpha_down * kept(entry.mask_down, at * 4u) * y_value;
 }
 
-@compute @workgroup_size(64)
+@compute @workgroup_size(LANES)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
   let row = group.y * params.grid_x + group.x;
   let stride = params.stride >> 2u;
   let live = row < params.rows;
+  var entry = Row(row, 1.0, 1.0, 1.0, NONE, NONE, 0u, 0u);
+  if (HAS_ROWS && live) {
+    entry = rows[params.first + row];
+  }
   var squares = 0.0;
   if (live) {
-    for (var at = lane; at < stride; at += 64u) {
-      let v = value(row, at);
+    for (var at = lane; at < stride; at += LANES) {
+      let v = value(entry, row, at);
       squares += dot(v, v);
       if (HAS_Y) {
         x_out[row * stride + at] = v;
@@ -1867,7 +2723,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
   }
   partial[lane] = squares;
   workgroupBarrier();
-  for (var half = 32u; half > 0u; half >>= 1u) {
+  for (var half = LANES >> 1u; half > 0u; half >>= 1u) {
     if (lane < half) {
       partial[lane] += partial[lane + half];
     }
@@ -1875,12 +2731,12 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
   }
   let inverse = inverseSqrt(partial[0] / f32(params.width) + params.epsilon);
   if (live) {
-    for (var at = lane; at < stride; at += 64u) {
+    for (var at = lane; at < stride; at += LANES) {
       var v: vec4<f32>;
       if (HAS_Y) {
         v = x_out[row * stride + at];
       } else {
-        v = value(row, at);
+        v = value(entry, row, at);
       }
       n[row * stride + at] = v * inverse * weight[at];
     }
@@ -1891,6 +2747,8 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
 /** The text of `rmsnorm_backward.wgsl`. */
 export const rmsnormBackward = `// dx[r] (+)= (w dn - xhat mean(w dn xhat)) / rms(x), xhat = x / rms(x), for n = xhat w; shapes [R,D].  arXiv:1910.07467
 // One workgroup a row. dx is accumulated into, or overwritten when params.accumulate is 0.
+
+override LANES: u32 = 64u; // invocations of a workgroup, a power of two
 
 struct Params {
   rows: u32, // R
@@ -1908,9 +2766,9 @@ struct Params {
 @group(0) @binding(3) var<storage, read> weight: array<vec4<f32>>;
 @group(0) @binding(4) var<storage, read_write> dx: array<vec4<f32>>;
 
-var<workgroup> partial: array<vec2<f32>, 64>;
+var<workgroup> partial: array<vec2<f32>, LANES>;
 
-@compute @workgroup_size(64)
+@compute @workgroup_size(LANES)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
   let row = group.y * params.grid_x + group.x;
   let stride = params.stride >> 2u;
@@ -1918,14 +2776,14 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
   let x_at = (params.x_row + row) * stride;
   var sums = vec2<f32>(); // of x^2 and of w dn x
   if (live) {
-    for (var at = lane; at < stride; at += 64u) {
+    for (var at = lane; at < stride; at += LANES) {
       let v = x[x_at + at];
       sums += vec2(dot(v, v), dot(weight[at] * dn[row * stride + at], v));
     }
   }
   partial[lane] = sums;
   workgroupBarrier();
-  for (var half = 32u; half > 0u; half >>= 1u) {
+  for (var half = LANES >> 1u; half > 0u; half >>= 1u) {
     if (lane < half) {
       partial[lane] += partial[lane + half];
     }
@@ -1934,7 +2792,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
   let inverse = inverseSqrt(partial[0].x / f32(params.width) + params.epsilon);
   let mean = partial[0].y * inverse / f32(params.width);
   if (live) {
-    for (var at = lane; at < stride; at += 64u) {
+    for (var at = lane; at < stride; at += LANES) {
       let i = row * stride + at;
       let d = (weight[at] * dn[i] - x[x_at + at] * (inverse * mean)) * inverse;
       if (params.accumulate == 1u) {
@@ -1952,6 +2810,7 @@ export const rope = `// out = rope(norm(x + bias)) for the first \`rotated\` hea
 // Rotation of pair i (elements i and i + K/2) by the angle of its position: (a, b) -> (a c - b s, b c + a s).  arXiv:2104.09864
 // norm is RMSNorm over one head with a learned weight. One workgroup a (row, head). out is overwritten.
 
+override LANES: u32 = 32u; // invocations of a workgroup, a power of two
 override HAS_BIAS: bool = false;
 override HAS_NORM: bool = false;
 
@@ -1974,7 +2833,7 @@ struct Params {
 @group(0) @binding(5) var<storage, read> angles: array<vec2<f32>>; // cos and sin, [positions, K/2]
 @group(0) @binding(6) var<storage, read_write> out: array<f32>;
 
-var<workgroup> partial: array<f32, 32>;
+var<workgroup> partial: array<f32, LANES>;
 
 fn value(head: u32, at: u32, element: u32) -> f32 {
   let v = x[at + element];
@@ -1984,7 +2843,7 @@ fn value(head: u32, at: u32, element: u32) -> f32 {
   return v;
 }
 
-@compute @workgroup_size(32)
+@compute @workgroup_size(LANES)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
   let index = group.y * params.grid_x + group.x;
   let row = index / params.heads;
@@ -1997,14 +2856,14 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
   if (HAS_NORM) {
     var squares = 0.0;
     if (live) {
-      for (var i = lane; i < params.width; i += 32u) {
+      for (var i = lane; i < params.width; i += LANES) {
         let v = value(head, at, i);
         squares += v * v;
       }
     }
     partial[lane] = squares;
     workgroupBarrier();
-    for (var step = 16u; step > 0u; step >>= 1u) {
+    for (var step = LANES >> 1u; step > 0u; step >>= 1u) {
       if (lane < step) {
         partial[lane] += partial[lane + step];
       }
@@ -2015,7 +2874,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
   if (!live) {
     return;
   }
-  for (var i = lane; i < half; i += 32u) {
+  for (var i = lane; i < half; i += LANES) {
     var a = value(head, at, i);
     var b = value(head, at, i + half);
     if (rotate) {
@@ -2039,6 +2898,7 @@ export const ropeBackward = `// d -> the gradient with respect to x of out = rop
 // The rotation is undone by the opposite angle (times the same factor); the head norm goes back as in rmsnorm_backward.
 // One workgroup a (row, head). d is overwritten.
 
+override LANES: u32 = 32u; // invocations of a workgroup, a power of two
 override HAS_BIAS: bool = false;
 override HAS_NORM: bool = false;
 
@@ -2062,7 +2922,7 @@ struct Params {
 @group(0) @binding(5) var<storage, read> angles: array<vec2<f32>>; // cos and sin, [positions, K/2]
 @group(0) @binding(6) var<storage, read_write> d: array<f32>;
 
-var<workgroup> partial: array<vec2<f32>, 32>;
+var<workgroup> partial: array<vec2<f32>, LANES>;
 
 fn value(row: u32, head: u32, element: u32) -> f32 {
   let v = x[(params.x_row + row) * params.stride + head * params.width + element];
@@ -2072,7 +2932,7 @@ fn value(row: u32, head: u32, element: u32) -> f32 {
   return v;
 }
 
-@compute @workgroup_size(32)
+@compute @workgroup_size(LANES)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
   let index = group.y * params.grid_x + group.x;
   let row = index / params.heads;
@@ -2082,7 +2942,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
   let half = params.width >> 1u;
   var sums = vec2<f32>(); // of x^2 and of w dn x
   if (live) {
-    for (var i = lane; i < half; i += 32u) {
+    for (var i = lane; i < half; i += LANES) {
       let turn = angles[positions[params.first + row] * half + i];
       let a = d[at + i];
       let b = d[at + i + half];
@@ -2100,7 +2960,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
   if (HAS_NORM) {
     partial[lane] = sums;
     workgroupBarrier();
-    for (var step = 16u; step > 0u; step >>= 1u) {
+    for (var step = LANES >> 1u; step > 0u; step >>= 1u) {
       if (lane < step) {
         partial[lane] += partial[lane + step];
       }
@@ -2110,7 +2970,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     let mean = partial[0].y * inverse / f32(params.width);
     if (live) {
       // Each invocation visits the same pairs as above, so it reads what it wrote itself.
-      for (var i = lane; i < half; i += 32u) {
+      for (var i = lane; i < half; i += LANES) {
         d[at + i] = (weight[i] * d[at + i] - value(row, head, i) * (inverse * mean)) * inverse;
         d[at + i + half] = (weight[i + half] * d[at + i + half] - value(row, head, i + half) * (inverse * mean)) * inverse;
       }
@@ -2161,17 +3021,21 @@ fn kept(mask: u32, column: u32) -> vec4<f32> {
 
 @compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
-  let index = (group.y * params.grid_x + group.x) * 64u + lane;
+  // Each invocation walks up to four neighbouring vec4, so that a row's entry is read once for sixteen columns.
   let stride = params.stride >> 2u;
-  let row = index / stride;
-  let at = index % stride;
+  let walks = (stride + 3u) >> 2u;
+  let walk = (group.y * params.grid_x + group.x) * 64u + lane;
+  let row = walk / walks;
+  let begin = (walk % walks) * 4u;
   if (row >= params.rows) {
     return;
   }
   let entry = rows[params.first + row];
-  let z = entry.alpha_gate * g[entry.source * stride + at];
-  let silu = z / (1.0 + exp(-z));
-  h[index] = silu * (entry.alpha_up * u[entry.source * stride + at]) * kept(entry.mask, at * 4u);
+  for (var at = begin; at < min(begin + 4u, stride); at += 1u) {
+    let z = entry.alpha_gate * g[entry.source * stride + at];
+    let silu = z / (1.0 + exp(-z));
+    h[row * stride + at] = silu * (entry.alpha_up * u[entry.source * stride + at]) * kept(entry.mask, at * 4u);
+  }
 }
 `;
 
@@ -2208,18 +3072,24 @@ struct Row {
 
 @compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
-  let index = (group.y * params.grid_x + group.x) * 64u + lane;
+  // Each invocation walks up to four neighbouring vec4, so that a row's entry is read once for sixteen columns.
   let stride = params.stride >> 2u;
-  let row = index / stride;
+  let walks = (stride + 3u) >> 2u;
+  let walk = (group.y * params.grid_x + group.x) * 64u + lane;
+  let row = walk / walks;
+  let begin = (walk % walks) * 4u;
   if (row >= params.rows) {
     return;
   }
   let entry = rows[params.first + row];
-  let at = entry.source * stride + index % stride;
-  let z = entry.alpha_gate * g[at];
-  let sigmoid = 1.0 / (1.0 + exp(-z));
-  let d = dh[index] * entry.alpha_down * entry.alpha_up;
-  dh[index] = d * u[at] * (entry.alpha_gate * sigmoid * (1.0 + z * (1.0 - sigmoid)));
-  du[index] = d * (z * sigmoid);
+  for (var column = begin; column < min(begin + 4u, stride); column += 1u) {
+    let at = entry.source * stride + column;
+    let index = row * stride + column;
+    let z = entry.alpha_gate * g[at];
+    let sigmoid = 1.0 / (1.0 + exp(-z));
+    let d = dh[index] * entry.alpha_down * entry.alpha_up;
+    dh[index] = d * u[at] * (entry.alpha_gate * sigmoid * (1.0 + z * (1.0 - sigmoid)));
+    du[index] = d * (z * sigmoid);
+  }
 }
 `;

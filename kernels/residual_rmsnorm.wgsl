@@ -2,6 +2,7 @@
 // rms(x) = sqrt(mean(x^2) + epsilon), shapes [R,D].  arXiv:1910.07467
 // One workgroup a row. x_out and n are overwritten.
 
+override LANES: u32 = 64u; // invocations of a workgroup, a power of two
 override HAS_Y: bool = true; // otherwise x_out = x and is not written
 override HAS_ROWS: bool = false; // otherwise source_r = r and alpha_r = 1
 
@@ -36,7 +37,7 @@ struct Row {
 @group(0) @binding(6) var<storage, read_write> x_out: array<vec4<f32>>;
 @group(0) @binding(7) var<storage, read_write> n: array<vec4<f32>>;
 
-var<workgroup> partial: array<f32, 64>;
+var<workgroup> partial: array<f32, LANES>;
 
 // 0 where the mask silences the neuron, for four neighbouring neurons.
 fn kept(mask: u32, column: u32) -> vec4<f32> {
@@ -47,32 +48,32 @@ fn kept(mask: u32, column: u32) -> vec4<f32> {
   return vec4<f32>(vec4((bits & 1u), ((bits >> 1u) & 1u), ((bits >> 2u) & 1u), ((bits >> 3u) & 1u)) ^ vec4(1u));
 }
 
-fn value(row: u32, at: u32) -> vec4<f32> {
+fn value(entry: Row, row: u32, at: u32) -> vec4<f32> {
   let stride = params.stride >> 2u;
-  if (!HAS_ROWS) {
-    let x_value = x[row * stride + at];
-    if (!HAS_Y) {
-      return x_value;
-    }
-    return x_value + y[row * stride + at];
-  }
-  let entry = rows[params.first + row];
   let x_value = x[entry.source * stride + at];
   if (!HAS_Y) {
     return x_value;
   }
-  return x_value + entry.alpha_down * kept(entry.mask_down, at * 4u) * y[row * stride + at];
+  let y_value = y[row * stride + at];
+  if (!HAS_ROWS) {
+    return x_value + y_value;
+  }
+  return x_value + entry.alpha_down * kept(entry.mask_down, at * 4u) * y_value;
 }
 
-@compute @workgroup_size(64)
+@compute @workgroup_size(LANES)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
   let row = group.y * params.grid_x + group.x;
   let stride = params.stride >> 2u;
   let live = row < params.rows;
+  var entry = Row(row, 1.0, 1.0, 1.0, NONE, NONE, 0u, 0u);
+  if (HAS_ROWS && live) {
+    entry = rows[params.first + row];
+  }
   var squares = 0.0;
   if (live) {
-    for (var at = lane; at < stride; at += 64u) {
-      let v = value(row, at);
+    for (var at = lane; at < stride; at += LANES) {
+      let v = value(entry, row, at);
       squares += dot(v, v);
       if (HAS_Y) {
         x_out[row * stride + at] = v;
@@ -81,7 +82,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
   }
   partial[lane] = squares;
   workgroupBarrier();
-  for (var half = 32u; half > 0u; half >>= 1u) {
+  for (var half = LANES >> 1u; half > 0u; half >>= 1u) {
     if (lane < half) {
       partial[lane] += partial[lane + half];
     }
@@ -89,12 +90,12 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
   }
   let inverse = inverseSqrt(partial[0] / f32(params.width) + params.epsilon);
   if (live) {
-    for (var at = lane; at < stride; at += 64u) {
+    for (var at = lane; at < stride; at += LANES) {
       var v: vec4<f32>;
       if (HAS_Y) {
         v = x_out[row * stride + at];
       } else {
-        v = value(row, at);
+        v = value(entry, row, at);
       }
       n[row * stride + at] = v * inverse * weight[at];
     }

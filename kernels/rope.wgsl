@@ -2,6 +2,7 @@
 // Rotation of pair i (elements i and i + K/2) by the angle of its position: (a, b) -> (a c - b s, b c + a s).  arXiv:2104.09864
 // norm is RMSNorm over one head with a learned weight. One workgroup a (row, head). out is overwritten.
 
+override LANES: u32 = 32u; // invocations of a workgroup, a power of two
 override HAS_BIAS: bool = false;
 override HAS_NORM: bool = false;
 
@@ -24,7 +25,7 @@ struct Params {
 @group(0) @binding(5) var<storage, read> angles: array<vec2<f32>>; // cos and sin, [positions, K/2]
 @group(0) @binding(6) var<storage, read_write> out: array<f32>;
 
-var<workgroup> partial: array<f32, 32>;
+var<workgroup> partial: array<f32, LANES>;
 
 fn value(head: u32, at: u32, element: u32) -> f32 {
   let v = x[at + element];
@@ -34,7 +35,7 @@ fn value(head: u32, at: u32, element: u32) -> f32 {
   return v;
 }
 
-@compute @workgroup_size(32)
+@compute @workgroup_size(LANES)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
   let index = group.y * params.grid_x + group.x;
   let row = index / params.heads;
@@ -47,14 +48,14 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
   if (HAS_NORM) {
     var squares = 0.0;
     if (live) {
-      for (var i = lane; i < params.width; i += 32u) {
+      for (var i = lane; i < params.width; i += LANES) {
         let v = value(head, at, i);
         squares += v * v;
       }
     }
     partial[lane] = squares;
     workgroupBarrier();
-    for (var step = 16u; step > 0u; step >>= 1u) {
+    for (var step = LANES >> 1u; step > 0u; step >>= 1u) {
       if (lane < step) {
         partial[lane] += partial[lane + step];
       }
@@ -65,7 +66,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
   if (!live) {
     return;
   }
-  for (var i = lane; i < half; i += 32u) {
+  for (var i = lane; i < half; i += LANES) {
     var a = value(head, at, i);
     var b = value(head, at, i + half);
     if (rotate) {

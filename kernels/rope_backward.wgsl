@@ -2,6 +2,7 @@
 // The rotation is undone by the opposite angle (times the same factor); the head norm goes back as in rmsnorm_backward.
 // One workgroup a (row, head). d is overwritten.
 
+override LANES: u32 = 32u; // invocations of a workgroup, a power of two
 override HAS_BIAS: bool = false;
 override HAS_NORM: bool = false;
 
@@ -25,7 +26,7 @@ struct Params {
 @group(0) @binding(5) var<storage, read> angles: array<vec2<f32>>; // cos and sin, [positions, K/2]
 @group(0) @binding(6) var<storage, read_write> d: array<f32>;
 
-var<workgroup> partial: array<vec2<f32>, 32>;
+var<workgroup> partial: array<vec2<f32>, LANES>;
 
 fn value(row: u32, head: u32, element: u32) -> f32 {
   let v = x[(params.x_row + row) * params.stride + head * params.width + element];
@@ -35,7 +36,7 @@ fn value(row: u32, head: u32, element: u32) -> f32 {
   return v;
 }
 
-@compute @workgroup_size(32)
+@compute @workgroup_size(LANES)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
   let index = group.y * params.grid_x + group.x;
   let row = index / params.heads;
@@ -45,7 +46,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
   let half = params.width >> 1u;
   var sums = vec2<f32>(); // of x^2 and of w dn x
   if (live) {
-    for (var i = lane; i < half; i += 32u) {
+    for (var i = lane; i < half; i += LANES) {
       let turn = angles[positions[params.first + row] * half + i];
       let a = d[at + i];
       let b = d[at + i + half];
@@ -63,7 +64,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
   if (HAS_NORM) {
     partial[lane] = sums;
     workgroupBarrier();
-    for (var step = 16u; step > 0u; step >>= 1u) {
+    for (var step = LANES >> 1u; step > 0u; step >>= 1u) {
       if (lane < step) {
         partial[lane] += partial[lane + step];
       }
@@ -73,7 +74,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     let mean = partial[0].y * inverse / f32(params.width);
     if (live) {
       // Each invocation visits the same pairs as above, so it reads what it wrote itself.
-      for (var i = lane; i < half; i += 32u) {
+      for (var i = lane; i < half; i += LANES) {
         d[at + i] = (weight[i] * d[at + i] - value(row, head, i) * (inverse * mean)) * inverse;
         d[at + i + half] = (weight[i + half] * d[at + i + half] - value(row, head, i + half) * (inverse * mean)) * inverse;
       }

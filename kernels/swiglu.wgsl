@@ -39,15 +39,19 @@ fn kept(mask: u32, column: u32) -> vec4<f32> {
 
 @compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
-  let index = (group.y * params.grid_x + group.x) * 64u + lane;
+  // Each invocation walks up to four neighbouring vec4, so that a row's entry is read once for sixteen columns.
   let stride = params.stride >> 2u;
-  let row = index / stride;
-  let at = index % stride;
+  let walks = (stride + 3u) >> 2u;
+  let walk = (group.y * params.grid_x + group.x) * 64u + lane;
+  let row = walk / walks;
+  let begin = (walk % walks) * 4u;
   if (row >= params.rows) {
     return;
   }
   let entry = rows[params.first + row];
-  let z = entry.alpha_gate * g[entry.source * stride + at];
-  let silu = z / (1.0 + exp(-z));
-  h[index] = silu * (entry.alpha_up * u[entry.source * stride + at]) * kept(entry.mask, at * 4u);
+  for (var at = begin; at < min(begin + 4u, stride); at += 1u) {
+    let z = entry.alpha_gate * g[entry.source * stride + at];
+    let silu = z / (1.0 + exp(-z));
+    h[row * stride + at] = silu * (entry.alpha_up * u[entry.source * stride + at]) * kept(entry.mask, at * 4u);
+  }
 }

@@ -30,17 +30,23 @@ struct Row {
 
 @compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
-  let index = (group.y * params.grid_x + group.x) * 64u + lane;
+  // Each invocation walks up to four neighbouring vec4, so that a row's entry is read once for sixteen columns.
   let stride = params.stride >> 2u;
-  let row = index / stride;
+  let walks = (stride + 3u) >> 2u;
+  let walk = (group.y * params.grid_x + group.x) * 64u + lane;
+  let row = walk / walks;
+  let begin = (walk % walks) * 4u;
   if (row >= params.rows) {
     return;
   }
   let entry = rows[params.first + row];
-  let at = entry.source * stride + index % stride;
-  let z = entry.alpha_gate * g[at];
-  let sigmoid = 1.0 / (1.0 + exp(-z));
-  let d = dh[index] * entry.alpha_down * entry.alpha_up;
-  dh[index] = d * u[at] * (entry.alpha_gate * sigmoid * (1.0 + z * (1.0 - sigmoid)));
-  du[index] = d * (z * sigmoid);
+  for (var column = begin; column < min(begin + 4u, stride); column += 1u) {
+    let at = entry.source * stride + column;
+    let index = row * stride + column;
+    let z = entry.alpha_gate * g[at];
+    let sigmoid = 1.0 / (1.0 + exp(-z));
+    let d = dh[index] * entry.alpha_down * entry.alpha_up;
+    dh[index] = d * u[at] * (entry.alpha_gate * sigmoid * (1.0 + z * (1.0 - sigmoid)));
+    du[index] = d * (z * sigmoid);
+  }
 }

@@ -2,6 +2,8 @@
 import type { ModelConfig } from "../checkpoint/model_config.ts";
 import type { Site } from "../engine/engine.ts";
 
+export { siteNeurons } from "../engine/engine.ts";
+
 /** Scores of the neurons of one site. */
 export interface NeuronScores {
   /** Whose neurons they are. */
@@ -18,11 +20,6 @@ export interface NeuronScores {
 
 /** How scores of different layers are made comparable: not at all, or by dividing each layer by its largest |score|. */
 export type Normalisation = "none" | "layer-max";
-
-/** Number of neurons that a layer of the site has: H for `gate` and `up`, D for `down`. */
-export function siteNeurons(config: ModelConfig, site: Site): number {
-  return site === "down" ? config.width : config.neurons;
-}
 
 /** Name of the tensor that holds the scores of a site in `scores.safetensors`. */
 export function siteTensorName(site: Site): string {

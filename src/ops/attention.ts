@@ -1,16 +1,45 @@
 /**
  * Causal grouped-query attention on packed segments with prefixes, forward and backward: owns `attention`,
- * `attention_backward_query` and `attention_backward_key_value`.
+ * `attention_backward_query` and `attention_backward_key_value`, each with workgroup memory and (`_subgroup`) without.
  */
-import { attention, attentionBackwardKeyValue, attentionBackwardQuery } from "../../kernels/mod.ts";
+import {
+  attention,
+  attentionBackwardKeyValue,
+  attentionBackwardKeyValueSubgroup,
+  attentionBackwardQuery,
+  attentionBackwardQuerySubgroup,
+  attentionSubgroup,
+} from "../../kernels/mod.ts";
+import type { KernelSource } from "../gpu/kernel.ts";
 import type { Binding } from "../gpu/recorder.ts";
-import { type Matrix, type OpContext, requireRows } from "./context.ts";
+import { type MatmulVariant, type Matrix, type OpContext, requireRows } from "./context.ts";
 
 /** Rows of one tile of queries or of keys. */
 export const TILE_ROWS = 16;
 
 /** Widest head the kernels keep in registers. */
 export const MAX_HEAD_WIDTH = 128;
+
+/** Workgroups of each variant that share a tile, and its three kernels. */
+const VARIANTS: Record<MatmulVariant, {
+  readonly workgroups: number;
+  readonly forward: KernelSource;
+  readonly query: KernelSource;
+  readonly keyValue: KernelSource;
+}> = {
+  tile: {
+    workgroups: 1,
+    forward: { name: "attention", code: attention },
+    query: { name: "attention_backward_query", code: attentionBackwardQuery },
+    keyValue: { name: "attention_backward_key_value", code: attentionBackwardKeyValue },
+  },
+  subgroup: {
+    workgroups: 2,
+    forward: { name: "attention_subgroup", code: attentionSubgroup },
+    query: { name: "attention_backward_query_subgroup", code: attentionBackwardQuerySubgroup },
+    keyValue: { name: "attention_backward_key_value_subgroup", code: attentionBackwardKeyValueSubgroup },
+  },
+};
 
 /** Shapes of the heads. */
 export interface AttentionHeads {
@@ -57,11 +86,12 @@ export function attentionForward(
   state: AttentionState,
   tiles: AttentionTiles,
 ): void {
+  const { forward, workgroups } = VARIANTS[context.matmulVariant];
   context.recorder.dispatch(
-    context.kernels.get({ name: "attention", code: attention }, constants(heads)),
+    context.kernels.get(forward, constants(heads)),
     [state.q.buffer, state.kv.buffer, tiles.table, state.o.buffer, state.lse],
     params(heads, tiles, state),
-    [tiles.tiles, heads.queryHeads, 1],
+    [tiles.tiles * workgroups, heads.queryHeads, 1],
     4 * tiles.visible * heads.queryHeads * heads.width,
   );
 }
@@ -92,20 +122,21 @@ export function attentionBackward(
   keyTiles: AttentionTiles,
 ): void {
   const { dO, dq, dkv, delta, queryBase, keyBase } = gradients;
+  const { query, keyValue, workgroups } = VARIANTS[context.matmulVariant];
   requireRows("dq", dq, 1);
   requireRows("dkv", dkv, 1);
   context.recorder.dispatch(
-    context.kernels.get({ name: "attention_backward_query", code: attentionBackwardQuery }, constants(heads)),
+    context.kernels.get(query, constants(heads)),
     [state.q.buffer, state.kv.buffer, state.o.buffer, state.lse, dO.buffer, queryTiles.table, dq.buffer, delta],
     [...params(heads, queryTiles, state), queryBase],
-    [queryTiles.tiles, heads.queryHeads, 1],
+    [queryTiles.tiles * workgroups, heads.queryHeads, 1],
     6 * queryTiles.visible * heads.queryHeads * heads.width,
   );
   context.recorder.dispatch(
-    context.kernels.get({ name: "attention_backward_key_value", code: attentionBackwardKeyValue }, constants(heads)),
+    context.kernels.get(keyValue, constants(heads)),
     [state.q.buffer, state.kv.buffer, state.lse, dO.buffer, delta, keyTiles.table, dkv.buffer],
     [...params(heads, keyTiles, state), queryBase, keyBase],
-    [keyTiles.tiles, heads.keyValueHeads, 1],
+    [keyTiles.tiles * workgroups, heads.keyValueHeads, 1],
     8 * keyTiles.visible * heads.queryHeads * heads.width,
   );
 }

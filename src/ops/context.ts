@@ -30,6 +30,11 @@ export interface Matrix {
   readonly stride: number;
 }
 
+/** Invocations of a workgroup in kernels that reduce a row: as many as a software adapter runs at once, or a GPU's usual 64. */
+export function rowLanes(context: OpContext): number {
+  return context.matmulVariant === "subgroup" ? 8 : 64;
+}
+
 /** Rounds a width up to the multiple of 8 that all strides are. */
 export function padded(width: number): number {
   return Math.ceil(width / 8) * 8;

@@ -1,7 +1,7 @@
 /** Reducing logits to what is asked, and the objective's gradient: owns `head_reduce`, `head_pick` and `head_gradient`. */
 import { headGradient, headPick, headReduce } from "../../kernels/mod.ts";
 import { type Binding, linearGrid } from "../gpu/recorder.ts";
-import { type Matrix, type OpContext, requireRows } from "./context.ts";
+import { type Matrix, type OpContext, requireRows, rowLanes } from "./context.ts";
 
 /** 32-bit words of a row's statistics: bits of the maximum, arg-max token, bits of the log-sum-exp, 0. */
 export const STATISTICS_WORDS = 4;
@@ -27,7 +27,7 @@ export function reduceLogits(
   requireRows("logits", logits, rows);
   const grid = linearGrid(rows);
   context.recorder.dispatch(
-    context.kernels.get({ name: "head_reduce", code: headReduce }),
+    context.kernels.get({ name: "head_reduce", code: headReduce }, { LANES: rowLanes(context) }),
     [logits.buffer, statistics],
     [rows, vocabulary, logits.stride, grid[0], first],
     grid,

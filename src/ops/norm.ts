@@ -1,7 +1,7 @@
 /** RMSNorm with the residual sum in front of it, and its gradient: owns `residual_rmsnorm` and `rmsnorm_backward`. */
 import { residualRmsnorm, rmsnormBackward } from "../../kernels/mod.ts";
 import { linearGrid } from "../gpu/recorder.ts";
-import { type Matrix, type OpContext, requireRows } from "./context.ts";
+import { type Matrix, type OpContext, requireRows, rowLanes } from "./context.ts";
 import type { RowTable } from "./row_table.ts";
 
 /** A norm's learned weight, padded with zeros to the stride of its input. */
@@ -48,6 +48,7 @@ function record(
   const kernel = context.kernels.get({ name: "residual_rmsnorm", code: residualRmsnorm }, {
     HAS_Y: y ? 1 : 0,
     HAS_ROWS: table ? 1 : 0,
+    LANES: rowLanes(context),
   });
   const grid = linearGrid(rows);
   context.recorder.dispatch(
@@ -85,7 +86,7 @@ export function rmsnormGradient(
   requireRows("dx", dx, rows);
   const grid = linearGrid(rows);
   context.recorder.dispatch(
-    context.kernels.get({ name: "rmsnorm_backward", code: rmsnormBackward }),
+    context.kernels.get({ name: "rmsnorm_backward", code: rmsnormBackward }, { LANES: rowLanes(context) }),
     [x.buffer, dn.buffer, weight.buffer, dx.buffer],
     [rows, weight.width, dx.stride, grid[0], from, accumulate ? 1 : 0, { f32: weight.epsilon }],
     grid,

@@ -1,7 +1,7 @@
 /** Rotary position embedding with the bias and head norm some families have in front of it: owns `rope` and `rope_backward`. */
 import { rope, ropeBackward } from "../../kernels/mod.ts";
 import { type Binding, linearGrid } from "../gpu/recorder.ts";
-import { type Matrix, type OpContext, requireRows } from "./context.ts";
+import { type Matrix, type OpContext, requireRows, rowLanes } from "./context.ts";
 
 /** How the heads of a projection are turned. */
 export interface RopeHeads {
@@ -41,7 +41,7 @@ export function ropeForward(
   requireRows("out", out, rows);
   const grid = linearGrid(rows * heads.heads);
   context.recorder.dispatch(
-    context.kernels.get({ name: "rope", code: rope }, constants(heads)),
+    context.kernels.get({ name: "rope", code: rope }, constants(context, heads)),
     [
       x.buffer,
       heads.bias ?? context.unusedInput,
@@ -72,7 +72,7 @@ export function ropeBackwardInPlace(
   requireRows("d", d, rows);
   const grid = linearGrid(rows * heads.heads);
   context.recorder.dispatch(
-    context.kernels.get({ name: "rope_backward", code: ropeBackward }, constants(heads)),
+    context.kernels.get({ name: "rope_backward", code: ropeBackward }, constants(context, heads)),
     [
       heads.norm ? x.buffer : context.unusedInput,
       heads.bias ?? context.unusedInput,
@@ -87,6 +87,6 @@ export function ropeBackwardInPlace(
   );
 }
 
-function constants(heads: RopeHeads) {
-  return { HAS_BIAS: heads.bias ? 1 : 0, HAS_NORM: heads.norm ? 1 : 0 };
+function constants(context: OpContext, heads: RopeHeads) {
+  return { LANES: Math.min(32, rowLanes(context)), HAS_BIAS: heads.bias ? 1 : 0, HAS_NORM: heads.norm ? 1 : 0 };
 }

@@ -1,6 +1,6 @@
 /** The SwiGLU activation with path factors and masks, and its gradient: owns `swiglu` and `swiglu_backward`. */
 import { swiglu, swigluBackward } from "../../kernels/mod.ts";
-import { linearGrid } from "../gpu/recorder.ts";
+import { type Grid, linearGrid } from "../gpu/recorder.ts";
 import { type Matrix, type OpContext, requireRows } from "./context.ts";
 import type { RowTable } from "./row_table.ts";
 
@@ -14,7 +14,7 @@ export function swigluForward(
   rows: number,
 ): void {
   requireRows("h", h, rows);
-  const grid = linearGrid(Math.ceil(rows * h.stride / 4 / 64));
+  const grid = walkGrid(rows, h.stride);
   context.recorder.dispatch(
     context.kernels.get({ name: "swiglu", code: swiglu }),
     [g.buffer, u.buffer, table.rows, table.masks, h.buffer],
@@ -36,7 +36,7 @@ export function swigluBackwardInPlace(
 ): void {
   requireRows("dh", dh, rows);
   requireRows("du", du, rows);
-  const grid = linearGrid(Math.ceil(rows * dh.stride / 4 / 64));
+  const grid = walkGrid(rows, dh.stride);
   context.recorder.dispatch(
     context.kernels.get({ name: "swiglu_backward", code: swigluBackward }),
     [g.buffer, u.buffer, table.rows, dh.buffer, du.buffer],
@@ -44,4 +44,9 @@ export function swigluBackwardInPlace(
     grid,
     14 * rows * dh.stride,
   );
+}
+
+/** One invocation for up to sixteen columns of a row, 64 a workgroup. */
+function walkGrid(rows: number, stride: number): Grid {
+  return linearGrid(Math.ceil(rows * Math.ceil(stride / 16) / 64));
 }

@@ -94,6 +94,8 @@ export const demo = defineCommand({
         redraws,
         size,
         ...planningOptions(session, jobOptions),
+        // The redraws are averaged anyway.
+        randomDraws: 1,
         signal,
         onProgress,
       });

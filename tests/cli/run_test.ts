@@ -143,10 +143,15 @@ if (Deno.build.os !== "windows") {
       const out = `${folder}/run`;
       const slow = ["--engine", "reference", "--nodes", "512", "--adaptation-examples", "20"];
       const child = command(["run", ...onDemo, "--out", out, ...slow]).spawn();
+      const output = child.output();
+      let ended = false;
+      child.status.then(() => ended = true);
       // The folder appears when the work begins.
-      while (await Deno.stat(out).then(() => false, () => true)) await new Promise((wake) => setTimeout(wake, 20));
-      child.kill("SIGINT");
-      const { code, stderr } = await child.output();
+      while (!ended && await Deno.stat(out).then(() => false, () => true)) {
+        await new Promise((wake) => setTimeout(wake, 20));
+      }
+      if (!ended) child.kill("SIGINT");
+      const { code, stderr } = await output;
       assertEquals(code, 130);
       assertMatch(new TextDecoder().decode(stderr), /^Interrupted/);
       assertEquals(await names(out), []);

@@ -13,7 +13,6 @@ struct Params {
   y_column: u32, // first column of dy, a multiple of 4
   x_row: u32, // first row of dx
   x_stride: u32, // floats from row to row of dx, a multiple of 4
-  w_row: u32, // first row of w
   accumulate: u32,
 }
 
@@ -61,7 +60,7 @@ fn main(
   let y_at = (params.y_row + min(row + load_row, params.rows - 1u)) * (params.y_stride >> 2u) + (params.y_column >> 2u);
   let y_slot = local.y * 20u;
   let w_stride = params.columns >> 2u;
-  let w_at = min((column >> 2u) + local.x, w_stride - 1u) + (params.w_row + local.y) * w_stride;
+  let w_at = min((column >> 2u) + local.x, w_stride - 1u) + local.y * w_stride;
   var sum0 = vec4<f32>();
   var sum1 = vec4<f32>();
   var sum2 = vec4<f32>();

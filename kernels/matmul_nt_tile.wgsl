@@ -13,7 +13,6 @@ struct Params {
   y_row: u32, // first row of y
   y_stride: u32, // floats from row to row of y, a multiple of 4
   y_column: u32, // first column of y, a multiple of 4
-  w_row: u32, // first row of w
   accumulate: u32,
 }
 
@@ -61,7 +60,7 @@ fn main(
   let load_k = index & 3u;
   let steps = params.depth >> 2u;
   let x_at = (params.x_row + min(row + load_row, params.rows - 1u)) * (params.x_stride >> 2u);
-  let w_at = (params.w_row + min(column + load_row, params.columns - 1u)) * steps;
+  let w_at = min(column + load_row, params.columns - 1u) * steps;
   let slot = load_row * 5u + load_k;
   let x_slot = local.y * 20u;
   let w_slot = local.x * 20u;

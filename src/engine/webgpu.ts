@@ -10,8 +10,8 @@ import { BufferPool } from "../model/buffers.ts";
 import type { LayerMask } from "../model/segments.ts";
 import { Sweep } from "../model/sweep.ts";
 import { type ModelWeights, uploadWeights, weightBytes } from "../model/weights.ts";
-import type { MatmulVariant, OpContext } from "../ops/context.ts";
-import { chooseMatmulVariant } from "../ops/matmul.ts";
+import type { KernelVariant, OpContext } from "../ops/context.ts";
+import { chooseKernelVariant } from "../ops/matmul.ts";
 import type { Example } from "../tasks/example.ts";
 import { checkExamples, checkInterventions, checkLayer, checkNeurons, checkPairs, checkRule } from "./checks.ts";
 import {
@@ -45,8 +45,8 @@ export interface WebGpuEngineOptions {
    * {@link DEFAULT_WORKING_BYTES}.
    */
   readonly memoryBudgetBytes?: number;
-  /** Matrix kernels to use; by default both are timed and the faster one runs. */
-  readonly matmulVariant?: MatmulVariant;
+  /** Kernels to use; by default both variants are timed and the faster one runs. */
+  readonly kernelVariant?: KernelVariant;
   /** Called while weights are uploaded, in bytes. */
   readonly onProgress?: RunOptions["onProgress"];
 }
@@ -84,7 +84,7 @@ export async function createOpContext(gpu: Gpu, memory: Memory, profiler?: Profi
     memory,
     recorder,
     kernels: new KernelCache(gpu),
-    matmulVariant: "tile",
+    variant: "tile",
     unusedInput: await memory.allocate("unused input", 256),
     unusedOutput: await memory.allocate("unused output", 256),
   };
@@ -109,7 +109,7 @@ class WebGpuEngine implements Engine {
       );
     }
     const context = await createOpContext(gpu, memory);
-    context.matmulVariant = options.matmulVariant ?? await chooseMatmulVariant(context);
+    context.variant = options.kernelVariant ?? await chooseKernelVariant(context);
     const weights = await uploadWeights(context, checkpoint, (done, total) => {
       options.onProgress?.({ stage: "load", done, total, unit: "bytes" });
     });
@@ -135,7 +135,7 @@ class WebGpuEngine implements Engine {
       kind: "webgpu",
       adapter: this.#context.gpu.adapter,
       details: {
-        matmul: this.#context.matmulVariant,
+        kernels: this.#context.variant,
         weightBytes: this.#weights.bytes,
         workingBudgetBytes: this.#limits.bytes,
         peakBytes: this.#context.memory.peakBytes,

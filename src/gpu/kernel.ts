@@ -2,7 +2,7 @@
  * Compute pipelines made from WGSL text and override constants, cached by device.
  *
  * Every kernel follows one convention: `@group(0) @binding(0)` is `var<uniform> params`, the other bindings are storage
- * buffers numbered from 1, and the entry point is `main`. The bind group layout is read off the WGSL text, so it cannot
+ * buffers and unsigned textures numbered from 1, and the entry point is `main`. The bind group layout is read off the WGSL text, so it cannot
  * disagree with it.
  */
 import type { Gpu } from "./device.ts";
@@ -23,11 +23,12 @@ export interface Kernel {
   readonly id: number;
   readonly pipeline: GPUComputePipeline;
   readonly layout: GPUBindGroupLayout;
-  /** Number of storage bindings, which follow the uniform one. */
-  readonly storageBindings: number;
+  /** Number of bindings that follow the uniform one. */
+  readonly inputs: number;
 }
 
-const BINDING = /@group\(0\)\s*@binding\((\d+)\)\s*var<(uniform|storage)(?:\s*,\s*(read|read_write))?>/g;
+const BINDING =
+  /@group\(0\)\s*@binding\((\d+)\)\s*var(?:<(uniform|storage)(?:\s*,\s*(read|read_write))?>)?\s*\w+\s*:\s*(\w+)/g;
 
 /** Compiles and caches kernels for one device. */
 export class KernelCache {
@@ -51,12 +52,12 @@ export class KernelCache {
 
   #compile(source: KernelSource, constants: KernelConstants, label: string): Kernel {
     const { device } = this.#gpu;
-    const entries: GPUBindGroupLayoutEntry[] = [...source.code.matchAll(BINDING)].map(([, binding, space, access]) => ({
+    const entries: GPUBindGroupLayoutEntry[] = [...source.code.matchAll(BINDING)].map((
+      [, binding, space, access, type],
+    ) => ({
       binding: Number(binding),
       visibility: 0x4, // GPUShaderStage.COMPUTE
-      buffer: space === "uniform"
-        ? { type: "uniform", hasDynamicOffset: true }
-        : { type: access === "read_write" ? "storage" : "read-only-storage" },
+      ...bindingLayout(space, access, type),
     }));
     const layout = device.createBindGroupLayout({ label, entries });
     const pipeline = device.createComputePipeline({
@@ -68,6 +69,12 @@ export class KernelCache {
         constants: { ...constants },
       },
     });
-    return { name: source.name, id: this.#kernels.size, pipeline, layout, storageBindings: entries.length - 1 };
+    return { name: source.name, id: this.#kernels.size, pipeline, layout, inputs: entries.length - 1 };
   }
+}
+
+function bindingLayout(space: string | undefined, access: string | undefined, type: string) {
+  if (type === "texture_2d") return { texture: { sampleType: "uint" } } as const;
+  if (space === "uniform") return { buffer: { type: "uniform", hasDynamicOffset: true } } as const;
+  return { buffer: { type: access === "read_write" ? "storage" : "read-only-storage" } } as const;
 }

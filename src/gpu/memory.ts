@@ -1,5 +1,5 @@
 /**
- * GPU buffers with a count of bytes. Buffers that are not destroyed never come back, so every allocation goes through a
+ * GPU buffers and textures with a count of bytes. Those that are not destroyed never come back, so every allocation goes through a
  * `Memory`, which knows the live and the peak bytes and can release what it holds.
  */
 import type { Gpu } from "./device.ts";
@@ -13,7 +13,7 @@ export class OutOfGpuMemoryError extends Error {
 export class Memory {
   #liveBytes = 0;
   #peakBytes = 0;
-  readonly #buffers = new Set<GPUBuffer>();
+  readonly #sizes = new Map<GPUBuffer | GPUTexture, number>();
   readonly gpu: Gpu;
 
   constructor(gpu: Gpu) {
@@ -55,27 +55,55 @@ export class Memory {
     device.pushErrorScope("out-of-memory");
     const buffer = device.createBuffer({ label, size, usage });
     const error = await device.popErrorScope();
-    if (error) {
-      throw new OutOfGpuMemoryError(
-        `Cannot allocate ${label}: the GPU has no room for ${size} bytes (${this.#liveBytes} bytes are in use); lower the memory budget`,
-      );
-    }
-    this.#buffers.add(buffer);
-    this.#liveBytes += size;
-    this.#peakBytes = Math.max(this.#peakBytes, this.#liveBytes);
-    return buffer;
+    if (error) throw this.#full(label, size);
+    return this.#counted(buffer, size);
   }
 
-  /** Destroys a buffer made by `allocate`. */
-  release(buffer: GPUBuffer): void {
-    if (!this.#buffers.delete(buffer)) return;
-    this.#liveBytes -= buffer.size;
-    buffer.destroy();
+  /**
+   * Creates a two-dimensional texture of four u32 a texel (16 bytes), zero-filled, to be written from the host and read by
+   * kernels.
+   *
+   * @throws {OutOfGpuMemoryError} If the device has no room for it.
+   */
+  async allocateTexture(label: string, width: number, height: number): Promise<GPUTexture> {
+    const { device } = this.gpu;
+    device.pushErrorScope("out-of-memory");
+    const texture = device.createTexture({
+      label,
+      size: [width, height],
+      format: "rgba32uint",
+      usage: 0x4 | 0x2, // TEXTURE_BINDING | COPY_DST
+    });
+    const error = await device.popErrorScope();
+    if (error) throw this.#full(label, width * height * 16);
+    return this.#counted(texture, width * height * 16);
+  }
+
+  /** Destroys a buffer or texture made here. */
+  release(resource: GPUBuffer | GPUTexture): void {
+    const size = this.#sizes.get(resource);
+    if (size === undefined) return;
+    this.#sizes.delete(resource);
+    this.#liveBytes -= size;
+    resource.destroy();
   }
 
   /** Destroys everything. */
   releaseAll(): void {
-    for (const buffer of [...this.#buffers]) this.release(buffer);
+    for (const resource of [...this.#sizes.keys()]) this.release(resource);
+  }
+
+  #counted<T extends GPUBuffer | GPUTexture>(resource: T, size: number): T {
+    this.#sizes.set(resource, size);
+    this.#liveBytes += size;
+    this.#peakBytes = Math.max(this.#peakBytes, this.#liveBytes);
+    return resource;
+  }
+
+  #full(label: string, bytes: number): OutOfGpuMemoryError {
+    return new OutOfGpuMemoryError(
+      `Cannot allocate ${label}: the GPU has no room for ${bytes} bytes (${this.#liveBytes} bytes are in use); lower the memory budget`,
+    );
   }
 }
 

@@ -13,8 +13,8 @@ export interface BufferSlice {
   readonly size: number;
 }
 
-/** What a kernel's storage binding takes. */
-export type Binding = GPUBuffer | BufferSlice;
+/** What a kernel's binding takes. */
+export type Binding = GPUBuffer | BufferSlice | GPUTextureView;
 
 /** The number of workgroups in x, y and z. */
 export type Grid = readonly [number, number, number];
@@ -49,9 +49,9 @@ export class Recorder {
   readonly #paramsU32 = new Uint32Array(this.#params);
   readonly #paramsF32 = new Float32Array(this.#params);
   readonly #groups = new Map<string, GPUBindGroup>();
-  readonly #bufferIds = new WeakMap<GPUBuffer, number>();
+  readonly #ids = new WeakMap<GPUBuffer | GPUTextureView, number>();
   readonly #profiler: Profiler | undefined;
-  #nextBufferId = 0;
+  #nextId = 0;
   #uniform: GPUBuffer | undefined;
   #pending: Dispatch[] = [];
   #pendingCost = 0;
@@ -81,9 +81,9 @@ export class Recorder {
    * @param flops Floating-point operations it does, which decide where slices are cut.
    */
   dispatch(kernel: Kernel, bindings: readonly Binding[], params: readonly Param[], grid: Grid, flops = 0): void {
-    if (bindings.length !== kernel.storageBindings) {
+    if (bindings.length !== kernel.inputs) {
       throw new TypeError(
-        `Cannot dispatch ${kernel.name}: ${bindings.length} buffers given, the kernel has ${kernel.storageBindings} bindings`,
+        `Cannot dispatch ${kernel.name}: ${bindings.length} buffers given, the kernel has ${kernel.inputs} bindings`,
       );
     }
     if (Math.max(...grid) > 65535) {
@@ -214,7 +214,7 @@ export class Recorder {
           { binding: 0, resource: { buffer: this.#uniform!, offset: 0, size: SLOT_BYTES } },
           ...bindings.map((binding, index) => ({
             binding: index + 1,
-            resource: "buffer" in binding ? binding : { buffer: binding },
+            resource: "buffer" in binding ? binding : "size" in binding ? { buffer: binding } : binding,
           })),
         ],
       });
@@ -223,11 +223,11 @@ export class Recorder {
     return group;
   }
 
-  #id(buffer: GPUBuffer): number {
-    let id = this.#bufferIds.get(buffer);
+  #id(resource: GPUBuffer | GPUTextureView): number {
+    let id = this.#ids.get(resource);
     if (id === undefined) {
-      id = this.#nextBufferId++;
-      this.#bufferIds.set(buffer, id);
+      id = this.#nextId++;
+      this.#ids.set(resource, id);
     }
     return id;
   }

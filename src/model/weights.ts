@@ -3,7 +3,7 @@ import type { Checkpoint, WeightType } from "../checkpoint/checkpoint.ts";
 import { bytesPerWeight, widenToF32 } from "../checkpoint/dtype.ts";
 import type { ModelConfig, WeightRef } from "../checkpoint/model_config.ts";
 import { type OpContext, padded } from "../ops/context.ts";
-import type { WeightMatrix, WeightPart } from "../ops/matmul.ts";
+import { createWeightMatrix, rowBytes, type WeightMatrix, writeWeightRows } from "../ops/weight_matrix.ts";
 import type { NormWeight } from "../ops/norm.ts";
 import type { RopeHeads } from "../ops/rope.ts";
 
@@ -111,40 +111,24 @@ class Uploader {
 
   /** Stacks the rows of `refs` into one matrix. Parts of different stored types are widened to f32. */
   async matrix(name: string, refs: readonly WeightRef[]): Promise<WeightMatrix> {
-    const { gpu, memory } = this.#context;
     const types = new Set(refs.map((ref) => this.#checkpoint.typeOf(ref)));
     const type: WeightType = types.size === 1 ? [...types][0] : "F32";
     const rows = refs.reduce((sum, ref) => sum + ref.rows, 0);
     const columns = refs[0].columns;
-    const rowBytes = padded(columns) * bytesPerWeight(type);
-    const bindingBytes = Math.min(gpu.limits.maxStorageBufferBindingSize, gpu.limits.maxBufferSize);
-    const partRows = Math.floor(bindingBytes / rowBytes / 8) * 8;
-    if (partRows === 0) {
-      throw new RangeError(
-        `Cannot upload ${name}: eight rows of ${rowBytes} bytes exceed the buffer limit of ${bindingBytes}`,
-      );
-    }
-    const parts: WeightPart[] = [];
-    for (let rowStart = 0; rowStart < rows; rowStart += partRows) {
-      const part = Math.min(partRows, padded(rows - rowStart));
-      parts.push({ buffer: await memory.allocate(name, part * rowBytes), rowStart, rows: part });
-      this.bytes += part * rowBytes;
-    }
+    const matrix = await createWeightMatrix(this.#context, { name, type, rows, columns });
+    const bytesPerRow = rowBytes(matrix);
+    this.bytes += matrix.parts.reduce((sum, part) => sum + part.rows * bytesPerRow, 0);
+    const chunkRows = Math.max(1, Math.floor(UPLOAD_BYTES / bytesPerRow));
     let first = 0;
     for (const ref of refs) {
-      const chunkRows = Math.max(1, Math.floor(UPLOAD_BYTES / rowBytes));
-      for (let row = 0; row < ref.rows;) {
-        const target = first + row;
-        const part = parts[Math.floor(target / partRows)];
-        const count = Math.min(chunkRows, ref.rows - row, part.rowStart + partRows - target);
-        const bytes = await this.#rows(ref, row, count, type);
-        gpu.device.queue.writeBuffer(part.buffer, (target - part.rowStart) * rowBytes, bytes);
-        row += count;
+      for (let row = 0; row < ref.rows; row += chunkRows) {
+        const count = Math.min(chunkRows, ref.rows - row);
+        writeWeightRows(this.#context, matrix, first + row, await this.#rows(ref, row, count, type));
         this.#onProgress?.(this.bytes, this.#total);
       }
       first += ref.rows;
     }
-    return { name, type, rows, columns, parts };
+    return matrix;
   }
 
   /** Concatenates vectors into one f32 buffer, padded with zeros. */

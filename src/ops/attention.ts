@@ -12,7 +12,7 @@ import {
 } from "../../kernels/mod.ts";
 import type { KernelSource } from "../gpu/kernel.ts";
 import type { Binding } from "../gpu/recorder.ts";
-import { type MatmulVariant, type Matrix, type OpContext, requireRows } from "./context.ts";
+import { type KernelVariant, type Matrix, type OpContext, requireRows } from "./context.ts";
 
 /** Rows of one tile of queries or of keys. */
 export const TILE_ROWS = 16;
@@ -21,7 +21,7 @@ export const TILE_ROWS = 16;
 export const MAX_HEAD_WIDTH = 128;
 
 /** Workgroups of each variant that share a tile, and its three kernels. */
-const VARIANTS: Record<MatmulVariant, {
+const VARIANTS: Record<KernelVariant, {
   readonly workgroups: number;
   readonly forward: KernelSource;
   readonly query: KernelSource;
@@ -86,7 +86,7 @@ export function attentionForward(
   state: AttentionState,
   tiles: AttentionTiles,
 ): void {
-  const { forward, workgroups } = VARIANTS[context.matmulVariant];
+  const { forward, workgroups } = VARIANTS[context.variant];
   context.recorder.dispatch(
     context.kernels.get(forward, constants(heads)),
     [state.q.buffer, state.kv.buffer, tiles.table, state.o.buffer, state.lse],
@@ -122,7 +122,7 @@ export function attentionBackward(
   keyTiles: AttentionTiles,
 ): void {
   const { dO, dq, dkv, delta, queryBase, keyBase } = gradients;
-  const { query, keyValue, workgroups } = VARIANTS[context.matmulVariant];
+  const { query, keyValue, workgroups } = VARIANTS[context.variant];
   requireRows("dq", dq, 1);
   requireRows("dkv", dkv, 1);
   context.recorder.dispatch(

@@ -5,8 +5,8 @@
 import { attributionFold, attributionFusedSubgroup, attributionFusedTile } from "../../kernels/mod.ts";
 import type { KernelSource } from "../gpu/kernel.ts";
 import type { Binding } from "../gpu/recorder.ts";
-import { type MatmulVariant, type Matrix, type OpContext, padded, requireRows } from "./context.ts";
-import { WEIGHT_TYPES, type WeightMatrix } from "./matmul.ts";
+import { type KernelVariant, type Matrix, type OpContext, padded, requireRows } from "./context.ts";
+import { WEIGHT_TYPES, type WeightMatrix } from "./weight_matrix.ts";
 
 /** 32-bit words of one variant entry: source row, alpha gate, alpha up, quadrature weight. */
 export const VARIANT_WORDS = 4;
@@ -26,20 +26,20 @@ export interface FoldTables {
   readonly variantCount: number;
 }
 
-const FUSED: Record<MatmulVariant, KernelSource> = {
+const FUSED: Record<KernelVariant, KernelSource> = {
   subgroup: { name: "attribution_fused_subgroup", code: attributionFusedSubgroup },
   tile: { name: "attribution_fused_tile", code: attributionFusedTile },
 };
 
 /** Neurons of one workgroup of the fused kernels. */
-const FUSED_COLUMNS = 32;
+const FUSED_COLUMNS: Record<KernelVariant, number> = { subgroup: 64, tile: 32 };
 
 /**
  * scores[pair] += Σ weight · (dy w) · factor over the pair's rows, with w the down projection `[D, H]`, in one kernel; w
- * must be in one buffer.
+ * must be in one part.
  *
  * @param dy Gradient of the layer's output; variant i belongs to its row `from + i`.
- * @throws {RangeError} If w is split over several buffers.
+ * @throws {RangeError} If w is split into several parts.
  */
 export function foldThroughDown(
   context: OpContext,
@@ -53,16 +53,16 @@ export function foldThroughDown(
   from: number,
 ): void {
   if (w.parts.length !== 1) {
-    throw new RangeError(`Cannot fold through ${w.name}: it is split over ${w.parts.length} buffers, expected one`);
+    throw new RangeError(`Cannot fold through ${w.name}: it is split into ${w.parts.length} parts, expected one`);
   }
   requireRows("dy", dy, from + tables.variantCount);
   const columns = padded(w.columns);
-  const kernel = context.kernels.get(FUSED[context.matmulVariant], { WEIGHT_TYPE: WEIGHT_TYPES[w.type] });
+  const kernel = context.kernels.get(FUSED[w.variant], { WEIGHT_TYPE: WEIGHT_TYPES[w.type] });
   context.recorder.dispatch(
     kernel,
-    [dy.buffer, w.parts[0].buffer, g.buffer, u.buffer, tables.variants, tables.pairs, scores.buffer],
+    [dy.buffer, w.parts[0].binding, g.buffer, u.buffer, tables.variants, tables.pairs, scores.buffer],
     [columns, padded(w.rows), from, dy.stride, g.stride, SITES[site]],
-    [Math.ceil(columns / FUSED_COLUMNS), tables.pairCount, 1],
+    [Math.ceil(columns / FUSED_COLUMNS[w.variant]), tables.pairCount, 1],
     2 * tables.variantCount * columns * w.rows,
   );
 }

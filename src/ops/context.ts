@@ -4,8 +4,11 @@ import { type KernelCache } from "../gpu/kernel.ts";
 import type { Memory } from "../gpu/memory.ts";
 import type { Recorder } from "../gpu/recorder.ts";
 
-/** The matrix kernels to use on this adapter. */
-export type MatmulVariant = "subgroup" | "tile";
+/**
+ * Which kernels to use where there are two: `tile` shares loads through workgroup memory, as GPUs like it; `subgroup` uses
+ * registers, subgroup broadcasts and weight textures, as software adapters like it.
+ */
+export type KernelVariant = "subgroup" | "tile";
 
 /** Shared state of the ops of one engine. */
 export interface OpContext {
@@ -13,8 +16,8 @@ export interface OpContext {
   readonly memory: Memory;
   readonly recorder: Recorder;
   readonly kernels: KernelCache;
-  /** Chosen once when the engine opens; see `chooseMatmulVariant` in `matmul.ts`. */
-  matmulVariant: MatmulVariant;
+  /** Chosen once when the engine opens; see `chooseKernelVariant` in `matmul.ts`. */
+  variant: KernelVariant;
   /** Bound where a kernel variant reads a binding it does not use. */
   readonly unusedInput: GPUBuffer;
   /** Bound where a kernel variant writes a binding it does not use. */
@@ -32,7 +35,7 @@ export interface Matrix {
 
 /** Invocations of a workgroup in kernels that reduce a row: as many as a software adapter runs at once, or a GPU's usual 64. */
 export function rowLanes(context: OpContext): number {
-  return context.matmulVariant === "subgroup" ? 8 : 64;
+  return context.variant === "subgroup" ? 8 : 64;
 }
 
 /** Rounds a width up to the multiple of 8 that all strides are. */

@@ -1,46 +1,24 @@
 /**
  * x wᵀ and dy w with weights in their stored type: owns `matmul_nt_*` and `matmul_nn_*`, chooses between the variants, and
- * walks the parts of weights that are split over several buffers.
+ * walks the parts of split weights.
  */
 import { matmulNnSubgroup, matmulNnTile, matmulNtSubgroup, matmulNtTile } from "../../kernels/mod.ts";
 import type { KernelSource } from "../gpu/kernel.ts";
-import { type MatmulVariant, type Matrix, type OpContext, padded, requireRows } from "./context.ts";
-
-/** Storage types of weights, numbered as the kernels' `WEIGHT_TYPE`. */
-export const WEIGHT_TYPES = { F32: 0, BF16: 1, F16: 2 } as const;
-
-/** Some rows of a weight matrix, in one buffer. */
-export interface WeightPart {
-  readonly buffer: GPUBuffer;
-  /** First row of the matrix that this part holds. */
-  readonly rowStart: number;
-  /** Rows it holds, a multiple of 8 (padding rows are 0). */
-  readonly rows: number;
-}
-
-/** A weight matrix `[rows, columns]` on the GPU, padded to multiples of 8 both ways with zeros. */
-export interface WeightMatrix {
-  readonly name: string;
-  readonly type: keyof typeof WEIGHT_TYPES;
-  /** Logical rows. */
-  readonly rows: number;
-  /** Logical columns. */
-  readonly columns: number;
-  readonly parts: readonly WeightPart[];
-}
+import { type KernelVariant, type Matrix, type OpContext, padded, requireRows } from "./context.ts";
+import { createWeightMatrix, releaseWeightMatrix, WEIGHT_TYPES, type WeightMatrix } from "./weight_matrix.ts";
 
 /** Rows and columns of a tile of each variant. */
-const TILES: Record<MatmulVariant, { readonly rows: number; readonly columns: number }> = {
-  subgroup: { rows: 16, columns: 32 },
+const TILES: Record<KernelVariant, { readonly rows: number; readonly columns: number }> = {
+  subgroup: { rows: 16, columns: 64 },
   tile: { rows: 64, columns: 64 },
 };
 
-const NT: Record<MatmulVariant, KernelSource> = {
+const NT: Record<KernelVariant, KernelSource> = {
   subgroup: { name: "matmul_nt_subgroup", code: matmulNtSubgroup },
   tile: { name: "matmul_nt_tile", code: matmulNtTile },
 };
 
-const NN: Record<MatmulVariant, KernelSource> = {
+const NN: Record<KernelVariant, KernelSource> = {
   subgroup: { name: "matmul_nn_subgroup", code: matmulNnSubgroup },
   tile: { name: "matmul_nn_tile", code: matmulNnTile },
 };
@@ -72,14 +50,14 @@ export function matmul(context: OpContext, x: Matrix, w: WeightMatrix, y: Matrix
       `Cannot multiply by ${w.name} [${w.rows}, ${w.columns}]: strides ${x.stride} and ${y.stride} are too small`,
     );
   }
-  const variant = context.matmulVariant;
+  const { variant } = w;
   const kernel = context.kernels.get(NT[variant], { WEIGHT_TYPE: WEIGHT_TYPES[w.type] });
   const tile = TILES[variant];
   for (const part of w.parts) {
     context.recorder.dispatch(
       kernel,
-      [x.buffer, part.buffer, y.buffer],
-      [rows, part.rows, depth, from, x.stride, to, y.stride, part.rowStart, 0, accumulate ? 1 : 0],
+      [x.buffer, part.binding, y.buffer],
+      [rows, part.rows, depth, from, x.stride, to, y.stride, part.rowStart, accumulate ? 1 : 0],
       [Math.ceil(part.rows / tile.columns), Math.ceil(rows / tile.rows), 1],
       2 * rows * part.rows * depth,
     );
@@ -101,14 +79,14 @@ export function matmulBackward(context: OpContext, dy: Matrix, w: WeightMatrix, 
       `Cannot multiply by ${w.name} [${w.rows}, ${w.columns}]: strides ${dy.stride} and ${dx.stride} are too small`,
     );
   }
-  const variant = context.matmulVariant;
+  const { variant } = w;
   const kernel = context.kernels.get(NN[variant], { WEIGHT_TYPE: WEIGHT_TYPES[w.type] });
   const tile = TILES[variant];
   w.parts.forEach((part, index) => {
     context.recorder.dispatch(
       kernel,
-      [dy.buffer, part.buffer, dx.buffer],
-      [rows, columns, part.rows, from, dy.stride, part.rowStart, to, dx.stride, 0, accumulate || index > 0 ? 1 : 0],
+      [dy.buffer, part.binding, dx.buffer],
+      [rows, columns, part.rows, from, dy.stride, part.rowStart, to, dx.stride, accumulate || index > 0 ? 1 : 0],
       [Math.ceil(columns / tile.columns), Math.ceil(rows / tile.rows), 1],
       2 * rows * part.rows * columns,
     );
@@ -122,23 +100,16 @@ const TRIAL = { rows: 128, columns: 256, depth: 256 };
  * Times the matrix kernels on this adapter (a few small products each) and returns the faster variant. Variants the device
  * cannot run are left out.
  */
-export async function chooseMatmulVariant(context: OpContext): Promise<MatmulVariant> {
+export async function chooseKernelVariant(context: OpContext): Promise<KernelVariant> {
   if (!context.gpu.hasSubgroups) return "tile";
   const { memory, recorder } = context;
   const { rows, columns, depth } = TRIAL;
   const x = { buffer: await memory.allocate("trial x", rows * depth * 4), stride: depth };
   const y = { buffer: await memory.allocate("trial y", rows * columns * 4), stride: columns };
-  const buffer = await memory.allocate("trial w", columns * depth * 4);
-  const w: WeightMatrix = {
-    name: "trial",
-    type: "F32",
-    rows: columns,
-    columns: depth,
-    parts: [{ buffer, rowStart: 0, rows: columns }],
-  };
-  let best: { variant: MatmulVariant; milliseconds: number } | undefined;
+  let best: { variant: KernelVariant; milliseconds: number } | undefined;
   for (const variant of ["subgroup", "tile"] as const) {
-    context.matmulVariant = variant;
+    context.variant = variant;
+    const w = await createWeightMatrix(context, { name: "trial w", type: "F32", rows: columns, columns: depth });
     matmul(context, x, w, y, { rows });
     await recorder.drain();
     const started = performance.now();
@@ -146,8 +117,10 @@ export async function chooseMatmulVariant(context: OpContext): Promise<MatmulVar
     await recorder.drain();
     const milliseconds = performance.now() - started;
     if (!best || milliseconds < best.milliseconds) best = { variant, milliseconds };
+    releaseWeightMatrix(context, w);
   }
-  for (const trial of [x.buffer, y.buffer, buffer]) memory.release(trial);
+  memory.release(x.buffer);
+  memory.release(y.buffer);
   recorder.forgetBindGroups();
   return best!.variant;
 }

@@ -37,7 +37,8 @@ function print(text: string): void {
 
 function stderrColumns(): number {
   try {
-    return Deno.consoleSize().columns;
+    // Some terminals do not know their size and say 0.
+    return Deno.consoleSize().columns || 80;
   } catch {
     return 80;
   }

@@ -9,7 +9,7 @@ import { Recorder } from "../gpu/recorder.ts";
 import { BufferPool } from "../model/buffers.ts";
 import type { LayerMask } from "../model/segments.ts";
 import { Sweep } from "../model/sweep.ts";
-import { type ModelWeights, uploadWeights, weightBytes } from "../model/weights.ts";
+import { type ModelWeights, uploadWeights } from "../model/weights.ts";
 import type { KernelVariant, OpContext } from "../ops/context.ts";
 import { chooseKernelVariant } from "../ops/matmul.ts";
 import type { Example } from "../tasks/example.ts";
@@ -45,11 +45,19 @@ export interface WebGpuEngineOptions {
    * {@link DEFAULT_WORKING_BYTES}.
    */
   readonly memoryBudgetBytes?: number;
+  /**
+   * Bytes of GPU memory for weights: all stay on the GPU if they fit, otherwise layers are streamed from disk, the next one
+   * read while one computes. Default: three quarters of the memory budget, or no limit.
+   */
+  readonly weightBudgetBytes?: number;
   /** Kernels to use; by default both variants are timed and the faster one runs. */
   readonly kernelVariant?: KernelVariant;
   /** Called while weights are uploaded, in bytes. */
   readonly onProgress?: RunOptions["onProgress"];
 }
+
+/** Share of the memory budget that weights may take before layers are streamed. */
+const WEIGHT_SHARE = 0.75;
 
 /** Bytes for working buffers where no memory budget is given. */
 export const DEFAULT_WORKING_BYTES = 2 ** 30;
@@ -102,16 +110,13 @@ class WebGpuEngine implements Engine {
 
   static async open(checkpoint: Checkpoint, options: WebGpuEngineOptions, gpu: Gpu, memory: Memory) {
     const { memoryBudgetBytes } = options;
-    const needed = weightBytes(checkpoint);
-    if (memoryBudgetBytes !== undefined && !(memoryBudgetBytes > needed)) {
-      throw new RangeError(
-        `Cannot open ${checkpoint.location}: its weights take ${needed} bytes, the memory budget is ${memoryBudgetBytes}`,
-      );
-    }
+    const weightBudgetBytes = options.weightBudgetBytes ??
+      (memoryBudgetBytes === undefined ? undefined : Math.floor(memoryBudgetBytes * WEIGHT_SHARE));
     const context = await createOpContext(gpu, memory);
     context.variant = options.kernelVariant ?? await chooseKernelVariant(context);
-    const weights = await uploadWeights(context, checkpoint, (done, total) => {
-      options.onProgress?.({ stage: "load", done, total, unit: "bytes" });
+    const weights = await uploadWeights(context, checkpoint, {
+      ...(weightBudgetBytes !== undefined && { weightBudgetBytes }),
+      onProgress: (done, total) => options.onProgress?.({ stage: "load", done, total, unit: "bytes" }),
     });
     const fixed = memory.liveBytes;
     const working = memoryBudgetBytes === undefined ? DEFAULT_WORKING_BYTES : memoryBudgetBytes - fixed;
@@ -136,6 +141,7 @@ class WebGpuEngine implements Engine {
       adapter: this.#context.gpu.adapter,
       details: {
         kernels: this.#context.variant,
+        weights: this.#weights.residency,
         weightBytes: this.#weights.bytes,
         workingBudgetBytes: this.#limits.bytes,
         peakBytes: this.#context.memory.peakBytes,

@@ -138,12 +138,12 @@ export class Sweep {
     const embedded = await this.#weights.embed(wave.tokens);
     gpu.device.queue.writeBuffer(buffers.get(streamBuffer(0, mode)), 0, embedded as Float32Array<ArrayBuffer>);
 
-    const run = (layer: number): LayerRun => ({
+    const run = async (layer: number, next?: number): Promise<LayerRun> => ({
       context: this.#context,
       config,
       layer,
-      weights: this.#weights.layers[layer],
-      nextNorm: this.#weights.layers[layer + 1]?.inputNorm ?? this.#weights.finalNorm,
+      weights: await this.#weights.layer(layer, next),
+      nextNorm: this.#weights.normBefore(layer + 1),
       packed: wave.layers[layer],
       buffers,
       mode,
@@ -153,9 +153,13 @@ export class Sweep {
     const columns = strides(config);
     const first = buffers.matrix(streamBuffer(0, mode), columns.width);
     const n = buffers.matrix("n", columns.width);
-    rmsnorm(this.#context, first, this.#weights.layers[0].inputNorm, n, wave.layers[0].inRows);
+    rmsnorm(this.#context, first, this.#weights.normBefore(0), n, wave.layers[0].inRows);
     for (let layer = 0; layer < config.layers; layer++) {
-      forwardLayer(run(layer), request.onActivation && ((h, rows) => request.onActivation!(layer, h, rows)));
+      const next = layer + 1 < config.layers ? layer + 1 : undefined;
+      forwardLayer(
+        await run(layer, next),
+        request.onActivation && ((h, rows) => request.onActivation!(layer, h, rows)),
+      );
       await recorder.pace(signal);
     }
     if (!request.skipHead) this.#head(request, n, { tables, picksAt, seedsAt });
@@ -218,7 +222,11 @@ export class Sweep {
     }
   }
 
-  async #backward(request: WaveRequest, run: (layer: number) => LayerRun, target: ScoreTarget): Promise<void> {
+  async #backward(
+    request: WaveRequest,
+    run: (layer: number, next?: number) => Promise<LayerRun>,
+    target: ScoreTarget,
+  ): Promise<void> {
     const { wave, mode, signal } = request;
     const { layers } = this.#config;
     const { width } = strides(this.#config);
@@ -236,7 +244,7 @@ export class Sweep {
     for (let layer = layers - 1; layer >= 0; layer--) {
       const packed = wave.layers[layer];
       if (packed.outRows === packed.outBase) break;
-      const layerRun = run(layer);
+      const layerRun = await run(layer, layer > 0 ? layer - 1 : undefined);
       if (mode.residency === "recompute") recomputeLayer(layerRun);
       const dOut = layer === layers - 1 ? selected : this.#buffers.matrix("dx", width);
       backwardLayer(layerRun, dOut, target);

@@ -49,7 +49,7 @@ export type * from "./src/checkpoint/byte_source.ts";
 export type * from "./src/checkpoint/checkpoint.ts";
 export type * from "./src/checkpoint/model_config.ts";
 export type { CheckpointSources } from "./src/checkpoint/open.ts";
-export type { MatmulVariant } from "./src/ops/context.ts";
+export type { KernelVariant } from "./src/ops/context.ts";
 export type { Json, JsonObject } from "./src/checkpoint/strict_json.ts";
 export type { NeuronMask, PrunedCheckpoint, PruneOptions } from "./src/checkpoint/prune_checkpoint.ts";
 export type * from "./src/engine/engine.ts";

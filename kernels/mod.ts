@@ -1948,8 +1948,8 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
 `;
 
 /** The text of `head_reduce.wgsl`. */
-export const headReduce = `// Per row of logits[R,V]: statistics[r] = (bits of max, arg-max index, bits of log-sum-exp, 0). Smallest index wins ties.
-// One workgroup a row. statistics are overwritten.
+export const headReduce = `// Per row of logits[R,V]: statistics[r] = (bits of max, arg-max index, bits of log-sum-exp, 0). Smallest index wins ties; a
+// row of -inf has index 0 and log-sum-exp -inf. One workgroup a row. statistics are overwritten.
 
 override LANES: u32 = 64u; // invocations of a workgroup, a power of two
 
@@ -1974,8 +1974,8 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
   let row = group.y * params.grid_x + group.x;
   let live = row < params.rows;
   let base = row * params.stride;
-  var largest = -3.4e38;
-  var index = params.vocabulary;
+  var largest = -3.4e38; // finite, so that differences from it are never NaN
+  var index = 0u;
   if (live) {
     for (var token = lane; token < params.vocabulary; token += LANES) {
       let logit = logits[base + token];
@@ -2015,7 +2015,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     workgroupBarrier();
   }
   if (live && lane == 0u) {
-    statistics[params.first + row] = vec4(bitcast<u32>(top), best_index[0], bitcast<u32>(top + log(sums[0])), 0u);
+    statistics[params.first + row] = vec4(bitcast<u32>(logits[base + best_index[0]]), best_index[0], bitcast<u32>(top + log(sums[0])), 0u);
   }
 }
 `;

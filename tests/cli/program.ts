@@ -19,7 +19,8 @@ export interface Outcome {
 /** The program, ready to be spawned. */
 export function command(args: readonly string[], env: Record<string, string> = {}): Deno.Command {
   return new Deno.Command(Deno.execPath(), {
-    args: ["run", "--allow-all", projectPath("src/cli/main.ts"), ...args],
+    // Quiet: a first run would report downloads on stderr.
+    args: ["run", "--quiet", "--allow-all", projectPath("src/cli/main.ts"), ...args],
     env,
     stdin: "null",
     stdout: "piped",

@@ -127,6 +127,24 @@ export interface ActivationStatistics {
   readonly traces: readonly (readonly Float32Array[])[];
 }
 
+/** One wave of planned work. */
+export interface WaveForecast {
+  /** Rows that leave each layer `[L]`. */
+  readonly rows: readonly number[];
+  /** How activations get to the backward pass; `none` for forward work. */
+  readonly residency: "keep" | "recompute" | "none";
+  /** Floating-point operations of matrix products and attention. */
+  readonly flops: number;
+  /** Bytes of all working buffers together. */
+  readonly bytes: number;
+}
+
+/** Work to plan: attribution with `attribute`, choices under `interventions`, or both. */
+export interface ForecastOptions {
+  readonly attribute?: AttributeOptions;
+  readonly interventions?: readonly Intervention[];
+}
+
 /** What ran the work, for `run.json` and reports. */
 export interface EngineInfo {
   /** Which engine. */
@@ -173,6 +191,9 @@ export interface Engine {
     interventions: readonly Intervention[],
     options?: RunOptions,
   ): Promise<Float32Array[][] | Float64Array[][]>;
+
+  /** The waves that work would run in, without running them; only engines that run in waves have it. */
+  forecast?(examples: readonly Example[], options: ForecastOptions): WaveForecast[];
 
   /** Releases device memory and file handles. */
   close(): Promise<void>;

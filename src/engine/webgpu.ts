@@ -20,19 +20,21 @@ import {
   type AttributeOptions,
   type Engine,
   type EngineInfo,
+  type ForecastOptions,
   type Intervention,
   type Objective,
   type Pair,
   type PairAttribution,
   type RunOptions,
   siteNeurons,
+  type WaveForecast,
 } from "./engine.ts";
 import { measureActivations } from "./webgpu/activations.ts";
-import { type PathPoint, pathRequest, type PathSettings } from "./webgpu/attribution.ts";
+import { pathPlan, pathPoints, type PathSettings } from "./webgpu/attribution.ts";
 import { choiceSums, type ForwardItem, forwardRequest, type ForwardWants } from "./webgpu/choices.ts";
 import { layerMasks } from "./webgpu/masks.ts";
 import { chooseTokens, type ObjectiveReading, objectiveValue } from "./webgpu/targets.ts";
-import { runWaves, type WaveLimits } from "./webgpu/waves.ts";
+import { cutWaves, forecastWaves, runWaves, type WaveLimits } from "./webgpu/waves.ts";
 
 /** How to open the WebGPU engine. */
 export interface WebGpuEngineOptions {
@@ -91,7 +93,7 @@ export async function createOpContext(gpu: Gpu, memory: Memory, profiler?: Profi
     gpu,
     memory,
     recorder,
-    kernels: new KernelCache(gpu),
+    kernels: KernelCache.of(gpu),
     variant: "tile",
     unusedInput: await memory.allocate("unused input", 256),
     unusedOutput: await memory.allocate("unused output", 256),
@@ -120,6 +122,11 @@ class WebGpuEngine implements Engine {
     });
     const fixed = memory.liveBytes;
     const working = memoryBudgetBytes === undefined ? DEFAULT_WORKING_BYTES : memoryBudgetBytes - fixed;
+    if (working <= 0) {
+      throw new RangeError(
+        `Cannot open ${checkpoint.location}: its weights and fixed buffers take ${fixed} bytes, the memory budget is ${memoryBudgetBytes}`,
+      );
+    }
     return new WebGpuEngine(checkpoint.config, context, weights, {
       bytes: working,
       bindingBytes: Math.min(gpu.limits.maxStorageBufferBindingSize, gpu.limits.maxBufferSize),
@@ -144,7 +151,11 @@ class WebGpuEngine implements Engine {
         weights: this.#weights.residency,
         weightBytes: this.#weights.bytes,
         workingBudgetBytes: this.#limits.bytes,
+        liveBytes: this.#context.memory.liveBytes,
         peakBytes: this.#context.memory.peakBytes,
+        flops: this.#context.recorder.flops,
+        busySeconds: this.#sweep.seconds,
+        waves: this.#sweep.waves,
       },
     };
   }
@@ -209,47 +220,30 @@ class WebGpuEngine implements Engine {
 
   attribute(examples: readonly Example[], options: AttributeOptions): Promise<PairAttribution[]> {
     return this.#exclusively(async () => {
-      const { rule, site = "gate", positions = "all", objective = "max-logit", path = "layer", signal } = options;
+      const { rule, site = "gate", objective = "max-logit", path = "layer", signal } = options;
       const joint = path === "joint";
-      const everyLayer = Array.from({ length: this.config.layers }, (_, layer) => layer);
-      const pairs: readonly Pair[] = options.pairs ??
-        examples.flatMap((_, example) => everyLayer.map((layer) => ({ example, layer })));
+      const pairs = options.pairs ?? everyPair(this.config, examples.length);
       checkExamples(this.config, examples);
       checkRule(rule);
       checkPairs(this.config, examples.length, pairs, joint);
       const used = [...new Set(pairs.map((pair) => pair.example))].sort((a, b) => a - b);
       const clean = await this.#clean(used.map((example) => examples[example]), objective, signal);
       const slot = new Map(used.map((example, index) => [example, index]));
-      const settings: PathSettings = {
-        config: this.config,
-        examples: used.map((example) => examples[example]),
-        targets: clean.targets,
-        rule,
-        site,
-        positions,
-        objective,
-        signal,
-      };
+      const settings = this.#pathSettings(used.map((example) => examples[example]), clean.targets, options);
       const neurons = siteNeurons(this.config, site);
       const scores = new Map<string, Float64Array>();
       const atZero = new Map<string, number>();
       const key = (example: number, layer: number | null) => `${example}:${layer ?? "joint"}`;
-      const paths = joint
-        ? used.map((_, example) => ({ example, layer: null }))
-        : [...pairs].map(({ example, layer }) => ({ example: slot.get(example)!, layer }));
-      const points = paths.sort((a, b) => a.example - b.example || (b.layer ?? 0) - (a.layer ?? 0))
-        .flatMap((path): PathPoint[] => [
-          { ...path, node: null },
-          ...Array.from(rule.nodes, (_, node) => ({ ...path, node })),
-        ]);
+      const points = pathPoints(
+        pairs.map(({ example, layer }) => ({ example: slot.get(example)!, layer })),
+        rule,
+        joint,
+      );
       let done = 0;
       const progress = () => options.onProgress?.({ stage: "score", done, total: points.length, unit: "path nodes" });
       progress();
       await runWaves(this.#sweep, this.#limits, points, {
-        requests: (items) => [pathRequest(settings, items, "keep"), pathRequest(settings, items, "recompute")],
-        rows: ({ example }) => positions === "last" ? 1 : settings.examples[example].prompt.length,
-        describe: ({ example, layer }) =>
-          `one path node of example ${settings.examples[example].id}, layer ${layer ?? "all"}`,
+        ...pathPlan(settings),
         onWave: ({ items, request, result }) => {
           items.forEach(({ example, layer, node }, i) => {
             const row = request.finalRows[i];
@@ -298,6 +292,28 @@ class WebGpuEngine implements Engine {
         options: { ...options, trace },
       });
     });
+  }
+
+  forecast(examples: readonly Example[], options: ForecastOptions): WaveForecast[] {
+    checkExamples(this.config, examples);
+    const { attribute, interventions = [] } = options;
+    const waves: WaveForecast[] = [];
+    if (attribute) {
+      const pairs = attribute.pairs ?? everyPair(this.config, examples.length);
+      checkRule(attribute.rule);
+      checkPairs(this.config, examples.length, pairs, attribute.path === "joint");
+      // Which tokens the targets are makes no difference to the work, but a margin looks at two of them.
+      const target = { token: 0, other: attribute.objective === "margin" ? 0 : null };
+      const settings = this.#pathSettings(examples, examples.map(() => target), attribute);
+      const points = pathPoints(pairs, attribute.rule, attribute.path === "joint");
+      const cuts = cutWaves(this.#sweep, this.#limits, points, pathPlan(settings));
+      waves.push(...forecastWaves(this.#sweep, this.config, cuts));
+    }
+    if (interventions.length > 0) {
+      const { items, plan } = this.#forwardPlan(examples, interventions, { choices: true, signal: undefined });
+      waves.push(...forecastWaves(this.#sweep, this.config, cutWaves(this.#sweep, this.#limits, items, plan)));
+    }
+    return waves;
   }
 
   async close(): Promise<void> {
@@ -350,20 +366,12 @@ class WebGpuEngine implements Engine {
       readonly result: Awaited<ReturnType<Sweep["run"]>>;
     }) => void,
   ): Promise<void> {
-    checkExamples(this.config, examples);
-    checkInterventions(this.config, interventions);
-    const masks: Map<number, LayerMask>[] = interventions.map((intervention) => layerMasks(this.config, intervention));
-    const items = examples.flatMap((_, example) => interventions.map((_, intervention) => ({ example, intervention })));
+    const { items, plan } = this.#forwardPlan(examples, interventions, wants);
     let done = 0;
     const progress = () => options.onProgress?.({ stage, done, total: items.length, unit: "prompts" });
     progress();
     await runWaves(this.#sweep, this.#limits, items, {
-      requests: (group) => [forwardRequest(this.config, examples, masks, group, wants)],
-      rows: ({ example }) => {
-        const { prompt, choices } = examples[example];
-        return choices.reduce((sum, choice) => sum + choice.length - 1, prompt.length);
-      },
-      describe: ({ example }) => `example ${examples[example].id}`,
+      ...plan,
       onWave: ({ items: group, request, result }) => {
         // Items are example-major and so are the answers, in the same order.
         group.forEach((item, i) => onAnswer(item, { request, answer: request.answers[i], result }));
@@ -371,6 +379,31 @@ class WebGpuEngine implements Engine {
         progress();
       },
     });
+  }
+
+  #forwardPlan(examples: readonly Example[], interventions: readonly Intervention[], wants: ForwardWants) {
+    checkExamples(this.config, examples);
+    checkInterventions(this.config, interventions);
+    const masks: Map<number, LayerMask>[] = interventions.map((intervention) => layerMasks(this.config, intervention));
+    return {
+      items: examples.flatMap((_, example) => interventions.map((_, intervention) => ({ example, intervention }))),
+      plan: {
+        requests: (group: readonly ForwardItem[]) => [forwardRequest(this.config, examples, masks, group, wants)],
+        rows: ({ example }: ForwardItem) => {
+          const { prompt, choices } = examples[example];
+          return choices.reduce((sum, choice) => sum + choice.length - 1, prompt.length);
+        },
+        describe: ({ example }: ForwardItem) => `example ${examples[example].id}`,
+      },
+    };
+  }
+
+  #pathSettings(
+    examples: readonly Example[],
+    targets: PathSettings["targets"],
+    { rule, site = "gate", positions = "all", objective = "max-logit", signal }: AttributeOptions,
+  ): PathSettings {
+    return { config: this.config, examples, targets, rule, site, positions, objective, signal };
   }
 
   async #exclusively<T>(work: () => Promise<T>): Promise<T> {
@@ -386,6 +419,14 @@ class WebGpuEngine implements Engine {
       this.#busy = false;
     }
   }
+}
+
+/** Every (example, layer), example-major. */
+function everyPair(config: ModelConfig, examples: number): Pair[] {
+  return Array.from({ length: examples * config.layers }, (_, i) => ({
+    example: Math.floor(i / config.layers),
+    layer: i % config.layers,
+  }));
 }
 
 function reading(

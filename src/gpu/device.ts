@@ -33,6 +33,7 @@ export class Gpu {
   readonly hasSubgroups: boolean;
   readonly hasTimestamps: boolean;
   readonly #owned: boolean;
+  readonly #onError: (event: Event) => void;
   #failure: Error | undefined;
 
   constructor(device: GPUDevice, owned: boolean) {
@@ -43,14 +44,15 @@ export class Gpu {
       "unknown adapter";
     this.hasSubgroups = device.features.has("subgroups") && (info?.subgroupMinSize ?? 0) >= 8;
     this.hasTimestamps = device.features.has("timestamp-query");
-    device.addEventListener("uncapturederror", (event: Event) => {
+    this.#onError = (event) => {
       event.preventDefault();
       this.#failure ??= new GpuFailure(
         `The GPU reported an error, so its results cannot be trusted: ${
           (event as GPUUncapturedErrorEvent).error.message
         }`,
       );
-    });
+    };
+    device.addEventListener("uncapturederror", this.#onError);
     device.lost.then((info) => {
       if (info.reason !== "destroyed") this.#failure ??= new GpuFailure(`The GPU device was lost: ${info.message}`);
     });
@@ -65,8 +67,9 @@ export class Gpu {
     if (this.#failure) throw this.#failure;
   }
 
-  /** Destroys the device unless it was the caller's. */
+  /** Stops listening to the device, and destroys it unless it was the caller's. */
   close(): void {
+    this.device.removeEventListener("uncapturederror", this.#onError);
     if (this.#owned) this.device.destroy();
   }
 }

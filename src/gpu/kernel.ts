@@ -30,13 +30,22 @@ export interface Kernel {
 const BINDING =
   /@group\(0\)\s*@binding\((\d+)\)\s*var(?:<(uniform|storage)(?:\s*,\s*(read|read_write))?>)?\s*\w+\s*:\s*(\w+)/g;
 
+const caches = new WeakMap<GPUDevice, KernelCache>();
+
 /** Compiles and caches kernels for one device. */
 export class KernelCache {
-  readonly #gpu: Gpu;
+  readonly #device: GPUDevice;
   readonly #kernels = new Map<string, Kernel>();
 
-  constructor(gpu: Gpu) {
-    this.#gpu = gpu;
+  private constructor(device: GPUDevice) {
+    this.#device = device;
+  }
+
+  /** The cache of a device: engines on the same device share what is compiled. */
+  static of(gpu: Gpu): KernelCache {
+    let cache = caches.get(gpu.device);
+    if (!cache) caches.set(gpu.device, cache = new KernelCache(gpu.device));
+    return cache;
   }
 
   /** The pipeline of `source` with `constants`, compiled on first use. */
@@ -51,7 +60,7 @@ export class KernelCache {
   }
 
   #compile(source: KernelSource, constants: KernelConstants, label: string): Kernel {
-    const { device } = this.#gpu;
+    const device = this.#device;
     const entries: GPUBindGroupLayoutEntry[] = [...source.code.matchAll(BINDING)].map((
       [, binding, space, access, type],
     ) => ({

@@ -9,6 +9,11 @@ export class OutOfGpuMemoryError extends Error {
   override name = "OutOfGpuMemoryError";
 }
 
+/** Bytes that an allocation of `bytes` takes. */
+export function allocatedBytes(bytes: number): number {
+  return Math.max(16, Math.ceil(bytes / 16) * 16);
+}
+
 /** Bytes in use and their peak. */
 export class Memory {
   #liveBytes = 0;
@@ -42,7 +47,7 @@ export class Memory {
    * @throws {OutOfGpuMemoryError} If the device has no room for it.
    */
   async allocate(label: string, bytes: number, usage = STORAGE_USAGE): Promise<GPUBuffer> {
-    const size = Math.max(16, Math.ceil(bytes / 16) * 16);
+    const size = allocatedBytes(bytes);
     const limit = usage & GPUBufferUsage.STORAGE
       ? Math.min(this.gpu.limits.maxBufferSize, this.gpu.limits.maxStorageBufferBindingSize)
       : this.gpu.limits.maxBufferSize;

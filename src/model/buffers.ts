@@ -1,6 +1,6 @@
 /** The working buffers of a wave: how large each must be, and a pool that keeps them between waves within a budget. */
 import type { ModelConfig } from "../checkpoint/model_config.ts";
-import type { Memory } from "../gpu/memory.ts";
+import { allocatedBytes, type Memory } from "../gpu/memory.ts";
 import { type Matrix, padded } from "../ops/context.ts";
 import { STATISTICS_WORDS } from "../ops/head.ts";
 
@@ -115,7 +115,7 @@ export function waveBuffers(config: ModelConfig, shape: WaveShape, mode: WaveMod
 /** Sum of the bytes of {@link waveBuffers}. */
 export function totalBytes(sizes: ReadonlyMap<string, number>): number {
   let total = 0;
-  for (const bytes of sizes.values()) total += Math.max(16, Math.ceil(bytes / 16) * 16);
+  for (const bytes of sizes.values()) total += allocatedBytes(bytes);
   return total;
 }
 
@@ -136,7 +136,6 @@ export class BufferPool {
     const kept = [...this.#buffers].filter(([name, buffer]) => buffer.size >= (sizes.get(name) ?? 0));
     const keptBytes = kept.reduce((sum, [, buffer]) => sum + buffer.size, 0);
     const missing = [...sizes].filter(([name, bytes]) => (this.#buffers.get(name)?.size ?? 0) < bytes);
-    if (missing.length === 0) return;
     const fits = keptBytes + totalBytes(new Map(missing)) <= budgetBytes;
     const doomed = fits ? missing.map(([name]) => name) : [...this.#buffers.keys()];
     this.#release(doomed);

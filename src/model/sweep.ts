@@ -9,6 +9,7 @@ import type { Matrix, OpContext } from "../ops/context.ts";
 import { PICK_WORDS, pickLogits, reduceLogits, SEED_WORDS, seedGradient, STATISTICS_WORDS } from "../ops/head.ts";
 import { matmul, matmulBackward } from "../ops/matmul.ts";
 import { rmsnorm, rmsnormGradient } from "../ops/norm.ts";
+import { allocatedBytes } from "../gpu/memory.ts";
 import {
   type BufferPool,
   streamBuffer,
@@ -89,6 +90,8 @@ export class Sweep {
   readonly #config: ModelConfig;
   readonly #weights: ModelWeights;
   readonly #buffers: BufferPool;
+  #seconds = 0;
+  #waves = 0;
   #angles: { readonly buffer: GPUBuffer; readonly positions: number } | null = null;
 
   constructor(context: OpContext, config: ModelConfig, weights: ModelWeights, buffers: BufferPool) {
@@ -96,6 +99,16 @@ export class Sweep {
     this.#config = config;
     this.#weights = weights;
     this.#buffers = buffers;
+  }
+
+  /** Seconds spent in waves so far. */
+  get seconds(): number {
+    return this.#seconds;
+  }
+
+  /** Waves run so far. */
+  get waves(): number {
+    return this.#waves;
   }
 
   /** The buffers a request needs, by name, in bytes. */
@@ -114,23 +127,40 @@ export class Sweep {
     return waveBuffers(this.#config, shape, request.mode);
   }
 
-  /** Runs a wave whose buffers fit `budgetBytes`. */
+  /** Bytes a request takes besides its buffers: the table of angles and what is brought back. */
+  overheadBytes(request: WaveRequest): number {
+    const { statistics, picked, scores, logits } = this.#readBackBytes(request);
+    const positions = Math.max(this.#angles?.positions ?? 0, this.#anglePositions(request.wave.positions));
+    return allocatedBytes(this.#angleBytes(positions)) + allocatedBytes(statistics + picked + scores + logits);
+  }
+
+  /** Destroys the working buffers, which the next wave makes anew. */
+  releaseBuffers(): void {
+    this.#buffers.releaseAll();
+  }
+
+  /**
+   * Runs a wave.
+   *
+   * @throws {RangeError} If it takes more than `budgetBytes`.
+   */
   async run(request: WaveRequest, budgetBytes: number): Promise<WaveResult> {
     const { wave, mode, signal } = request;
     const { recorder, gpu } = this.#context;
     const config = this.#config;
     const buffers = this.#buffers;
     signal?.throwIfAborted();
+    const started = performance.now();
     const sizes = this.sizes(request);
-    if (totalBytes(sizes) > budgetBytes) {
+    const overhead = this.overheadBytes(request);
+    const bytes = totalBytes(sizes) + overhead;
+    if (bytes > budgetBytes) {
       throw new RangeError(
-        `Cannot run a wave of ${wave.layers.at(-1)!.outRows} final rows: its buffers take ${
-          totalBytes(sizes)
-        } bytes, ` +
+        `Cannot run a wave of ${wave.layers.at(-1)!.outRows} final rows: its buffers take ${bytes} bytes, ` +
           `the memory budget leaves ${budgetBytes}`,
       );
     }
-    await buffers.prepare(sizes, budgetBytes);
+    await buffers.prepare(sizes, budgetBytes - overhead);
     const angles = await this.#anglesFor(wave.positions);
     const tables = buffers.get("tables");
     const { words, picksAt, seedsAt } = requestTables(request);
@@ -171,7 +201,10 @@ export class Sweep {
       gpu.device.queue.writeBuffer(scores.buffer, 0, new Uint8Array(request.scoreRows! * scores.stride * 4));
       await this.#backward(request, run, { site: request.site!, scores });
     }
-    return await this.#readBack(request, scores);
+    const result = await this.#readBack(request);
+    this.#seconds += (performance.now() - started) / 1e3;
+    this.#waves++;
+    return result;
   }
 
   /** Logits of all final rows in chunks: statistics, picks, and the gradient of the final norm's output. */
@@ -252,17 +285,19 @@ export class Sweep {
     }
   }
 
-  async #readBack(request: WaveRequest, scores: Matrix | null): Promise<WaveResult> {
+  async #readBack(request: WaveRequest): Promise<WaveResult> {
     const rows = request.wave.layers.at(-1)!.outRows;
-    const whole = (name: string, bytes: number) => ({ buffer: this.#buffers.get(name), offset: 0, size: bytes });
-    const logitStride = strides(this.#config).logits;
+    const bytes = this.#readBackBytes(request);
+    const start = (name: string, size: number) => ({
+      buffer: this.#buffers.get(size > 0 ? name : "statistics"),
+      offset: 0,
+      size,
+    });
     const [statistics, picked, scoreBytes, logits] = await this.#context.recorder.read([
-      whole("statistics", rows * STATISTICS_WORDS * 4),
-      whole("picked", request.picks.length * 4),
-      scores
-        ? { buffer: scores.buffer, offset: 0, size: request.scoreRows! * scores.stride * 4 }
-        : whole("statistics", 0),
-      request.wantLogits ? whole("logits", rows * logitStride * 4) : whole("statistics", 0),
+      start("statistics", bytes.statistics),
+      start("picked", bytes.picked),
+      start("scores", bytes.scores),
+      start("logits", bytes.logits),
     ]);
     const words = new Uint32Array(statistics);
     const floats = new Float32Array(statistics);
@@ -274,18 +309,37 @@ export class Sweep {
       argmax: Uint32Array.from({ length: rows }, (_, row) => words[row * STATISTICS_WORDS + 1]),
       logSumExp: column(2),
       scores: new Float32Array(scoreBytes),
-      scoreStride: scores?.stride ?? 0,
+      scoreStride: request.site === "down" ? strides(this.#config).width : strides(this.#config).neurons,
       logits: request.wantLogits ? new Float32Array(logits) : null,
     };
+  }
+
+  /** Bytes of each result that a request brings back. */
+  #readBackBytes(request: WaveRequest) {
+    const { width, neurons, logits } = strides(this.#config);
+    const rows = request.wave.layers.at(-1)!.outRows;
+    const scoreRows = request.mode.backward ? request.scoreRows ?? 0 : 0;
+    return {
+      statistics: rows * STATISTICS_WORDS * 4,
+      picked: request.picks.length * 4,
+      scores: scoreRows * (request.site === "down" ? width : neurons) * 4,
+      logits: request.wantLogits ? rows * logits * 4 : 0,
+    };
+  }
+
+  /** Positions of a table of angles that has at least `count`: doubling keeps it from being made anew too often. */
+  #anglePositions(count: number): number {
+    return Math.min(Math.max(64, 2 ** Math.ceil(Math.log2(count))), Math.max(count, this.#config.maxPositions));
+  }
+
+  #angleBytes(positions: number): number {
+    return positions * this.#config.rope.inverseFrequencies.length * 2 * 4;
   }
 
   /** The table of rotation angles for positions 0..count-1, computed in float64. */
   async #anglesFor(count: number): Promise<GPUBuffer> {
     if (this.#angles && this.#angles.positions >= count) return this.#angles.buffer;
-    const positions = Math.min(
-      Math.max(64, 2 ** Math.ceil(Math.log2(count))),
-      Math.max(count, this.#config.maxPositions),
-    );
+    const positions = this.#anglePositions(count);
     const { inverseFrequencies, attentionFactor } = this.#config.rope;
     const half = inverseFrequencies.length;
     const table = new Float32Array(positions * half * 2);

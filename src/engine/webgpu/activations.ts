@@ -1,5 +1,6 @@
 /** Statistics and traces of h = silu(g) * u over all prompt positions. */
 import type { ModelConfig } from "../../checkpoint/model_config.ts";
+import { allocatedBytes } from "../../gpu/memory.ts";
 import { strides } from "../../model/buffers.ts";
 import { packWave } from "../../model/packing.ts";
 import type { Sweep, WaveRequest } from "../../model/sweep.ts";
@@ -24,7 +25,22 @@ export async function measureActivations(run: ActivationRun): Promise<Activation
   const { context, config, examples, options } = run;
   const { memory, recorder } = context;
   const { trace, signal } = options;
-  const stride = strides(config).neurons;
+  const rowsOf = examples.map((example) => example.prompt.length);
+  const tokens = rowsOf.reduce((sum, rows) => sum + rows, 0);
+  const statisticsBytes = strides(config).neurons * 16;
+  const traceBytes = trace.map(({ neurons }) => Math.max(1, tokens * neurons.length) * 4);
+  const indexBytes = trace.map(({ neurons }) => Math.max(1, neurons.length) * 4);
+  const resultBytes = config.layers * allocatedBytes(statisticsBytes) +
+    traceBytes.reduce((sum, bytes) => sum + allocatedBytes(bytes), 0);
+  // Results lie on the GPU twice while they are read back.
+  const bytes = run.limits.bytes - 2 * resultBytes - indexBytes.reduce((sum, bytes) => sum + allocatedBytes(bytes), 0);
+  if (bytes <= 0) {
+    throw new RangeError(
+      `Cannot measure activations: ${resultBytes} bytes of statistics and traces, read back through as many, exceed the ` +
+        `memory budget, which leaves ${run.limits.bytes}; trace fewer neurons or raise it`,
+    );
+  }
+  run.sweep.releaseBuffers();
   const buffers: GPUBuffer[] = [];
   const allocate = async (label: string, bytes: number) => {
     const buffer = await memory.allocate(label, bytes);
@@ -34,26 +50,22 @@ export async function measureActivations(run: ActivationRun): Promise<Activation
   try {
     const statistics: GPUBuffer[] = [];
     for (let layer = 0; layer < config.layers; layer++) {
-      statistics.push(await allocate(`statistics ${layer}`, stride * 16));
+      statistics.push(await allocate(`statistics ${layer}`, statisticsBytes));
     }
     const columns: GPUBuffer[] = [];
-    for (const { layer, neurons } of trace) {
-      const buffer = await allocate(`traced neurons ${layer}`, Math.max(1, neurons.length) * 4);
+    const traced: GPUBuffer[] = [];
+    for (const [i, { layer, neurons }] of trace.entries()) {
+      const buffer = await allocate(`traced neurons ${layer}`, indexBytes[i]);
       context.gpu.device.queue.writeBuffer(buffer, 0, Uint32Array.from(neurons));
       columns.push(buffer);
-    }
-    const rowsOf = examples.map((example) => example.prompt.length);
-    const tokens = rowsOf.reduce((sum, rows) => sum + rows, 0);
-    const traced: GPUBuffer[] = [];
-    for (const { layer, neurons } of trace) {
-      traced.push(await allocate(`trace ${layer}`, Math.max(1, tokens * neurons.length) * 4));
+      traced.push(await allocate(`trace ${layer}`, traceBytes[i]));
     }
     let firstRow = 0;
     let done = 0;
     const progress = () =>
       options.onProgress?.({ stage: "activations", done, total: examples.length, unit: "examples" });
     progress();
-    await runWaves(run.sweep, run.limits, examples, {
+    await runWaves(run.sweep, { ...run.limits, bytes }, examples, {
       requests: (group) => [request(run, group, statistics, (layer, h, rows) => {
         trace.forEach(({ layer: wanted, neurons }, i) => {
           if (wanted !== layer || neurons.length === 0) return;

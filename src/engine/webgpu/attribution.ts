@@ -3,12 +3,11 @@
  * forward-only variant.
  */
 import type { ModelConfig } from "../../checkpoint/model_config.ts";
-import type { Residency } from "../../model/buffers.ts";
 import { packWave } from "../../model/packing.ts";
 import type { FoldTarget, PathFactors, Segment } from "../../model/segments.ts";
 import type { WaveRequest } from "../../model/sweep.ts";
 import type { Example } from "../../tasks/example.ts";
-import type { AttributeOptions, Site } from "../engine.ts";
+import type { AttributeOptions, Pair, QuadratureRule, Site } from "../engine.ts";
 import { gradientSeed, type ObjectiveTarget } from "./targets.ts";
 
 /** One point of one path: node `node` of the rule, or the switched-off end where `node` is null. */
@@ -37,7 +36,7 @@ export interface PathRequest extends WaveRequest {
 }
 
 /** Packs path points into one wave. */
-export function pathRequest(settings: PathSettings, points: readonly PathPoint[], residency: Residency): PathRequest {
+export function pathRequest(settings: PathSettings, points: readonly PathPoint[]): PathRequest {
   const { config, examples, targets, site, positions, rule, objective } = settings;
   const segments: Segment[] = [];
   const bases = new Map<number, number>();
@@ -91,7 +90,7 @@ export function pathRequest(settings: PathSettings, points: readonly PathPoint[]
   const rows = Array.from({ length: outRows }, (_, row) => targets[pointOfRow.get(row)!.example]);
   return {
     wave,
-    mode: { backward: scored.length > 0, residency, foldsOutputs: site === "down" },
+    mode: { backward: scored.length > 0, residency: "keep", foldsOutputs: site === "down" },
     picks: rows.flatMap(({ token, other }, row) =>
       other === null ? [{ row, token }] : [{ row, token }, { row, token: other }]
     ),
@@ -102,6 +101,33 @@ export function pathRequest(settings: PathSettings, points: readonly PathPoint[]
     scored,
     finalRows,
     ...(settings.signal && { signal: settings.signal }),
+  };
+}
+
+/** The points of all paths: example-major, highest layer first, each path's switched-off end before its nodes. */
+export function pathPoints(pairs: readonly Pair[], rule: QuadratureRule, joint: boolean): PathPoint[] {
+  const paths = joint
+    ? [...new Set(pairs.map(({ example }) => example))].map((example) => ({ example, layer: null }))
+    : [...pairs];
+  return paths.sort((a, b) => a.example - b.example || (b.layer ?? 0) - (a.layer ?? 0)).flatMap((
+    { example, layer },
+  ) => [
+    { example, layer, node: null },
+    ...Array.from(rule.nodes, (_, node) => ({ example, layer, node })),
+  ]);
+}
+
+/** How path points are turned into waves. */
+export function pathPlan(settings: PathSettings) {
+  const { examples, positions } = settings;
+  return {
+    requests: (points: readonly PathPoint[]): PathRequest[] => {
+      const request = pathRequest(settings, points);
+      return [request, { ...request, mode: { ...request.mode, residency: "recompute" } }];
+    },
+    rows: ({ example }: PathPoint) => positions === "last" ? 1 : examples[example].prompt.length,
+    describe: ({ example, layer }: PathPoint) =>
+      `one path node of example ${examples[example].id}, layer ${layer ?? "all"}`,
   };
 }
 

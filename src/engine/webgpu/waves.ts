@@ -1,8 +1,11 @@
 /**
  * Cuts work into waves that fit the memory budget: a wave is packed, measured exactly, and halved until it fits.
  */
+import type { ModelConfig } from "../../checkpoint/model_config.ts";
 import { totalBytes } from "../../model/buffers.ts";
+import { waveFlops } from "../../model/cost.ts";
 import type { Sweep, WaveRequest, WaveResult } from "../../model/sweep.ts";
+import type { WaveForecast } from "../engine.ts";
 
 /** What limits a wave. */
 export interface WaveLimits {
@@ -23,7 +26,7 @@ export function misfit(sweep: Sweep, request: WaveRequest, limits: WaveLimits): 
       return `the buffer ${name} takes ${bytes} bytes, this adapter binds at most ${limits.bindingBytes}`;
     }
   }
-  const total = totalBytes(sizes);
+  const total = totalBytes(sizes) + sweep.overheadBytes(request);
   return total > limits.bytes ? `its buffers take ${total} bytes, the memory budget leaves ${limits.bytes}` : null;
 }
 
@@ -47,6 +50,59 @@ export interface WavePlan<T, Request extends WaveRequest> {
 /** Rows a wave starts out with before it is measured. */
 const FIRST_GUESS_ROWS = 8192;
 
+/** The next wave: how many of the items it takes, and the request that fits. */
+interface Cut<Request> {
+  readonly count: number;
+  readonly request: Request;
+}
+
+/**
+ * Cuts items, in order, into waves that fit, without running them.
+ *
+ * @throws {RangeError} If a single item does not fit.
+ */
+export function* cutWaves<T, Request extends WaveRequest>(
+  sweep: Sweep,
+  limits: WaveLimits,
+  items: readonly T[],
+  plan: Omit<WavePlan<T, Request>, "onWave">,
+): Generator<{ readonly items: readonly T[]; readonly request: Request }> {
+  // A size that fitted is tried first for the next wave, so that halving happens about once.
+  let guess = Infinity;
+  for (let at = 0; at < items.length;) {
+    let count = 0;
+    for (let rows = 0; at + count < items.length && count < guess; count++) {
+      rows += plan.rows(items[at + count]);
+      if (count > 0 && rows > FIRST_GUESS_ROWS) break;
+    }
+    const cut = cutOne(sweep, limits, items.slice(at, at + count), plan);
+    yield { items: items.slice(at, at + cut.count), request: cut.request };
+    at += cut.count;
+    guess = cut.count;
+  }
+}
+
+function cutOne<T, Request extends WaveRequest>(
+  sweep: Sweep,
+  limits: WaveLimits,
+  items: readonly T[],
+  plan: Omit<WavePlan<T, Request>, "onWave">,
+): Cut<Request> {
+  for (let count = items.length;; count = Math.ceil(count / 2)) {
+    const requests = plan.requests(items.slice(0, count));
+    const reasons = requests.map((request) => misfit(sweep, request, limits));
+    // Recomputing (a later request) beats halving only while the halves would be too small to run at full speed.
+    const fitting = reasons.findIndex((reason) => reason === null);
+    const rows = requests[0].wave.layers.reduce((most, layer) => Math.max(most, layer.outRows), 0);
+    if (fitting === 0 || (fitting > 0 && (rows < 2 * FULL_WAVE_ROWS || count === 1))) {
+      return { count, request: requests[fitting] };
+    }
+    if (count === 1) {
+      throw new RangeError(`Cannot run ${plan.describe(items[0])}: ${reasons.at(-1)}; raise the memory budget`);
+    }
+  }
+}
+
 /**
  * Runs all items, in order, in as few waves as fit.
  *
@@ -58,34 +114,21 @@ export async function runWaves<T, Request extends WaveRequest>(
   items: readonly T[],
   plan: WavePlan<T, Request>,
 ): Promise<void> {
-  let at = 0;
-  // A size that fitted is tried first for the next wave, so that halving happens about once.
-  let guess = Infinity;
-  while (at < items.length) {
-    let count = 0;
-    for (let rows = 0; at + count < items.length && count < guess; count++) {
-      rows += plan.rows(items[at + count]);
-      if (count > 0 && rows > FIRST_GUESS_ROWS) break;
-    }
-    for (;;) {
-      const group = items.slice(at, at + count);
-      const requests = plan.requests(group);
-      const reasons = requests.map((request) => misfit(sweep, request, limits));
-      // Recomputing (a later request) beats halving only while the halves would be too small to run at full speed.
-      const fitting = reasons.findIndex((reason) => reason === null);
-      const small = requests[0].wave.layers.reduce((most, layer) =>
-        Math.max(most, layer.outRows), 0) < 2 * FULL_WAVE_ROWS;
-      if (fitting === 0 || (fitting > 0 && (small || count === 1))) {
-        const result = await sweep.run(requests[fitting], limits.bytes);
-        plan.onWave({ items: group, request: requests[fitting], result });
-        at += count;
-        guess = count;
-        break;
-      }
-      if (count === 1) {
-        throw new RangeError(`Cannot run ${plan.describe(group[0])}: ${reasons.at(-1)}; raise the memory budget`);
-      }
-      count = Math.ceil(count / 2);
-    }
+  for (const { items: group, request } of cutWaves(sweep, limits, items, plan)) {
+    plan.onWave({ items: group, request, result: await sweep.run(request, limits.bytes) });
   }
+}
+
+/** Sums up waves without running them. */
+export function forecastWaves(
+  sweep: Sweep,
+  config: ModelConfig,
+  requests: Iterable<{ readonly request: WaveRequest }>,
+): WaveForecast[] {
+  return [...requests].map(({ request: { wave, mode }, request }) => ({
+    rows: wave.layers.map((layer) => layer.outRows),
+    residency: mode.backward ? mode.residency : "none",
+    flops: waveFlops(config, wave, mode),
+    bytes: totalBytes(sweep.sizes(request)),
+  }));
 }

@@ -2,7 +2,7 @@
  * Writes the file tree in `README.md`: one line per file with the first sentence of its header. `--check` writes nothing and
  * fails when the tree is out of date, or a file has no header.
  */
-import { readdir, readFile, writeFile } from "node:fs/promises";
+import { readdir, readFile, stat, writeFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 
 const root = new URL("../", import.meta.url);
@@ -88,10 +88,19 @@ async function listFolder(folder: string, indent: string): Promise<[string, stri
   return lines;
 }
 
+/** Whether a file, or a folder that has anything in it, is there. */
+async function isThere(path: string): Promise<boolean> {
+  const place = new URL(path, root);
+  return path.endsWith("/")
+    ? (await readdir(place).catch(() => [])).length > 0
+    : await stat(place).then(() => true, () => false);
+}
+
 /** The tree as the text between the marks. */
 async function renderTree(): Promise<string> {
   const lines: [string, string][] = [];
   for (const [path, description] of outline) {
+    if (!await isThere(path)) continue;
     if (description !== undefined) lines.push([path, description]);
     else if (!path.endsWith("/")) lines.push([path, await describe(path)]);
     else {

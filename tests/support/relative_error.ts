@@ -1,4 +1,5 @@
 /** How far numbers are from what they should be. */
+import { assertLess } from "@std/assert";
 
 /**
  * Worst |actual - expected| divided by the largest |expected|: 0 for equal arrays. NaN anywhere gives NaN, which fails
@@ -16,4 +17,15 @@ export function relativeError(actual: ArrayLike<number>, expected: ArrayLike<num
     largest = Math.max(largest, Math.abs(expected[i]));
   }
   return difference === 0 ? 0 : difference / largest;
+}
+
+/** Fails unless {@link relativeError} is below `tolerance`; `what` names the numbers. */
+export function assertClose(
+  actual: ArrayLike<number>,
+  expected: ArrayLike<number>,
+  tolerance: number,
+  what: string,
+): void {
+  const error = relativeError(actual, expected);
+  assertLess(error, tolerance, `${what} is off by ${error}, expected less than ${tolerance}`);
 }

@@ -141,7 +141,9 @@ export interface WaveForecast {
 
 /** Work to plan: attribution with `attribute`, choices under `interventions`, or both. */
 export interface ForecastOptions {
+  /** Attribution to plan for. */
   readonly attribute?: AttributeOptions;
+  /** Forward work to plan for, as `choiceLogProbs` takes it. */
   readonly interventions?: readonly Intervention[];
 }
 

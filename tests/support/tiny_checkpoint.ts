@@ -140,19 +140,19 @@ function randomValues(name: string, shape: readonly number[], uniform: () => num
 }
 
 /** A standard normal number, by the method of Box and Muller. */
-function gaussian(uniform: () => number): number {
+export function gaussian(uniform: () => number): number {
   return Math.sqrt(-2 * Math.log(1 - uniform())) * Math.cos(2 * Math.PI * uniform());
 }
 
 /** Rounds to the nearest value of a storage type, ties to even. */
-function encode(values: Float32Array, dtype: WeightType): Float32Array | Float16Array | Uint16Array {
+export function encode(values: Float32Array, dtype: WeightType): Float32Array | Float16Array | Uint16Array {
   if (dtype === "F32") return values.slice();
   if (dtype === "F16") return Float16Array.from(values);
   const bits = new Uint32Array(values.buffer, values.byteOffset, values.length);
   return Uint16Array.from(bits, (word) => (word + 0x7fff + ((word >>> 16) & 1)) >>> 16);
 }
 
-function decode(stored: Float32Array | Float16Array | Uint16Array, dtype: WeightType): Float32Array {
+export function decode(stored: Float32Array | Float16Array | Uint16Array, dtype: WeightType): Float32Array {
   if (dtype !== "BF16") return Float32Array.from(stored);
   return new Float32Array(Uint32Array.from(stored, (half) => half << 16).buffer);
 }

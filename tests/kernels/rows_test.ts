@@ -1,0 +1,7 @@
+/** Moving rows and columns, and sums over rows, against float64. */
+import { copyCases, pickColumnsCases, statisticsCases } from "./cases/rows.ts";
+import { testCases } from "./kernel_case.ts";
+
+testCases("copyRows()", copyCases);
+testCases("pickColumns()", pickColumnsCases);
+testCases("foldStatistics()", statisticsCases);

@@ -56,7 +56,8 @@ export async function measureActivations(run: ActivationRun): Promise<Activation
     const traced: GPUBuffer[] = [];
     for (const [i, { layer, neurons }] of trace.entries()) {
       const buffer = await allocate(`traced neurons ${layer}`, indexBytes[i]);
-      context.gpu.device.queue.writeBuffer(buffer, 0, Uint32Array.from(neurons));
+      // Deno aborts the process when it is given nothing to write.
+      if (neurons.length > 0) context.gpu.device.queue.writeBuffer(buffer, 0, Uint32Array.from(neurons));
       columns.push(buffer);
       traced.push(await allocate(`trace ${layer}`, traceBytes[i]));
     }

@@ -115,6 +115,11 @@ class WebGpuEngine implements Engine {
     const weightBudgetBytes = options.weightBudgetBytes ??
       (memoryBudgetBytes === undefined ? undefined : Math.floor(memoryBudgetBytes * WEIGHT_SHARE));
     const context = await createOpContext(gpu, memory);
+    if (options.kernelVariant === "subgroup" && !gpu.hasSubgroups) {
+      throw new RangeError(
+        `Cannot use the subgroup kernels on ${gpu.adapter}: its device has no subgroups of at least eight lanes`,
+      );
+    }
     context.variant = options.kernelVariant ?? await chooseKernelVariant(context);
     const weights = await uploadWeights(context, checkpoint, {
       ...(weightBudgetBytes !== undefined && { weightBudgetBytes }),

@@ -7,28 +7,19 @@
  */
 import { assertEquals } from "@std/assert";
 import { openCheckpoint } from "../../src/checkpoint/open.ts";
-import { createWebGpuEngine } from "../../src/engine/webgpu.ts";
 import { scoreNeurons } from "../../src/method/score.ts";
 import { GOLDEN_NAMES, loadGolden } from "../support/golden.ts";
 import { GOLDEN_PATHS, goldenExamples, goldenRow, testGoldenSet } from "../support/golden_contract.ts";
 import { assertClose } from "../support/relative_error.ts";
-
-/**
- * About ten times the worst error measured on software Vulkan: logits 2.1e-6, log-probabilities 5.3e-7, attributions 2.7e-6. The
- * contract is 1e-4 for logits and 1e-3 for attributions.
- */
-const tolerance = { logits: 2e-5, logProbs: 1e-5, scores: 3e-5 };
+import { openTestEngine, WEBGPU_TOLERANCE } from "../support/webgpu_engine.ts";
 
 for (const name of GOLDEN_NAMES) {
   const golden = await loadGolden(name);
   const checkpoint = await openCheckpoint(golden.folder);
-  const engine = await createWebGpuEngine(checkpoint);
+  const engine = await openTestEngine(checkpoint);
   const examples = goldenExamples(golden);
-  Deno.test.afterAll(async () => {
-    await engine.close();
-    await checkpoint.close();
-  });
-  testGoldenSet({ golden, engine, examples }, tolerance, 1);
+  Deno.test.afterAll(() => checkpoint.close());
+  testGoldenSet({ golden, engine, examples }, WEBGPU_TOLERANCE, 1);
 
   if (golden.stiff) {
     const shorter = examples.slice(0, 2);
@@ -46,7 +37,7 @@ for (const name of GOLDEN_NAMES) {
           for (let layer = 0; layer < layers; layer++) {
             const [start, end] = [layer * neurons, (layer + 1) * neurons];
             const scores = perExample![i].subarray(start, end);
-            assertClose(scores, expected.subarray(start, end), tolerance.scores, `prompt ${i}, layer ${layer}`);
+            assertClose(scores, expected.subarray(start, end), WEBGPU_TOLERANCE.scores, `prompt ${i}, layer ${layer}`);
           }
         });
       });

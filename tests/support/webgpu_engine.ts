@@ -1,0 +1,43 @@
+/** WebGPU engines for tests: all engines of a test file share a device, so that kernels are compiled once. */
+import type { Checkpoint } from "../../src/checkpoint/checkpoint.ts";
+import type { Engine } from "../../src/engine/engine.ts";
+import { createWebGpuEngine, type WebGpuEngineOptions } from "../../src/engine/webgpu.ts";
+import { openGpu } from "../../src/gpu/device.ts";
+
+/**
+ * Worst error of the WebGPU engine that tests accept, by result: the one table. About ten times what was measured on software
+ * Vulkan over the golden sets and the random models of the parity tests; the contract is 1e-4 for logits and 1e-3 for
+ * attributions. Errors are relative to the largest value of the row, the choices, or the layer.
+ */
+export const WEBGPU_TOLERANCE = {
+  /** Measured: 2.1e-6. */
+  logits: 2e-5,
+  /** Measured: 5.3e-7. */
+  logProbs: 5e-6,
+  /** Measured: 5.0e-6; more than `logits`, because it is relative to logits that need not be large. */
+  objectives: 5e-5,
+  /** Measured: 3.1e-6. */
+  scores: 3e-5,
+} as const;
+
+let opened: Promise<GPUDevice> | undefined;
+
+/**
+ * The device of this test file; it is destroyed after its tests.
+ *
+ * @throws {NoAdapterError} If there is no WebGPU adapter: tests fail then, they are never skipped.
+ */
+export function testDevice(): Promise<GPUDevice> {
+  if (!opened) {
+    opened = openGpu().then(({ device }) => device);
+    Deno.test.afterAll(async () => (await opened)?.destroy());
+  }
+  return opened;
+}
+
+/** Opens an engine on the shared device; it is closed after the tests of the file. */
+export async function openTestEngine(checkpoint: Checkpoint, options: WebGpuEngineOptions = {}): Promise<Engine> {
+  const engine = await createWebGpuEngine(checkpoint, { device: await testDevice(), ...options });
+  Deno.test.afterAll(() => engine.close());
+  return engine;
+}

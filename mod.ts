@@ -1,3 +1,4 @@
+/// <reference types="@webgpu/types" />
 /**
  * Secateur finds and prunes the neurons of a large language model that drive confident but wrong answers.
  *

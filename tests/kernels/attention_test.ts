@@ -6,8 +6,8 @@ import { testCases } from "./kernel_case.ts";
 import { kernelVariants, openKernels, Workspace } from "./support.ts";
 
 const variants = await kernelVariants();
-testCases("attentionForward()", attentionCases, variants);
-testCases("attentionBackward()", attentionGradientCases, variants);
+testCases("attentionForward()", attentionCases, { variants });
+testCases("attentionBackward()", attentionGradientCases, { variants });
 
 Deno.test("attentionForward() says which widths it takes when heads are too wide or no multiple of 4", async () => {
   const workspace = new Workspace(await openKernels());

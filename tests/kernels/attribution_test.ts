@@ -6,7 +6,7 @@ import { testCases } from "./kernel_case.ts";
 import { kernelVariants, openKernels, Workspace } from "./support.ts";
 
 testCases("fold()", foldCases);
-testCases("foldThroughDown()", fusedCases, await kernelVariants());
+testCases("foldThroughDown()", fusedCases, { variants: await kernelVariants() });
 
 Deno.test("foldThroughDown() names the weights when they are split", async () => {
   const workspace = new Workspace(await openKernels());

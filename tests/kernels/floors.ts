@@ -33,7 +33,7 @@ interface Floor {
 const floors = new Map<ToleranceName, Floor>();
 for (const variant of await kernelVariants()) {
   for (const kernelCase of tables.flat()) {
-    for (const result of await runCase(kernelCase, variant)) {
+    for (const result of await runCase(kernelCase, { variant })) {
       const { nmse, worst } = difference(result);
       const floor = floors.get(result.tolerance) ?? { nmse: 0, nmseCase: "", worst: 0, worstCase: "" };
       floors.set(result.tolerance, floor);

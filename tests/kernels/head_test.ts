@@ -3,6 +3,6 @@ import { headGradientCases, pickCases, reduceCases } from "./cases/head.ts";
 import { testCases } from "./kernel_case.ts";
 import { kernelVariants } from "./support.ts";
 
-testCases("reduceLogits()", reduceCases, await kernelVariants());
-testCases("pickLogits()", pickCases);
-testCases("seedGradient()", headGradientCases);
+testCases("reduceLogits()", reduceCases, { variants: await kernelVariants(), linear: true });
+testCases("pickLogits()", pickCases, { linear: true });
+testCases("seedGradient()", headGradientCases, { linear: true });

@@ -3,6 +3,7 @@ import type { KernelVariant } from "../../src/ops/context.ts";
 import { createRandom, type Random } from "../../src/tasks/random.ts";
 import { gaussian } from "../support/tiny_checkpoint.ts";
 import { assertWithin, type Result } from "./compare.ts";
+import { foldGrids } from "./folded_grid.ts";
 import { openKernels, Workspace } from "./support.ts";
 
 /** A case of a kernel. */
@@ -82,11 +83,19 @@ export class CaseData {
   }
 }
 
-/** Runs a case in a kernel variant and returns what it computed beside what it should have. */
-export async function runCase(kernelCase: KernelCase, variant: KernelVariant): Promise<Result[]> {
+/** How to run a case. */
+export interface RunOptions {
+  /** Kernel variant, where a kernel has several. Default `tile`. */
+  readonly variant?: KernelVariant;
+  /** Whether grids of one dimension are folded into two; see `foldGrids`. */
+  readonly folded?: boolean;
+}
+
+/** Runs a case and returns what it computed beside what it should have. */
+export async function runCase(kernelCase: KernelCase, options: RunOptions = {}): Promise<Result[]> {
   const context = await openKernels();
-  context.variant = variant;
-  const workspace = new Workspace(context);
+  context.variant = options.variant ?? "tile";
+  const workspace = new Workspace(options.folded ? foldGrids(context) : context);
   try {
     const prepared = await kernelCase.prepare(workspace);
     prepared.record();
@@ -99,17 +108,25 @@ export async function runCase(kernelCase: KernelCase, variant: KernelVariant): P
 /** Largest relative error of a float64 gradient against float64 finite differences. Measured floor: 6e-11. */
 const GRADIENT_TOLERANCE = 1e-9;
 
-/**
- * Registers the tests of a table of cases.
- *
- * @param variants Kernel variants to run each case in; pass none where a kernel has no variants.
- */
-export function testCases(symbol: string, cases: readonly KernelCase[], variants: readonly KernelVariant[] = []): void {
+/** How a table of cases is tested. */
+export interface TestOptions {
+  /** Kernel variants to run each case in. Default: the kernel has none. */
+  readonly variants?: readonly KernelVariant[];
+  /** Whether the kernels walk a linear grid, so that each case is run on a folded one too. Default false. */
+  readonly linear?: boolean;
+}
+
+/** Registers the tests of a table of cases. */
+export function testCases(symbol: string, cases: readonly KernelCase[], options: TestOptions = {}): void {
+  const { variants = [], linear = false } = options;
+  const runs: (readonly [string, RunOptions])[] = variants.length > 0
+    ? variants.map((variant) => [` in ${variant}`, { variant }])
+    : [["", {}]];
+  if (linear) runs.push([" on a folded grid", { folded: true }]);
   for (const kernelCase of cases) {
-    for (const variant of variants.length > 0 ? variants : [undefined]) {
-      const suffix = variant ? ` in ${variant}` : "";
+    for (const [suffix, run] of runs) {
       Deno.test(`${symbol} agrees with float64 when ${kernelCase.name}${suffix}`, async () => {
-        (await runCase(kernelCase, variant ?? "tile")).forEach(assertWithin);
+        (await runCase(kernelCase, run)).forEach(assertWithin);
       });
     }
     const { gradientError } = kernelCase;

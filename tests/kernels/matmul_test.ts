@@ -6,8 +6,8 @@ import { testCases } from "./kernel_case.ts";
 import { kernelVariants, openKernels, Workspace } from "./support.ts";
 
 const variants = await kernelVariants();
-testCases("matmul()", matmulCases, variants);
-testCases("matmulBackward()", matmulGradientCases, variants);
+testCases("matmul()", matmulCases, { variants });
+testCases("matmulBackward()", matmulGradientCases, { variants });
 
 Deno.test("matmul() and matmulBackward() name the weights when a stride is too small for them", async () => {
   const workspace = new Workspace(await openKernels());

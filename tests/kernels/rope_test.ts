@@ -4,5 +4,5 @@ import { testCases } from "./kernel_case.ts";
 import { kernelVariants } from "./support.ts";
 
 const variants = await kernelVariants();
-testCases("ropeForward()", ropeCases, variants);
-testCases("ropeBackwardInPlace()", ropeGradientCases, variants);
+testCases("ropeForward()", ropeCases, { variants, linear: true });
+testCases("ropeBackwardInPlace()", ropeGradientCases, { variants, linear: true });

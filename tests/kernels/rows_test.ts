@@ -2,6 +2,6 @@
 import { copyCases, pickColumnsCases, statisticsCases } from "./cases/rows.ts";
 import { testCases } from "./kernel_case.ts";
 
-testCases("copyRows()", copyCases);
-testCases("pickColumns()", pickColumnsCases);
-testCases("foldStatistics()", statisticsCases);
+testCases("copyRows()", copyCases, { linear: true });
+testCases("pickColumns()", pickColumnsCases, { linear: true });
+testCases("foldStatistics()", statisticsCases, { linear: true });

@@ -2,5 +2,5 @@
 import { swigluCases, swigluGradientCases } from "./cases/swiglu.ts";
 import { testCases } from "./kernel_case.ts";
 
-testCases("swigluForward()", swigluCases);
-testCases("swigluBackwardInPlace()", swigluGradientCases);
+testCases("swigluForward()", swigluCases, { linear: true });
+testCases("swigluBackwardInPlace()", swigluGradientCases, { linear: true });

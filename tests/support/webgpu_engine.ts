@@ -2,7 +2,8 @@
 import type { Checkpoint } from "../../src/checkpoint/checkpoint.ts";
 import type { Engine } from "../../src/engine/engine.ts";
 import { createWebGpuEngine, type WebGpuEngineOptions } from "../../src/engine/webgpu.ts";
-import { openGpu } from "../../src/gpu/device.ts";
+import { type Gpu, openGpu } from "../../src/gpu/device.ts";
+import type { KernelVariant } from "../../src/ops/context.ts";
 
 /**
  * Worst error of the WebGPU engine that tests accept, by result: the one table. About ten times what was measured on software
@@ -20,19 +21,28 @@ export const WEBGPU_TOLERANCE = {
   scores: 3e-5,
 } as const;
 
-let opened: Promise<GPUDevice> | undefined;
+let opened: Promise<Gpu> | undefined;
+
+function openOnce(): Promise<Gpu> {
+  if (!opened) {
+    opened = openGpu();
+    Deno.test.afterAll(async () => (await opened)?.close());
+  }
+  return opened;
+}
 
 /**
  * The device of this test file; it is destroyed after its tests.
  *
  * @throws {NoAdapterError} If there is no WebGPU adapter: tests fail then, they are never skipped.
  */
-export function testDevice(): Promise<GPUDevice> {
-  if (!opened) {
-    opened = openGpu().then(({ device }) => device);
-    Deno.test.afterAll(async () => (await opened)?.destroy());
-  }
-  return opened;
+export async function testDevice(): Promise<GPUDevice> {
+  return (await openOnce()).device;
+}
+
+/** The kernel variants that the device of this test file runs. */
+export async function testVariants(): Promise<KernelVariant[]> {
+  return (await openOnce()).hasSubgroups ? ["tile", "subgroup"] : ["tile"];
 }
 
 /** Opens an engine on the shared device; it is closed after the tests of the file. */

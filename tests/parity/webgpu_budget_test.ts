@@ -1,0 +1,157 @@
+/** The WebGPU engine under memory budgets: the same numbers from many small waves, and never a byte too much. */
+import { assert, assertEquals, assertLess, assertRejects } from "@std/assert";
+import type { Engine } from "../../src/engine/engine.ts";
+import { createWebGpuEngine, type WebGpuEngineOptions } from "../../src/engine/webgpu.ts";
+import { quadratureRule } from "../../src/method/quadrature.ts";
+import { tinyInterventions } from "../support/engine_pair.ts";
+import { assertClose } from "../support/relative_error.ts";
+import { makeTinyCheckpoint } from "../support/tiny_checkpoint.ts";
+import { makeTinyExamples } from "../support/tiny_examples.ts";
+import { openTestEngine, testDevice, testVariants } from "../support/webgpu_engine.ts";
+
+const checkpoint = await makeTinyCheckpoint({ layers: 4, width: 16, neurons: 20, headWidth: 4, dtype: "BF16" });
+const { config } = checkpoint;
+// Over 2,048 rows in the last layers: waves of full speed are cut in two rather than recomputed.
+const examples = makeTinyExamples(config, { count: 3, promptTokens: [14, 20], choiceTokens: [1, 3] });
+const fine = quadratureRule("gauss-legendre", 14);
+const masks = Object.values(tinyInterventions(config));
+const trace = [{ layer: 2, neurons: Uint32Array.of(0, 3, 19) }];
+
+/** Every kind of work once. */
+async function work(engine: Engine, rule = fine) {
+  const scores = await engine.attribute(examples, { rule });
+  const joint = await engine.attribute(examples, { rule, path: "joint", site: "down" });
+  const choices = await engine.choiceLogProbs(examples, masks);
+  const logits = await engine.logits(examples, masks);
+  const objectives = await engine.objective(examples, masks);
+  const activations = await engine.activations(examples, { trace });
+  return { attributions: [...scores, ...joint], forward: { choices, logits, objectives }, activations };
+}
+
+/** Figures that the engine keeps of itself. */
+function figures({ info }: Engine) {
+  const { peakBytes, liveBytes, weightBytes, waves } = info.details as Record<string, number>;
+  return { peakBytes, liveBytes, weightBytes, waves };
+}
+
+/** `kernelVariant` is given, because the trial that chooses one takes memory of its own. */
+function open(options: WebGpuEngineOptions): Promise<Engine> {
+  return openTestEngine(checkpoint, { kernelVariant: "tile", ...options });
+}
+
+const ample = await open({});
+const { weightBytes, liveBytes: fixedBytes } = figures(ample);
+const expected = await work(ample);
+const amplePeak = figures(ample).peakBytes;
+
+/** Normalised mean square error. */
+function nmse(actual: ArrayLike<number>, expected: ArrayLike<number>): number {
+  let errors = 0, squares = 0;
+  for (let i = 0; i < expected.length; i++) {
+    errors += (actual[i] - expected[i]) ** 2;
+    squares += expected[i] ** 2;
+  }
+  return errors / squares;
+}
+
+async function assertSameWork(engine: Engine): Promise<void> {
+  const actual = await work(engine);
+  // Forward rows do not know which wave they are in; sums over path nodes and over positions depend on where waves end.
+  assertEquals(actual.forward, expected.forward);
+  actual.attributions.forEach(({ scores, ...place }, i) => {
+    const { scores: expectedScores, ...expectedPlace } = expected.attributions[i];
+    assertEquals(place, expectedPlace);
+    assertLess(nmse(scores, expectedScores), 1e-9, `example ${place.example}, layer ${place.layer}`);
+  });
+  assertEquals(actual.activations.traces, expected.activations.traces);
+  for (const key of ["mean", "meanAbsolute", "maxAbsolute"] as const) {
+    actual.activations[key].forEach((values, layer) =>
+      assertClose(values, expected.activations[key][layer], 1e-6, `${key} of layer ${layer}`)
+    );
+  }
+}
+
+// At one half waves are cut as well as recomputed; at a tenth even forward work is cut.
+for (
+  const { share, recomputes } of [{ share: 1, recomputes: false }, { share: 0.5, recomputes: true }, {
+    share: 0.1,
+    recomputes: true,
+  }]
+) {
+  Deno.test(`every call gives the same numbers within its budget when that leaves ${share} of the largest wave's bytes`, async () => {
+    const memoryBudgetBytes = fixedBytes + Math.ceil(share * (amplePeak - fixedBytes));
+    const engine = await open({ memoryBudgetBytes, weightBudgetBytes: weightBytes });
+    const forecast = engine.forecast!(examples, { attribute: { rule: fine }, interventions: masks });
+    assertEquals(forecast.some(({ residency }) => residency === "recompute"), recomputes);
+    await assertSameWork(engine);
+    const { peakBytes, waves } = figures(engine);
+    assert(peakBytes <= memoryBudgetBytes, `${peakBytes} bytes were live, the budget is ${memoryBudgetBytes}`);
+    assertEquals(waves > figures(ample).waves, share < 1);
+  });
+}
+
+Deno.test("every call gives the same numbers when layers are streamed, in less memory", async () => {
+  const engine = await open({ weightBudgetBytes: weightBytes - 1 });
+  assertEquals([ample, engine].map(({ info }) => info.details.weights), ["resident", "streamed"]);
+  assertLess(figures(engine).weightBytes, weightBytes);
+  await assertSameWork(engine);
+  assertLess(figures(engine).peakBytes, amplePeak);
+});
+
+Deno.test("createWebGpuEngine() rejects when the budget has no room for the weights or beside them", async () => {
+  const device = await testDevice();
+  const wrong: [message: string, options: WebGpuEngineOptions][] = [
+    ["its head and one layer take", { weightBudgetBytes: 1000 }],
+    ["its head and one layer take", { memoryBudgetBytes: 1000 }],
+    ["its weights and fixed buffers take", { memoryBudgetBytes: fixedBytes, weightBudgetBytes: weightBytes }],
+  ];
+  for (const [message, options] of wrong) {
+    await assertRejects(() => createWebGpuEngine(checkpoint, { device, ...options }), RangeError, message);
+  }
+});
+
+Deno.test("every call rejects, and says what to raise, when not even one unit of its work fits the budget", async () => {
+  const engine = await open({ memoryBudgetBytes: fixedBytes + 4096, weightBudgetBytes: weightBytes });
+  const raise = "raise the memory budget";
+  await assertRejects(() => engine.attribute(examples, { rule: fine }), RangeError, raise);
+  await assertRejects(() => engine.choiceLogProbs(examples, masks), RangeError, raise);
+  await assertRejects(() => engine.logits(examples, masks), RangeError, raise);
+  await assertRejects(() => engine.objective(examples, masks), RangeError, raise);
+  await assertRejects(() => engine.activations(examples), RangeError, raise);
+  const everything = [{ layer: 0, neurons: Uint32Array.from({ length: config.neurons }, (_, neuron) => neuron) }];
+  await assertRejects(() => engine.activations(examples, { trace: everything }), RangeError, "trace fewer neurons");
+  assertEquals(figures(engine).liveBytes, fixedBytes);
+});
+
+Deno.test("close() destroys every buffer and texture, and repeated work makes no more of them", async () => {
+  const device = await testDevice();
+  const live = new Set<GPUBuffer | GPUTexture>();
+  const watch = <T extends GPUBuffer | GPUTexture>(resource: T): T => {
+    live.add(resource);
+    const destroy = resource.destroy.bind(resource);
+    resource.destroy = () => {
+      live.delete(resource);
+      return destroy();
+    };
+    return resource;
+  };
+  const { createBuffer, createTexture } = device;
+  device.createBuffer = (descriptor) => watch(createBuffer.call(device, descriptor));
+  device.createTexture = (descriptor) => watch(createTexture.call(device, descriptor));
+  try {
+    for (const kernelVariant of await testVariants()) {
+      const engine = await open({ kernelVariant });
+      await work(engine, quadratureRule("midpoint", 2));
+      const [count, bytes] = [live.size, figures(engine).liveBytes];
+      await work(engine, quadratureRule("midpoint", 2));
+      assertEquals([live.size, figures(engine).liveBytes], [count, bytes]);
+      await engine.close();
+      assertEquals([live.size, figures(engine).liveBytes], [0, 0]);
+    }
+    const tooLittle = { device, memoryBudgetBytes: fixedBytes, weightBudgetBytes: weightBytes };
+    await assertRejects(() => createWebGpuEngine(checkpoint, tooLittle), RangeError);
+    assertEquals(live.size, 0, "a failed start left buffers behind");
+  } finally {
+    Object.assign(device, { createBuffer, createTexture });
+  }
+});

@@ -4,8 +4,8 @@ import { openEnginePair, TINY_MODELS } from "../support/engine_pair.ts";
 import { assertClose } from "../support/relative_error.ts";
 import { makeTinyExamples } from "../support/tiny_examples.ts";
 
-/** Measured: ??? of the largest value. */
-const tolerance = 1e-4;
+/** Relative to the largest value of the layer, or of the traced neurons of an example. Measured: 6.0e-7 and 7.5e-6. */
+const tolerance = { statistics: 6e-6, traces: 8e-5 };
 
 for (const [name, options] of Object.entries(TINY_MODELS)) {
   const { config, reference, webgpu } = await openEnginePair(options);
@@ -24,14 +24,16 @@ for (const [name, options] of Object.entries(TINY_MODELS)) {
     assertEquals(actual.tokens, expected.tokens);
     for (const key of ["mean", "meanAbsolute", "maxAbsolute"] as const) {
       assertEquals(actual[key].length, config.layers);
-      expected[key].forEach((values, layer) => assertClose(actual[key][layer], values, tolerance, `${key} ${layer}`));
+      expected[key].forEach((values, layer) =>
+        assertClose(actual[key][layer], values, tolerance.statistics, `${key} ${layer}`)
+      );
     }
     assertEquals(actual.traces.map((rows) => rows.length), trace.map(() => examples.length));
     trace.forEach(({ neurons }, i) =>
       examples.forEach(({ prompt }, e) => {
         assertEquals(actual.traces[i][e].length, prompt.length * neurons.length);
         if (neurons.length === 0) return;
-        assertClose(actual.traces[i][e], expected.traces[i][e], tolerance, `trace ${i} of example ${e}`);
+        assertClose(actual.traces[i][e], expected.traces[i][e], tolerance.traces, `trace ${i} of example ${e}`);
       })
     );
   });

@@ -6,18 +6,19 @@ import { GpuFailure } from "../../src/gpu/device.ts";
 import { CALLED_MODEL, CALLS, testCalls } from "../support/calls_contract.ts";
 import { makeTinyCheckpoint } from "../support/tiny_checkpoint.ts";
 import { makeTinyExamples } from "../support/tiny_examples.ts";
-import { openTestEngine } from "../support/webgpu_engine.ts";
+import { openTestEngine, testVariants } from "../support/webgpu_engine.ts";
 
 const checkpoint = await makeTinyCheckpoint(CALLED_MODEL);
-const engine = await openTestEngine(checkpoint, { kernelVariant: "tile" });
+const kernelVariant = (await testVariants()).at(-1)!;
+const engine = await openTestEngine(checkpoint, { kernelVariant });
 const examples = makeTinyExamples(engine.config, { choiceTokens: [1, 2] });
 
 // So little memory that every call takes several waves.
 const { liveBytes, weightBytes } = engine.info.details as Record<string, number>;
 const budget = { memoryBudgetBytes: liveBytes + 25_000, weightBudgetBytes: weightBytes };
-const tight = await openTestEngine(checkpoint, { kernelVariant: "tile", ...budget });
+const tight = await openTestEngine(checkpoint, { kernelVariant, ...budget });
 
-await testCalls(() => openTestEngine(checkpoint, { kernelVariant: "tile" }));
+await testCalls(() => openTestEngine(checkpoint, { kernelVariant }));
 
 for (const [name, call] of Object.entries(CALLS)) {
   Deno.test(`${name}() reports progress from 0 to the total, wave by wave, when it runs to the end`, async () => {

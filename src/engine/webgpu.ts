@@ -135,6 +135,7 @@ class WebGpuEngine implements Engine {
     return new WebGpuEngine(checkpoint.config, context, weights, {
       bytes: working,
       bindingBytes: Math.min(gpu.limits.maxStorageBufferBindingSize, gpu.limits.maxBufferSize),
+      streamed: weights.residency === "streamed",
     });
   }
 

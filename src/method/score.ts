@@ -51,7 +51,7 @@ export interface ScoreOptions extends RunOptions, Partial<ScoreSettings> {
   readonly keepPerExample?: boolean;
   /**
    * Host memory for attributions that are held at once, in bytes; examples are worked on in groups that keep to it.
-   * Default 256 MiB. It does not change the result.
+   * Default 128 MiB. It does not change the result.
    */
   readonly resultBudgetBytes?: number;
 }
@@ -179,8 +179,8 @@ export async function scoreNeurons(
   const paths: PathCompleteness[] = [];
   let nodesUsed = 0;
 
-  const bytesPerExample = settings.layers.length * neurons * Float32Array.BYTES_PER_ELEMENT;
-  const budget = options.resultBudgetBytes ?? 256 * 2 ** 20;
+  const bytesPerExample = settings.layers.length * neurons * Float64Array.BYTES_PER_ELEMENT;
+  const budget = options.resultBudgetBytes ?? 128 * 2 ** 20;
   const groupSize = Math.max(1, Math.floor(budget / bytesPerExample));
   for (let first = 0; first < kept.length; first += groupSize) {
     const group = kept.slice(first, first + groupSize);
@@ -248,6 +248,8 @@ async function attributeAdaptively(
     if (settings.nodes !== null || nodes === settings.maxNodes) break;
     open = open.filter((index) => results[index].completeness.relativeError > settings.tolerance);
     if (open.length === 0) break;
+    // Their attributions will be replaced: two sets of them must not be held at once.
+    for (const index of open) delete results[index];
     nodes = Math.min(2 * nodes, settings.maxNodes);
   }
   return { results, nodes: paid };

@@ -96,8 +96,8 @@ Deno.test("scoreNeurons() gives the same numbers when examples are worked on in 
   const options = { keepPerExample: true, maxNodes: 256 };
   const whole = await scoreNeurons(new ToyEngine({ layers: 2, neurons: 3, gate: stiffGate }), toyExamples(5), options);
   const engine = new ToyEngine({ layers: 2, neurons: 3, gate: stiffGate });
-  // Two layers of three f32 are 24 bytes per example: groups of two.
-  const grouped = await scoreNeurons(engine, toyExamples(5), { ...options, resultBudgetBytes: 48 });
+  // Two layers of three f64 are 48 bytes per example: groups of two.
+  const grouped = await scoreNeurons(engine, toyExamples(5), { ...options, resultBudgetBytes: 96 });
   const firstCalls = engine.callsOf("attribute").filter((call) => call.nodes === 8);
   assertEquals(firstCalls.map((call) => call.examples.length), [2, 2, 1]);
   assertEquals({ ...grouped, seconds: 0 }, { ...whole, seconds: 0 });

@@ -13,6 +13,8 @@ export interface WaveLimits {
   readonly bytes: number;
   /** Bytes of the largest buffer the adapter binds. */
   readonly bindingBytes: number;
+  /** Whether every wave reads the layers from disk, so that fewer waves are worth recomputing activations for. */
+  readonly streamed: boolean;
 }
 
 /** Rows of a wave from which matrix products run at full speed; below, activations are recomputed rather than waves cut. */
@@ -94,7 +96,7 @@ function cutOne<T, Request extends WaveRequest>(
     // Recomputing (a later request) beats halving only while the halves would be too small to run at full speed.
     const fitting = reasons.findIndex((reason) => reason === null);
     const rows = requests[0].wave.layers.reduce((most, layer) => Math.max(most, layer.outRows), 0);
-    if (fitting === 0 || (fitting > 0 && (rows < 2 * FULL_WAVE_ROWS || count === 1))) {
+    if (fitting === 0 || (fitting > 0 && (limits.streamed || rows < 2 * FULL_WAVE_ROWS || count === 1))) {
       return { count, request: requests[fitting] };
     }
     if (count === 1) {

@@ -23,17 +23,17 @@ export const TOLERANCES = {
   attention: { nmse: 6e-13, worst: 8e-6 }, // 3.7e-14, 1.8e-6
   /** |q| = 150: scores of several hundred, whose f32 spacing is 3e-5, in an exponent. */
   attentionLarge: { nmse: 3e-11, worst: 1.4e-4 }, // 1.7e-12, 3.4e-5
-  attentionGradient: { nmse: 1.6e-12, worst: 2.2e-5 }, // 9.7e-14, 5.5e-6
+  attentionGradient: { nmse: 1.8e-12, worst: 1.4e-5 }, // 1.1e-13, 3.3e-6
   /** As `attentionLarge`, with the rounding of the kept log-sum-exp, in gradients that nearly cancel. */
   attentionGradientLarge: { nmse: 5e-9, worst: 1.4e-3 }, // 2.6e-10, 3.3e-4
   residual: { nmse: 1.6e-14, worst: 1.1e-6 }, // 9.5e-16, 2.6e-7
   norm: { nmse: 3e-13, worst: 3e-6 }, // 1.6e-14, 7.0e-7
-  normGradient: { nmse: 4e-13, worst: 1.3e-5 }, // 2.3e-14, 3.1e-6
-  rope: { nmse: 1.1e-13, worst: 1.6e-6 }, // 6.6e-15, 3.9e-7
+  normGradient: { nmse: 4e-13, worst: 4.2e-6 }, // 2.3e-14, 1.0e-6
+  rope: { nmse: 1.1e-13, worst: 1.6e-6 }, // 6.6e-15, 3.8e-7
   ropeGradient: { nmse: 9e-14, worst: 2.5e-6 }, // 5.4e-15, 6.0e-7
   swiglu: { nmse: 1.6e-13, worst: 6e-6 }, // 9.4e-15, 1.5e-6
-  swigluGradient: { nmse: 4e-13, worst: 1.2e-5 }, // 2.4e-14, 2.9e-6
-  logSumExp: { nmse: 4e-14, worst: 7e-7 }, // 2.1e-15, 1.6e-7
+  swigluGradient: { nmse: 4e-13, worst: 1e-5 }, // 2.4e-14, 2.3e-6
+  logSumExp: { nmse: 4e-14, worst: 3.2e-7 }, // 2.1e-15, 7.7e-8
   /** exp of a difference of logits that were rounded to f32. */
   probabilityGradient: { nmse: 8e-12, worst: 8e-5 }, // 4.9e-13, 2.0e-5
   neuronSums: { nmse: 4e-12, worst: 1e-5 }, // 2.5e-13, 2.3e-6

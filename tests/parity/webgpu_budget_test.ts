@@ -1,5 +1,6 @@
 /** The WebGPU engine under memory budgets: the same numbers from many small waves, and never a byte too much. */
 import { assert, assertEquals, assertLess, assertRejects } from "@std/assert";
+import type { Checkpoint } from "../../src/checkpoint/checkpoint.ts";
 import type { Engine } from "../../src/engine/engine.ts";
 import { createWebGpuEngine, type WebGpuEngineOptions } from "../../src/engine/webgpu.ts";
 import { quadratureRule } from "../../src/method/quadrature.ts";
@@ -15,16 +16,18 @@ const { config } = checkpoint;
 const examples = makeTinyExamples(config, { count: 3, promptTokens: [14, 20], choiceTokens: [1, 3] });
 const fine = quadratureRule("gauss-legendre", 14);
 const masks = Object.values(tinyInterventions(config));
-const trace = [{ layer: 2, neurons: Uint32Array.of(0, 3, 19) }];
+const everyNeuron = Uint32Array.from({ length: config.neurons }, (_, neuron) => neuron);
+const trace = [0, 1, 2, 3].map((layer) => ({ layer, neurons: everyNeuron }));
 
 /** Every kind of work once. */
 async function work(engine: Engine, rule = fine) {
   const scores = await engine.attribute(examples, { rule });
+  // Right after the largest wave, when its buffers are still there.
+  const activations = await engine.activations(examples, { trace });
   const joint = await engine.attribute(examples, { rule, path: "joint", site: "down" });
   const choices = await engine.choiceLogProbs(examples, masks);
   const logits = await engine.logits(examples, masks);
   const objectives = await engine.objective(examples, masks);
-  const activations = await engine.activations(examples, { trace });
   return { attributions: [...scores, ...joint], forward: { choices, logits, objectives }, activations };
 }
 
@@ -44,7 +47,8 @@ function open(options: WebGpuEngineOptions): Promise<Engine> {
 const ample = await open({});
 const { weightBytes, liveBytes: fixedBytes } = figures(ample);
 const expected = await work(ample);
-const amplePeak = figures(ample).peakBytes;
+/** Bytes of the working buffers of the largest wave. */
+const largestWave = Math.max(...ample.forecast!(examples, { attribute: { rule: fine } }).map(({ bytes }) => bytes));
 
 /** Normalised mean square error. */
 function nmse(actual: ArrayLike<number>, expected: ArrayLike<number>): number {
@@ -73,22 +77,25 @@ async function assertSameWork(engine: Engine): Promise<void> {
   }
 }
 
-// At one half waves are cut as well as recomputed; at a tenth even forward work is cut.
-for (
-  const { share, recomputes } of [{ share: 1, recomputes: false }, { share: 0.5, recomputes: true }, {
-    share: 0.1,
-    recomputes: true,
-  }]
-) {
+/** What the budget leaves beside the fixed buffers, as a share of the largest wave, and what comes of it. */
+const budgets = [
+  { share: 1.005, cuts: false, recomputes: false },
+  // The buffers of the largest wave would fit, but not what is read back beside them.
+  { share: 1, cuts: true, recomputes: false },
+  // Forward work is cut as well.
+  { share: 0.1, cuts: true, recomputes: true },
+];
+
+for (const { share, cuts, recomputes } of budgets) {
   Deno.test(`every call gives the same numbers within its budget when that leaves ${share} of the largest wave's bytes`, async () => {
-    const memoryBudgetBytes = fixedBytes + Math.ceil(share * (amplePeak - fixedBytes));
+    const memoryBudgetBytes = fixedBytes + Math.ceil(share * largestWave);
     const engine = await open({ memoryBudgetBytes, weightBudgetBytes: weightBytes });
     const forecast = engine.forecast!(examples, { attribute: { rule: fine }, interventions: masks });
     assertEquals(forecast.some(({ residency }) => residency === "recompute"), recomputes);
     await assertSameWork(engine);
     const { peakBytes, waves } = figures(engine);
     assert(peakBytes <= memoryBudgetBytes, `${peakBytes} bytes were live, the budget is ${memoryBudgetBytes}`);
-    assertEquals(waves > figures(ample).waves, share < 1);
+    assertEquals(waves > figures(ample).waves, cuts);
   });
 }
 
@@ -97,7 +104,37 @@ Deno.test("every call gives the same numbers when layers are streamed, in less m
   assertEquals([ample, engine].map(({ info }) => info.details.weights), ["resident", "streamed"]);
   assertLess(figures(engine).weightBytes, weightBytes);
   await assertSameWork(engine);
-  assertLess(figures(engine).peakBytes, amplePeak);
+  assertLess(figures(engine).peakBytes, figures(ample).peakBytes);
+});
+
+Deno.test("a call rejects with what reading a streamed layer throws, and the engine works again", async () => {
+  let fails = false;
+  const failing: Checkpoint = {
+    location: checkpoint.location,
+    config,
+    tensors: checkpoint.tensors,
+    typeOf: (ref) => checkpoint.typeOf(ref),
+    readRows: (ref, rowStart, rowCount, target) =>
+      fails && ref === config.layerWeights[2].up
+        ? Promise.reject(new Deno.errors.InvalidData("unreadable"))
+        : checkpoint.readRows(ref, rowStart, rowCount, target),
+    readF32: (ref) => checkpoint.readF32(ref),
+    close: () => Promise.resolve(),
+  };
+  const engine = await openTestEngine(failing, { kernelVariant, weightBudgetBytes: weightBytes - 1 });
+  for (let round = 0; round < 2; round++) {
+    fails = true;
+    await assertRejects(() => engine.choiceLogProbs(examples, masks), Deno.errors.InvalidData, "unreadable");
+    fails = false;
+    assertEquals(await engine.choiceLogProbs(examples, masks), expected.forward.choices);
+  }
+});
+
+Deno.test("activations() returns each example's own trace when every example is a wave of its own", async () => {
+  const engine = await open({ memoryBudgetBytes: fixedBytes + 75_000, weightBudgetBytes: weightBytes });
+  const { traces } = await engine.activations(examples, { trace });
+  assertEquals(figures(engine).waves, examples.length);
+  assertEquals(traces, expected.activations.traces);
 });
 
 Deno.test("createWebGpuEngine() rejects when the budget has no room for the weights or beside them", async () => {
@@ -124,8 +161,7 @@ Deno.test("every call rejects, and says what to raise, when not even one unit of
   await assertRejects(() => engine.logits(examples, masks), RangeError, raise);
   await assertRejects(() => engine.objective(examples, masks), RangeError, raise);
   await assertRejects(() => engine.activations(examples), RangeError, raise);
-  const everything = [{ layer: 0, neurons: Uint32Array.from({ length: config.neurons }, (_, neuron) => neuron) }];
-  await assertRejects(() => engine.activations(examples, { trace: everything }), RangeError, "trace fewer neurons");
+  await assertRejects(() => engine.activations(examples, { trace }), RangeError, "trace fewer neurons");
   assertEquals(figures(engine).liveBytes, fixedBytes);
 });
 

@@ -65,7 +65,7 @@ export function checkRule({ nodes, weights }: AttributeOptions["rule"]): void {
   );
 }
 
-/** @throws {RangeError} If a pair names no example or layer, or, on the joint path, an example lacks some layer. */
+/** @throws {RangeError} If a pair names no example or layer, or is repeated, or, on the joint path, an example lacks some layer. */
 export function checkPairs(config: ModelConfig, examples: number, pairs: readonly Pair[], joint: boolean): void {
   const layersOf = new Map<number, Set<number>>();
   for (const { example, layer } of pairs) {
@@ -73,7 +73,11 @@ export function checkPairs(config: ModelConfig, examples: number, pairs: readonl
     if (!(Number.isInteger(example) && example >= 0 && example < examples)) {
       throw new RangeError(`Cannot attribute example ${example}: ${examples} examples were given`);
     }
-    layersOf.set(example, (layersOf.get(example) ?? new Set()).add(layer));
+    const layers = layersOf.get(example) ?? new Set();
+    if (layers.has(layer)) {
+      throw new RangeError(`Cannot attribute layer ${layer} of example ${example} twice in one call`);
+    }
+    layersOf.set(example, layers.add(layer));
   }
   if (!joint) return;
   for (const [example, layers] of layersOf) {

@@ -101,9 +101,17 @@ function lastUse(segments: readonly Segment[], layers: number): number[] {
   return until;
 }
 
-/** Packs segments. Segments must be ordered so that sources and prefixes come before what depends on them. */
+/**
+ * Packs segments. Segments must be ordered so that sources and prefixes come before what depends on them.
+ *
+ * @throws {RangeError} If a gradient segment has masks.
+ */
 export function packWave(segments: readonly Segment[], options: PackingOptions): PackedWave {
   const { layers } = options;
+  segments.forEach(({ gradient, masks }, index) => {
+    // The gradient kernels know path factors only.
+    if (gradient && masks) throw new RangeError(`Cannot differentiate segment ${index}: it has masks`);
+  });
   const until = lastUse(segments, layers);
   const order = segments.map((_, index) => index).sort((a, b) =>
     Number(segments[a].gradient) - Number(segments[b].gradient) ||

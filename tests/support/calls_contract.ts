@@ -81,6 +81,7 @@ export async function testCalls(open: () => Promise<Engine>): Promise<void> {
     const wrong: [string, AttributeOptions][] = [
       ["example 3", { rule, pairs: [{ example: 3, layer: 0 }] }],
       ["layer 3", { rule, pairs: [{ example: 0, layer: 3 }] }],
+      ["twice", { rule, pairs: [{ example: 0, layer: 1 }, { example: 0, layer: 1 }] }],
       ["1 of 3 layers", { rule, path: "joint", pairs: [{ example: 0, layer: 1 }] }],
       ["0 nodes", { rule: { nodes: new Float64Array(), weights: new Float64Array() } }],
       ["2 nodes and 1 weights", { rule: { nodes: Float64Array.of(0, 1), weights: Float64Array.of(1) } }],

@@ -9,6 +9,7 @@ import { ropeCase, ropeGradientCase } from "../tests/kernels/cases/rope.ts";
 import { copyCase, pickColumnsCase, statisticsCase } from "../tests/kernels/cases/rows.ts";
 import { swigluCase, swigluGradientCase } from "../tests/kernels/cases/swiglu.ts";
 import type { KernelCase } from "../tests/kernels/kernel_case.ts";
+import { retiredProducts } from "./ladder/ladder.ts";
 
 /** Cases that are timed in the same rounds, so that their ratios mean something. */
 export interface KernelGroup {
@@ -18,6 +19,8 @@ export interface KernelGroup {
   readonly cases: readonly KernelCase[];
   /** Variants to time each case in; empty where the kernel has none. */
   readonly variants: readonly KernelVariant[];
+  /** Retired kernels that are timed beside them. They need subgroups. */
+  readonly ladder: readonly KernelCase[];
 }
 
 const BOTH: readonly KernelVariant[] = ["subgroup", "tile"];
@@ -69,8 +72,8 @@ export function kernelGroups(quick: boolean): KernelGroup[] {
     name: string,
     cases: readonly KernelCase[],
     variants = BOTH,
-    against: KernelGroup["against"] = "itself",
-  ): KernelGroup => ({ name, against, cases, variants });
+    rest: Partial<Pick<KernelGroup, "against" | "ladder">> = {},
+  ): KernelGroup => ({ name, cases, variants, against: "itself", ladder: [], ...rest });
   const heads = { Q, G, K };
   return [
     ...products.map(([T, K, N]) =>
@@ -78,7 +81,7 @@ export function kernelGroups(quick: boolean): KernelGroup[] {
         `matmul ${T}x${K}x${N}`,
         (["nt", "nn"] as const).flatMap((kernel) => TYPES.map((type) => matmulCase({ kernel, T, K, N, type }))),
         BOTH,
-        "first",
+        { against: "first", ladder: retiredProducts(T, K, N, "f32") },
       )
     ),
     group("attention", [

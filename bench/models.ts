@@ -156,6 +156,18 @@ function configText(shape: ModelShape): string {
   });
 }
 
+const normalTables = new Map<number, Float32Array>();
+
+/** Standard normal numbers; kept, because a run opens many models of one seed. */
+function normalTable(seed: number): Float32Array {
+  let table = normalTables.get(seed);
+  if (!table) {
+    const { nextFloat } = createRandom(seed);
+    normalTables.set(seed, table = Float32Array.from({ length: TABLE_LENGTH }, () => gaussian(nextFloat)));
+  }
+  return table;
+}
+
 /** One table of stored bytes for each mean and deviation. */
 class WeightTables {
   readonly #dtype: WeightType;
@@ -163,9 +175,8 @@ class WeightTables {
   readonly #tables = new Map<string, Uint8Array>();
 
   constructor(dtype: WeightType, seed: number) {
-    const { nextFloat } = createRandom(seed);
     this.#dtype = dtype;
-    this.#normal = Float32Array.from({ length: TABLE_LENGTH }, () => gaussian(nextFloat));
+    this.#normal = normalTable(seed);
   }
 
   /** Norm weights are about 1, projections keep the variance of a normed input, gates are wide enough to bend silu. */

@@ -29,13 +29,20 @@ export interface UnsharedModel {
   pathNode(example: Example, token: number, layer: number, rule: QuadratureRule, node: number): Promise<Float32Array>;
   /** Log-probability of each choice under an intervention, in one forward pass of the prompt with all choices. */
   choices(example: Example, intervention: Intervention): Promise<Float64Array>;
+  /** Waits for a result that takes the device no time: what every call above waits besides its work. */
+  wait(): Promise<void>;
+  /** Releases its memory. */
   close(): void;
 }
 
-/** Uploads a model to a device of its own. */
-export async function openUnshared(checkpoint: Checkpoint, variant: KernelVariant): Promise<UnsharedModel> {
+/** Uploads a model to a device, which stays the caller's. */
+export async function openUnshared(
+  checkpoint: Checkpoint,
+  device: GPUDevice,
+  variant: KernelVariant,
+): Promise<UnsharedModel> {
   const { config } = checkpoint;
-  const gpu = await openGpu();
+  const gpu = await openGpu({ device });
   const memory = new Memory(gpu);
   const context = await createOpContext(gpu, memory);
   context.variant = variant;
@@ -62,9 +69,11 @@ export async function openUnshared(checkpoint: Checkpoint, variant: KernelVarian
       ], { choices: true });
       return choiceSums(request, request.answers[0], await sweep.run(request, Infinity));
     },
+    async wait() {
+      await context.recorder.read([{ buffer: context.unusedInput, offset: 0, size: 16 }]);
+    },
     close() {
       memory.releaseAll();
-      gpu.close();
     },
   };
 }

@@ -1,11 +1,19 @@
-/** What a plan costs: seconds and bytes from open to plan within several memory budgets, with the same scores in each. */
+/**
+ * What a plan costs: seconds and bytes from open to plan within several memory budgets, with the same scores in each; and on the
+ * demo's model, which answers real questions, seconds for each test question that the plan puts right.
+ */
+import { fileURLToPath } from "node:url";
+import { withSession } from "../../src/cli/session.ts";
 import { createWebGpuEngine } from "../../src/engine/webgpu.ts";
-import { makePlans, type PlanningResult } from "../../src/method/pipeline.ts";
+import { makePlans, type PlanningResult, runPipeline } from "../../src/method/pipeline.ts";
 import { secondsSince } from "../../src/method/progress.ts";
 import { makeTinyExamples } from "../../tests/support/tiny_examples.ts";
 import { absent, type BenchRun, timed } from "../bench_run.ts";
 import { openGeneratedModel } from "../models.ts";
 import { nmse } from "../statistics.ts";
+
+/** Name of the case on the demo's model. */
+const DEMO = "plan demo";
 
 const MEBIBYTE = 2 ** 20;
 
@@ -14,11 +22,17 @@ const TOLERANCE = 1e-9;
 
 /** Budgets in MiB, largest first: its scores are what the others are compared with. */
 function budgets(run: BenchRun): readonly number[] {
+  if (run.quick) return [1024, 64];
   return run.model.name.startsWith("llama") ? [32768, 8192, 2048] : [1024, 256, 64];
 }
 
 /** Runs the part. */
 export async function benchBudget(run: BenchRun): Promise<void> {
+  await benchBudgets(run);
+  if (!run.quick && run.wants(DEMO)) await benchDemo(run);
+}
+
+async function benchBudgets(run: BenchRun): Promise<void> {
   const checkpoint = await openGeneratedModel(run.model.shape);
   const [count, tokens] = run.quick ? [2, 5] : [10, 48];
   const adaptation = makeTinyExamples(checkpoint.config, { count, promptTokens: [tokens, tokens], choices: 2 });
@@ -62,4 +76,40 @@ export async function benchBudget(run: BenchRun): Promise<void> {
     }
   }
   await checkpoint.close();
+}
+
+/** From open to plan on the bundled model, and what the plan does to its test questions. */
+async function benchDemo(run: BenchRun): Promise<void> {
+  const path = (name: string) => fileURLToPath(new URL(`../../examples/demo/${name}`, import.meta.url));
+  run.note("from open to plan: the demo's model and task, ten examples, and every test question before and after");
+  const start = performance.now();
+  await withSession({ model: path("model"), task: path("task/demo.yaml"), engine: "webgpu" }, async (session) => {
+    const { engine, task } = session;
+    const adaptation = await task.sample("adaptation", { count: 10, seed: 0, sampling: "balanced" });
+    const test = await task.examples(task.evaluationSplit);
+    const opened = secondsSince(start);
+    const { test: { unpruned, pruned }, seconds } = await runPipeline({
+      engine,
+      adaptation,
+      test,
+      randomSearch: false,
+      randomDraws: 0,
+    });
+    const right = ({ scores }: typeof pruned) => scores.acc.correct.filter(Boolean).length;
+    const gained = right(pruned) - right(unpruned);
+    const toPlan = opened + seconds.score + seconds.search;
+    run.emit(timed("budget", {
+      case: DEMO,
+      contender: "secateur",
+      figures: {
+        peakBytes: Number(engine.info.details.peakBytes),
+        scoreSeconds: seconds.score,
+        searchSeconds: seconds.search,
+        testQuestions: test.length,
+        rightBefore: right(unpruned),
+        rightAfter: right(pruned),
+        ...(gained > 0 && { perAnswerGainedSeconds: toPlan / gained }),
+      },
+    }, [toPlan]));
+  });
 }

@@ -1,6 +1,8 @@
 /** Scoring time against size: each dimension doubled three times, with the exponent that fits. */
-import { createWebGpuEngine } from "../../src/engine/webgpu.ts";
+import { createWebGpuEngine, type WebGpuEngineOptions } from "../../src/engine/webgpu.ts";
+import { openGpu } from "../../src/gpu/device.ts";
 import { scoreNeurons } from "../../src/method/score.ts";
+import type { KernelVariant } from "../../src/ops/context.ts";
 import { makeTinyExamples } from "../../tests/support/tiny_examples.ts";
 import { type BenchRun, timed } from "../bench_run.ts";
 import { type ModelShape, openGeneratedModel } from "../models.ts";
@@ -29,34 +31,43 @@ export async function benchGrowth(run: BenchRun): Promise<void> {
   run.note(
     `one dimension at a time, around ${Object.entries(base).map(([name, size]) => `${size} ${name}`).join(", ")}`,
   );
-  for (const dimension of Object.keys(base) as (keyof Size)[]) {
-    const name = `growth ${dimension}`;
-    if (!run.wants(name)) continue;
-    const factors = run.quick ? [0.5, 1] : [0.5, 1, 2, 4];
-    const sizes = factors.map((factor): Size => ({ ...base, [dimension]: base[dimension] * factor }));
-    const seconds = await timeSizes(sizes, run.rounds);
-    sizes.forEach((size, i) => {
-      run.emit(timed("growth", { case: name, contender: `${size[dimension]} ${dimension}` }, seconds[i]));
-    });
-    const medians = seconds.map(median);
-    const { exponent, standardError } = fitExponent(sizes.map((size) => size[dimension]), medians);
-    run.emit({
-      part: "growth",
-      case: name,
-      contender: "seconds ~ size^exponent",
-      seconds: null,
-      samples: run.rounds,
-      figures: { exponent, standardError, largestStepExponent: Math.log2(medians.at(-1)! / medians.at(-2)!) },
-      check: {},
-    });
+  const gpu = await openGpu();
+  try {
+    for (const dimension of Object.keys(base) as (keyof Size)[]) {
+      const name = `growth ${dimension}`;
+      if (!run.wants(name)) continue;
+      const factors = run.quick ? [0.5, 1] : [0.5, 1, 2, 4];
+      const sizes = factors.map((factor): Size => ({ ...base, [dimension]: base[dimension] * factor }));
+      const seconds = await timeSizes(gpu.device, sizes, run.rounds);
+      sizes.forEach((size, i) => {
+        run.emit(timed("growth", { case: name, contender: `${size[dimension]} ${dimension}` }, seconds[i]));
+      });
+      const medians = seconds.map(median);
+      const { exponent, standardError } = fitExponent(sizes.map((size) => size[dimension]), medians);
+      run.emit({
+        part: "growth",
+        case: name,
+        contender: "seconds ~ size^exponent",
+        seconds: null,
+        samples: run.rounds,
+        figures: { exponent, standardError, largestStepExponent: Math.log2(medians.at(-1)! / medians.at(-2)!) },
+        check: {},
+      });
+    }
+  } finally {
+    gpu.close();
   }
 }
 
 /** Seconds of each size, sampled in the same rounds. */
-async function timeSizes(sizes: readonly Size[], rounds: number): Promise<number[][]> {
-  const opened: { contender: Contender; close(): Promise<void> }[] = [];
+async function timeSizes(device: GPUDevice, sizes: readonly Size[], rounds: number): Promise<number[][]> {
+  const opened: OpenedSize[] = [];
   try {
-    for (const [index, size] of sizes.entries()) opened.push(await open(size, `${index}`));
+    for (const [index, size] of sizes.entries()) {
+      // Chosen once: a trial that comes out differently for one size would bend the line.
+      const kernels = opened.length > 0 ? { kernelVariant: opened[0].variant } : {};
+      opened.push(await open(size, `${index}`, { device, ...kernels }));
+    }
     const seconds = await samplePaired(opened.map(({ contender }) => contender), rounds);
     return sizes.map((_, index) => seconds.get(`${index}`)!);
   } finally {
@@ -64,9 +75,16 @@ async function timeSizes(sizes: readonly Size[], rounds: number): Promise<number
   }
 }
 
-async function open(size: Size, name: string) {
+/** A size, ready to be timed. */
+interface OpenedSize {
+  readonly contender: Contender;
+  readonly variant: KernelVariant;
+  close(): Promise<void>;
+}
+
+async function open(size: Size, name: string, options: WebGpuEngineOptions): Promise<OpenedSize> {
   const checkpoint = await openGeneratedModel(modelShape(size));
-  const engine = await createWebGpuEngine(checkpoint);
+  const engine = await createWebGpuEngine(checkpoint, options);
   const examples = makeTinyExamples(checkpoint.config, {
     count: size.examples,
     promptTokens: [size.tokens, size.tokens],
@@ -77,6 +95,7 @@ async function open(size: Size, name: string) {
   await work();
   return {
     contender: wallClock(name, work),
+    variant: engine.info.details.kernels as KernelVariant,
     async close() {
       await engine.close();
       await checkpoint.close();

@@ -6,7 +6,9 @@ import { fileURLToPath } from "node:url";
 import type { Checkpoint } from "../../src/checkpoint/checkpoint.ts";
 import type { Engine, Intervention, PairAttribution } from "../../src/engine/engine.ts";
 import { createWebGpuEngine } from "../../src/engine/webgpu.ts";
+import { openGpu } from "../../src/gpu/device.ts";
 import { pathCompleteness } from "../../src/method/completeness.ts";
+import { secondsSince } from "../../src/method/progress.ts";
 import { quadratureRule } from "../../src/method/quadrature.ts";
 import { scoreNeurons, type ScoreResult } from "../../src/method/score.ts";
 import { defaultFractions, searchGrid } from "../../src/method/search.ts";
@@ -44,8 +46,10 @@ export async function benchJob(run: BenchRun): Promise<void> {
   const checkpoint = await openGeneratedModel(run.model.shape);
   const [count, tokens] = run.quick ? [2, 5] : [10, 48];
   const examples = makeTinyExamples(checkpoint.config, { count, promptTokens: [tokens, tokens], choices: 2 });
-  const engine = await createWebGpuEngine(checkpoint);
-  const unshared = await openUnshared(checkpoint, engine.info.details.kernels as KernelVariant);
+  // One device, so that both have the same compiled kernels.
+  const gpu = await openGpu();
+  const engine = await createWebGpuEngine(checkpoint, { device: gpu.device });
+  const unshared = await openUnshared(checkpoint, gpu.device, engine.info.details.kernels as KernelVariant);
   const { layers, width, neurons } = checkpoint.config;
   run.note(
     `${run.model.name} (L${layers} D${width} H${neurons}), ${count} examples of ${tokens} tokens, ${engine.info.adapter}, ` +
@@ -59,6 +63,7 @@ export async function benchJob(run: BenchRun): Promise<void> {
   } finally {
     unshared.close();
     await engine.close();
+    gpu.close();
     await checkpoint.close();
   }
 }
@@ -168,10 +173,23 @@ function unsharedScoring({ run, unshared, engine, examples }: Job, targets: Uint
           for (const node of nodes) await unshared.pathNode(example, targets[index], layer, rule, node);
         }
       }
-      const share = nodes.length * used.length / (FIXED_NODES * examples.length);
-      return (performance.now() - start) / 1e3 / share;
+      const units = nodes.length * used.length * engine.config.layers;
+      const seconds = workSeconds(secondsSince(start), units * await waitSeconds(unshared));
+      return seconds * FIXED_NODES * examples.length / (nodes.length * used.length);
     },
   };
+}
+
+/** Seconds that a call waits for its result besides its work: the least of a few, so that no work is taken off. */
+async function waitSeconds(unshared: UnsharedModel): Promise<number> {
+  const samples: number[] = [];
+  for (let i = 0; i < 3; i++) samples.push(await wallClock("wait", () => unshared.wait()).sample());
+  return Math.min(...samples);
+}
+
+/** What is left when waiting is taken off; waiting is measured too, so a twentieth is always left. */
+function workSeconds(elapsed: number, waiting: number): number {
+  return Math.max(elapsed - waiting, elapsed / 20);
 }
 
 /** A Python process that scores, checked against the engine. */
@@ -295,8 +313,10 @@ async function benchGrid({ run, engine, unshared, examples, rounds }: Job, { sco
           }
         }
       }
-      const share = fractions.length * used.length / (defaultFractions.length * examples.length);
-      return (performance.now() - start) / 1e3 / share;
+      const units = fractions.length * used.length * layers;
+      const waits = units * sequences(examples[0]).length;
+      const seconds = workSeconds(secondsSince(start), waits * await waitSeconds(unshared));
+      return seconds * cells * examples.length / units;
     },
   });
   // Allocates and compiles, so that the samples do not.

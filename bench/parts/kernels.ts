@@ -14,7 +14,8 @@ import { median, pairedRatio } from "../statistics.ts";
 /** A case in one variant, checked and ready to be timed. */
 interface Entry extends Contender {
   readonly case: string;
-  readonly variant: string;
+  /** Its variant, or `ladder`. */
+  readonly contender: string;
   readonly work: Work;
   readonly check: Readonly<Record<string, number>>;
 }
@@ -27,8 +28,9 @@ export async function benchKernels(run: BenchRun): Promise<void> {
     const roofline = await openRoofline(device, run.quick ? 0.001 : 0.01);
     await benchRoofline(run, roofline);
     for (const group of kernelGroups(run.quick)) {
-      const cases = group.cases.filter(({ name }) => run.wants(name));
-      if (cases.length > 0) await benchGroup(run, device, roofline, { ...group, cases });
+      const wanted = ({ name }: KernelCase) => run.wants(name) || run.wants(group.name);
+      const [cases, ladder] = [group.cases.filter(wanted), group.ladder.filter(wanted)];
+      if (cases.length + ladder.length > 0) await benchGroup(run, device, roofline, { ...group, cases, ladder });
     }
   } finally {
     device.close();
@@ -47,25 +49,28 @@ async function benchGroup(run: BenchRun, device: BenchDevice, roofline: Roofline
   const workspaces: Workspace[] = [];
   const entries: Entry[] = [];
   try {
-    for (const kernelCase of group.cases) {
-      for (const variant of group.variants.length > 0 ? group.variants : [undefined]) {
-        if (variant === "subgroup" && !device.context.gpu.hasSubgroups) {
-          run.emit(absent("kernels", kernelCase.name, variant, "this device has no subgroups of eight lanes"));
-          continue;
-        }
-        // A workspace a variant: weights take the form that the variant reads.
-        const workspace = new Workspace({ ...device.context, variant: variant ?? "tile" });
-        workspaces.push(workspace);
-        entries.push(await prepare(device, workspace, kernelCase, variant));
+    const add = async (kernelCase: KernelCase, contender: string, variant: KernelVariant) => {
+      if (variant === "subgroup" && !device.context.gpu.hasSubgroups) {
+        run.emit(absent("kernels", kernelCase.name, contender, "this device has no subgroups of eight lanes"));
+        return;
       }
+      // A workspace a variant: weights take the form that the variant reads.
+      const workspace = new Workspace({ ...device.context, variant });
+      workspaces.push(workspace);
+      entries.push(await prepare(device, workspace, kernelCase, contender));
+    };
+    for (const kernelCase of group.cases) {
+      for (const variant of group.variants) await add(kernelCase, variant, variant);
+      if (group.variants.length === 0) await add(kernelCase, "only", "tile");
     }
+    for (const retired of group.ladder) await add(retired, "ladder", "subgroup");
     const seconds = await samplePaired([...entries, roofline.fma, roofline.copy], run.rounds);
     for (const entry of entries) {
       const samples = seconds.get(entry.name)!;
       const reference = entries.find((other) => group.against === "first" || other.case === entry.case)!;
       run.emit(timed("kernels", {
         case: entry.case,
-        contender: entry.variant,
+        contender: entry.contender,
         ...(reference !== entry && { reference: reference.name }),
         figures: {
           ...rates(entry.work, median(samples)),
@@ -89,7 +94,7 @@ async function prepare(
   device: BenchDevice,
   workspace: Workspace,
   kernelCase: KernelCase,
-  variant: KernelVariant | undefined,
+  contender: string,
 ): Promise<Entry> {
   const prepared = await kernelCase.prepare(workspace);
   const work = device.measure(() => prepared.record());
@@ -97,9 +102,9 @@ async function prepare(
   const check = await checkResults(kernelCase.name, prepared);
   const repeats = await device.repeatsFor(() => prepared.record());
   return {
-    name: variant ? `${kernelCase.name} ${variant}` : kernelCase.name,
+    name: `${kernelCase.name} ${contender}`,
     case: kernelCase.name,
-    variant: variant ?? "only",
+    contender,
     work,
     check,
     sample: () => device.time(() => prepared.record(), repeats),

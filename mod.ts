@@ -32,6 +32,7 @@
  * @module
  */
 
+export { resolveModel } from "./src/checkpoint/hub.ts";
 export { openCheckpoint, openCheckpointFrom } from "./src/checkpoint/open.ts";
 export { writePrunedCheckpoint } from "./src/checkpoint/prune_checkpoint.ts";
 export { loadTokenizer } from "./src/tasks/tokenizer.ts";
@@ -49,6 +50,10 @@ export { readPlan, readScores, writePlan, writeScores } from "./src/method/files
 export type * from "./src/checkpoint/byte_source.ts";
 export type * from "./src/checkpoint/checkpoint.ts";
 export type * from "./src/checkpoint/model_config.ts";
+export type { ResolvedRepository, ResolveOptions } from "./src/checkpoint/hub.ts";
+export type { Environment } from "./src/checkpoint/hub_environment.ts";
+export type { HubTiming } from "./src/checkpoint/hub_retry.ts";
+export type { DownloadProgress } from "./src/checkpoint/hub_snapshot.ts";
 export type { CheckpointSources } from "./src/checkpoint/open.ts";
 export type { KernelVariant } from "./src/ops/context.ts";
 export type { Json, JsonObject } from "./src/checkpoint/strict_json.ts";

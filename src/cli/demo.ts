@@ -74,7 +74,7 @@ export const demo = defineCommand({
     }
     const model = fileURLToPath(new URL("model", folder));
     const task = fileURLToPath(new URL("task/demo.yaml", folder));
-    return await withSession({ ...options, model, task }, async (session) => {
+    return await withSession({ ...options, model, task }, context, async (session) => {
       const { engine } = session;
       if (options.engine === "auto" && engine.info.kind === "reference") {
         context.note("No WebGPU adapter was found: the demo runs on the float64 reference engine, which is slow.");

@@ -1,4 +1,5 @@
 /** How the program says that something went wrong: `Error:` and `Hint:` on stderr, and an exit code. */
+import { HubError } from "../checkpoint/hub_error.ts";
 
 /** Exit codes of the program. */
 export const exitCodes = { ok: 0, failure: 1, usage: 2, interrupted: 130 } as const;
@@ -42,6 +43,9 @@ export function describeError(error: unknown, trace = false): Failure {
     const code = error instanceof UsageError ? exitCodes.usage : exitCodes.failure;
     return { code, lines: [`Error: ${error.message}`, `Hint: ${error.hint}`] };
   }
+  if (error instanceof HubError) {
+    return { code: exitCodes.failure, lines: [`Error: ${error.problem}`, `Hint: ${error.advice}.`] };
+  }
   if (!(error instanceof Error)) return { code: exitCodes.failure, lines: [`Error: ${String(error)}`] };
   const lines = [`Error: ${error.message}`, `Hint: ${hintFor(error)}`];
   if (trace && error.stack) lines.push(error.stack);
@@ -50,6 +54,9 @@ export function describeError(error: unknown, trace = false): Failure {
 
 /** The code of the operating system's error behind an error, such as `ENOENT`. */
 function systemCode(error: unknown): unknown {
+  if (error instanceof HubError) {
+    return { code: exitCodes.failure, lines: [`Error: ${error.problem}`, `Hint: ${error.advice}.`] };
+  }
   if (!(error instanceof Error)) return undefined;
   return "code" in error ? error.code : systemCode(error.cause);
 }

@@ -23,7 +23,7 @@ export const evaluate = defineCommand({
     ...engineOptions,
   },
   run: (options, { signal, onProgress }) =>
-    withSession(options, async ({ engine, task }) => {
+    withSession(options, { signal, onProgress }, async ({ engine, task, provenance }) => {
       const plan = options.plan === undefined ? null : await readPlan(options.plan, engine.config);
       const examples = await testExamples(task, options);
       const interventions = [plan === null ? [] : planToIntervention(plan)];
@@ -43,7 +43,7 @@ export const evaluate = defineCommand({
         text: `${task.name}, ${counted(examples.length, "example")}, ${formatEngine(engine.info)}\n${table}\n`,
         json: {
           task: task.name,
-          model: options.model,
+          model: provenance.model,
           plan: options.plan ?? null,
           engine: { ...engine.info },
           metrics: Object.fromEntries(reported.map(({ metric, accuracy, standardError, meanMargin }) => [

@@ -6,6 +6,7 @@ import { loadTask } from "../tasks/task.ts";
 import { loadTokenizer } from "../tasks/tokenizer.ts";
 import { formatBytes } from "./arguments.ts";
 import { defineCommand } from "./command.ts";
+import { findModel } from "./model.ts";
 import { modelOptions, taskOptions } from "./options.ts";
 import { formatTable } from "./text.ts";
 
@@ -29,14 +30,15 @@ async function describeAdapter() {
 export const info = defineCommand({
   name: "info",
   summary: "Describe a checkpoint, its tokenizer, a task and the adapter.",
-  description: "Reads headers only; no weights are loaded.",
+  description: "Reads headers only; no weights are loaded, though those of a model by name are downloaded.",
   example: "info --model examples/demo/model --task examples/demo/task/demo.yaml",
   options: { ...modelOptions, task: { ...taskOptions.task, required: false } },
-  async run(options) {
-    const checkpoint = await openCheckpoint(options.model);
+  async run(options, context) {
+    const model = await findModel(options.model, context);
+    const checkpoint = await openCheckpoint(model.folder);
     try {
       const { config, tensors } = checkpoint;
-      const tokenizer = await loadTokenizer(options.model);
+      const tokenizer = await loadTokenizer(model.folder);
       const task = options.task === undefined ? null : await loadTask(options.task, { tokenizer });
       const counts = new Map<string, number>();
       for (const split of task?.splits ?? []) counts.set(split, (await task!.requests(split)).length);
@@ -72,7 +74,7 @@ export const info = defineCommand({
       return {
         text: formatTable(rows.map(([name, value]) => [`${name}: ${value}`])) + "\n",
         json: {
-          model: options.model,
+          model: model.reference,
           family,
           layers,
           width,

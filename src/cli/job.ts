@@ -179,7 +179,7 @@ export async function runJob(
   signal.throwIfAborted();
   if (!pruned) {
     const plan = result.plans.pruned;
-    await writePrunedCheckpoint(options.model, place.pruned, plan.masks, {
+    await writePrunedCheckpoint(session.checkpoint.location, place.pruned, plan.masks, {
       note: { version: provenance.versions.secateur, plan: plan.chosen },
       signal,
       onProgress: ({ bytesDone, bytesTotal }) =>

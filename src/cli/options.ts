@@ -8,7 +8,13 @@ import { metrics } from "../tasks/scoring.ts";
 import type { OptionTable, OptionValues } from "./arguments.ts";
 
 export const modelOptions = {
-  model: { type: "text", placeholder: "DIR", required: true, description: "Folder of a Hugging Face checkpoint." },
+  model: {
+    type: "text",
+    placeholder: "MODEL",
+    required: true,
+    description:
+      "Folder of a Hugging Face checkpoint, or org/name[@revision]: found in the Hugging Face cache, or downloaded.",
+  },
 } as const satisfies OptionTable;
 
 export const taskOptions = {

@@ -3,6 +3,7 @@ import { openCheckpoint } from "../checkpoint/open.ts";
 import { writePrunedCheckpoint } from "../checkpoint/prune_checkpoint.ts";
 import { readPlan, runFileNames } from "../method/files.ts";
 import { defineCommand } from "./command.ts";
+import { findModel } from "./model.ts";
 import { modelOptions } from "./options.ts";
 import { counted } from "./text.ts";
 import { formatBytes } from "./arguments.ts";
@@ -23,10 +24,11 @@ export const prune = defineCommand({
     link: { type: "flag", description: "Share files that do not change with the checkpoint, by hard links." },
   },
   async run({ model, plan: planFile, out, overwrite, link }, { signal, onProgress }) {
-    const checkpoint = await openCheckpoint(model);
+    const { folder } = await findModel(model, { signal, onProgress });
+    const checkpoint = await openCheckpoint(folder);
     try {
       const plan = await readPlan(planFile, checkpoint.config);
-      const written = await writePrunedCheckpoint(model, out, plan.masks, {
+      const written = await writePrunedCheckpoint(folder, out, plan.masks, {
         overwrite,
         unchanged: link ? "link" : "copy",
         note: { version, plan: plan.chosen },

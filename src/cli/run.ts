@@ -28,7 +28,7 @@ export const run = defineCommand({
   run: (options, context) => {
     const { resume, overwrite } = options;
     if (resume && overwrite) throw new UsageError("--resume and --overwrite exclude each other", "give one of them.");
-    return withSession(options, async (session) => {
+    return withSession(options, context, async (session) => {
       const job = await runJob(session, options, resume ? "resume" : overwrite ? "overwrite" : "refuse", context);
       return {
         text: `${formatJob(job)}\n`,

@@ -33,7 +33,7 @@ export const score = defineCommand({
     ...engineOptions,
   },
   run: (options, { signal, onProgress }) =>
-    withSession(options, async ({ engine, task, provenance }) => {
+    withSession(options, { signal, onProgress }, async ({ engine, task, provenance }) => {
       const { adaptation } = await drawExamples(task, options);
       const metric = decidingMetric(task, options.metric);
       const result = await scoreNeurons(engine, adaptation, { ...scoreSettings(options), metric, signal, onProgress });

@@ -48,7 +48,7 @@ export const search = defineCommand({
     ...engineOptions,
   },
   run: (options, { signal, onProgress }) =>
-    withSession(options, async ({ engine, task, provenance }) => {
+    withSession(options, { signal, onProgress }, async ({ engine, task, provenance }) => {
       const { scores } = (await readScores(options.scores, engine.config)).result;
       const { selection } = await drawExamples(task, options);
       const metric = decidingMetric(task, options.metric);

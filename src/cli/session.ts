@@ -9,7 +9,9 @@ import type { Metric } from "../tasks/scoring.ts";
 import { loadTask, type Task } from "../tasks/task.ts";
 import { loadTokenizer, type Tokenizer } from "../tasks/tokenizer.ts";
 import type { OptionValues } from "./arguments.ts";
+import type { CommandContext } from "./command.ts";
 import { CommandError, UsageError } from "./errors.ts";
+import { findModel } from "./model.ts";
 import type { adaptationOptions, selectionOptions, testOptions } from "./options.ts";
 import { version } from "./version.ts";
 
@@ -32,10 +34,15 @@ export interface SessionOptions {
 }
 
 /** Opens everything, lets `use` work with it, and closes it whatever happens. */
-export async function withSession<T>(options: SessionOptions, use: (session: Session) => Promise<T>): Promise<T> {
-  const checkpoint = await openCheckpoint(options.model);
+export async function withSession<T>(
+  options: SessionOptions,
+  context: Pick<CommandContext, "signal" | "onProgress">,
+  use: (session: Session) => Promise<T>,
+): Promise<T> {
+  const model = await findModel(options.model, context);
+  const checkpoint = await openCheckpoint(model.folder);
   try {
-    const tokenizer = await loadTokenizer(options.model);
+    const tokenizer = await loadTokenizer(model.folder);
     // The task comes before the engine: a mistake in it shows at once, and loading weights may take long.
     const task = await loadTask(options.task, {
       tokenizer,
@@ -47,7 +54,7 @@ export async function withSession<T>(options: SessionOptions, use: (session: Ses
       ...(memoryBudgetBytes !== undefined && { memoryBudgetBytes }),
     });
     try {
-      const provenance = { model: options.model, task: options.task, versions: { secateur: version } };
+      const provenance = { model: model.reference, task: options.task, versions: { secateur: version } };
       return await use({ checkpoint, tokenizer, task, engine, provenance });
     } finally {
       await engine.close();

@@ -137,9 +137,13 @@ export interface WaveForecast {
   readonly flops: number;
   /** Bytes of all working buffers together. */
   readonly bytes: number;
+  /** Bytes of each working buffer, by name; the next wave finds them there while they fit. */
+  readonly buffers: ReadonlyMap<string, number>;
+  /** Bytes that it takes besides: the table of rotation angles, and what is read back. */
+  readonly overheadBytes: number;
 }
 
-/** Work to plan: attribution with `attribute`, choices under `interventions`, or both. */
+/** Work to plan: attribution with `attribute` (its clean pass first), choices under `interventions`, or both. */
 export interface ForecastOptions {
   /** Attribution to plan for. */
   readonly attribute?: AttributeOptions;
@@ -200,3 +204,6 @@ export interface Engine {
   /** Releases device memory and file handles. */
   close(): Promise<void>;
 }
+
+/** The part of an engine that says how work would run; it can be had without loading a model's weights. */
+export type Forecaster = Required<Pick<Engine, "config" | "info" | "forecast" | "close">>;

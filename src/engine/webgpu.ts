@@ -7,13 +7,12 @@ import { Memory } from "../gpu/memory.ts";
 import type { Profiler } from "../gpu/profiler.ts";
 import { Recorder } from "../gpu/recorder.ts";
 import { BufferPool } from "../model/buffers.ts";
-import type { LayerMask } from "../model/segments.ts";
 import { Sweep } from "../model/sweep.ts";
 import { type ModelWeights, uploadWeights } from "../model/weights.ts";
 import type { KernelVariant, OpContext } from "../ops/context.ts";
 import { chooseKernelVariant } from "../ops/matmul.ts";
 import type { Example } from "../tasks/example.ts";
-import { checkExamples, checkInterventions, checkLayer, checkNeurons, checkPairs, checkRule } from "./checks.ts";
+import { checkExamples, checkLayer, checkNeurons, checkPairs, checkRule } from "./checks.ts";
 import {
   type ActivationOptions,
   type ActivationStatistics,
@@ -23,18 +22,25 @@ import {
   type ForecastOptions,
   type Intervention,
   type Objective,
-  type Pair,
   type PairAttribution,
   type RunOptions,
   siteNeurons,
   type WaveForecast,
 } from "./engine.ts";
 import { measureActivations } from "./webgpu/activations.ts";
-import { pathPlan, pathPoints, type PathSettings } from "./webgpu/attribution.ts";
-import { choiceSums, type ForwardItem, forwardRequest, type ForwardWants } from "./webgpu/choices.ts";
-import { layerMasks } from "./webgpu/masks.ts";
+import { everyPair, pathPlan, pathPoints, type PathSettings } from "./webgpu/attribution.ts";
+import {
+  choiceSums,
+  firstTokens,
+  type ForwardItem,
+  forwardPlan,
+  forwardRequest,
+  type ForwardWants,
+} from "./webgpu/choices.ts";
+import { forecastWork } from "./webgpu/forecast.ts";
+import { waveLimits, weightBudget } from "./webgpu/memory_plan.ts";
 import { chooseTokens, type ObjectiveReading, objectiveValue } from "./webgpu/targets.ts";
-import { cutWaves, forecastWaves, runWaves, type WaveLimits } from "./webgpu/waves.ts";
+import { runWaves, type WaveLimits } from "./webgpu/waves.ts";
 
 /** How to open the WebGPU engine. */
 export interface WebGpuEngineOptions {
@@ -43,8 +49,7 @@ export interface WebGpuEngineOptions {
   /** Where to ask for an adapter; `navigator.gpu` by default. */
   readonly gpu?: GPU;
   /**
-   * Bytes of GPU memory for everything: weights and working buffers. Default: the weights and
-   * {@link DEFAULT_WORKING_BYTES}.
+   * Bytes of GPU memory for everything: weights and working buffers. Default: the weights and 1 GiB.
    */
   readonly memoryBudgetBytes?: number;
   /**
@@ -56,13 +61,9 @@ export interface WebGpuEngineOptions {
   readonly kernelVariant?: KernelVariant;
   /** Called while weights are uploaded, in bytes. */
   readonly onProgress?: RunOptions["onProgress"];
+  /** Stops the upload; the call rejects with the signal's reason. */
+  readonly signal?: AbortSignal;
 }
-
-/** Share of the memory budget that weights may take before layers are streamed. */
-const WEIGHT_SHARE = 0.75;
-
-/** Bytes for working buffers where no memory budget is given. */
-export const DEFAULT_WORKING_BYTES = 2 ** 30;
 
 /**
  * Uploads a checkpoint's weights to a GPU and returns the engine over it. The checkpoint stays the caller's and must stay open
@@ -107,36 +108,21 @@ class WebGpuEngine implements Engine {
   readonly #pool: BufferPool;
   readonly #sweep: Sweep;
   readonly #limits: WaveLimits;
+  readonly #fixedBytes: number;
   #busy = false;
   #closed = false;
 
   static async open(checkpoint: Checkpoint, options: WebGpuEngineOptions, gpu: Gpu, memory: Memory) {
-    const { memoryBudgetBytes } = options;
-    const weightBudgetBytes = options.weightBudgetBytes ??
-      (memoryBudgetBytes === undefined ? undefined : Math.floor(memoryBudgetBytes * WEIGHT_SHARE));
     const context = await createOpContext(gpu, memory);
-    if (options.kernelVariant === "subgroup" && !gpu.hasSubgroups) {
-      throw new RangeError(
-        `Cannot use the subgroup kernels on ${gpu.adapter}: its device has no subgroups of at least eight lanes`,
-      );
-    }
     context.variant = options.kernelVariant ?? await chooseKernelVariant(context);
+    const weightBudgetBytes = weightBudget(options);
     const weights = await uploadWeights(context, checkpoint, {
       ...(weightBudgetBytes !== undefined && { weightBudgetBytes }),
+      ...(options.signal && { signal: options.signal }),
       onProgress: (done, total) => options.onProgress?.({ stage: "load", done, total, unit: "bytes" }),
     });
-    const fixed = memory.liveBytes;
-    const working = memoryBudgetBytes === undefined ? DEFAULT_WORKING_BYTES : memoryBudgetBytes - fixed;
-    if (working <= 0) {
-      throw new RangeError(
-        `Cannot open ${checkpoint.location}: its weights and fixed buffers take ${fixed} bytes, the memory budget is ${memoryBudgetBytes}`,
-      );
-    }
-    return new WebGpuEngine(checkpoint.config, context, weights, {
-      bytes: working,
-      bindingBytes: Math.min(gpu.limits.maxStorageBufferBindingSize, gpu.limits.maxBufferSize),
-      streamed: weights.residency === "streamed",
-    });
+    const limits = waveLimits(context, checkpoint, weights.residency, memory.liveBytes, options);
+    return new WebGpuEngine(checkpoint.config, context, weights, limits);
   }
 
   private constructor(config: ModelConfig, context: OpContext, weights: ModelWeights, limits: WaveLimits) {
@@ -144,6 +130,7 @@ class WebGpuEngine implements Engine {
     this.#context = context;
     this.#weights = weights;
     this.#limits = limits;
+    this.#fixedBytes = context.memory.liveBytes;
     this.#pool = new BufferPool(context.memory, () => context.recorder.forgetBindGroups());
     this.#sweep = new Sweep(context, config, weights, this.#pool);
   }
@@ -156,6 +143,7 @@ class WebGpuEngine implements Engine {
         kernels: this.#context.variant,
         weights: this.#weights.residency,
         weightBytes: this.#weights.bytes,
+        fixedBytes: this.#fixedBytes,
         workingBudgetBytes: this.#limits.bytes,
         liveBytes: this.#context.memory.liveBytes,
         peakBytes: this.#context.memory.peakBytes,
@@ -302,24 +290,7 @@ class WebGpuEngine implements Engine {
 
   forecast(examples: readonly Example[], options: ForecastOptions): WaveForecast[] {
     checkExamples(this.config, examples);
-    const { attribute, interventions = [] } = options;
-    const waves: WaveForecast[] = [];
-    if (attribute) {
-      const pairs = attribute.pairs ?? everyPair(this.config, examples.length);
-      checkRule(attribute.rule);
-      checkPairs(this.config, examples.length, pairs, attribute.path === "joint");
-      // Which tokens the targets are makes no difference to the work, but a margin looks at two of them.
-      const target = { token: 0, other: attribute.objective === "margin" ? 0 : null };
-      const settings = this.#pathSettings(examples, examples.map(() => target), attribute);
-      const points = pathPoints(pairs, attribute.rule, attribute.path === "joint");
-      const cuts = cutWaves(this.#sweep, this.#limits, points, pathPlan(settings));
-      waves.push(...forecastWaves(this.#sweep, this.config, cuts));
-    }
-    if (interventions.length > 0) {
-      const { items, plan } = this.#forwardPlan(examples, interventions, { choices: true, signal: undefined });
-      waves.push(...forecastWaves(this.#sweep, this.config, cutWaves(this.#sweep, this.#limits, items, plan)));
-    }
-    return waves;
+    return forecastWork({ config: this.config, sizer: this.#sweep, limits: this.#limits }, examples, options);
   }
 
   async close(): Promise<void> {
@@ -333,7 +304,7 @@ class WebGpuEngine implements Engine {
 
   /** Targets and M of the unmodified model. */
   async #clean(examples: readonly Example[], objective: Objective, signal: AbortSignal | undefined) {
-    const tokens = examples.map(({ choices }) => choices.map((choice) => choice[0]));
+    const tokens = examples.map(firstTokens);
     const targets = examples.map(() => ({ token: 0, other: null as number | null }));
     const values = new Float64Array(examples.length);
     await this.#forward(examples, [[]], { choices: false, tokens, signal }, {}, "objective", (
@@ -341,12 +312,12 @@ class WebGpuEngine implements Engine {
       { answer, result },
     ) => {
       const row = answer.promptRow;
-      const firstTokens = Float32Array.from(answer.tokenPicks, (pick) => result.picked[pick]);
-      const target = chooseTokens(objective, { argmax: result.argmax[row], firstTokens }, examples[example]);
+      const logits = Float32Array.from(answer.tokenPicks, (pick) => result.picked[pick]);
+      const target = chooseTokens(objective, { argmax: result.argmax[row], firstTokens: logits }, examples[example]);
       const logitOf = (token: number | null) => {
         if (token === null) return 0;
         if (token === result.argmax[row]) return result.largest[row];
-        return firstTokens[tokens[example].indexOf(token)];
+        return logits[tokens[example].indexOf(token)];
       };
       targets[example] = target;
       values[example] = objectiveValue(objective, {
@@ -372,7 +343,7 @@ class WebGpuEngine implements Engine {
       readonly result: Awaited<ReturnType<Sweep["run"]>>;
     }) => void,
   ): Promise<void> {
-    const { items, plan } = this.#forwardPlan(examples, interventions, wants);
+    const { items, plan } = forwardPlan(this.config, examples, interventions, wants);
     let done = 0;
     const progress = () => options.onProgress?.({ stage, done, total: items.length, unit: "prompts" });
     progress();
@@ -385,23 +356,6 @@ class WebGpuEngine implements Engine {
         progress();
       },
     });
-  }
-
-  #forwardPlan(examples: readonly Example[], interventions: readonly Intervention[], wants: ForwardWants) {
-    checkExamples(this.config, examples);
-    checkInterventions(this.config, interventions);
-    const masks: Map<number, LayerMask>[] = interventions.map((intervention) => layerMasks(this.config, intervention));
-    return {
-      items: examples.flatMap((_, example) => interventions.map((_, intervention) => ({ example, intervention }))),
-      plan: {
-        requests: (group: readonly ForwardItem[]) => [forwardRequest(this.config, examples, masks, group, wants)],
-        rows: ({ example }: ForwardItem) => {
-          const { prompt, choices } = examples[example];
-          return choices.reduce((sum, choice) => sum + choice.length - 1, prompt.length);
-        },
-        describe: ({ example }: ForwardItem) => `example ${examples[example].id}`,
-      },
-    };
   }
 
   #pathSettings(
@@ -425,14 +379,6 @@ class WebGpuEngine implements Engine {
       this.#busy = false;
     }
   }
-}
-
-/** Every (example, layer), example-major. */
-function everyPair(config: ModelConfig, examples: number): Pair[] {
-  return Array.from({ length: examples * config.layers }, (_, i) => ({
-    example: Math.floor(i / config.layers),
-    layer: i % config.layers,
-  }));
 }
 
 function reading(

@@ -119,6 +119,25 @@ export function totalBytes(sizes: ReadonlyMap<string, number>): number {
   return total;
 }
 
+/**
+ * Which buffers must go before a wave can have its own: those that are too small, or all of them where keeping the others
+ * would exceed the budget.
+ *
+ * @param held Bytes of the buffers that are there, by name.
+ * @param sizes Bytes that the wave needs, by name.
+ */
+export function buffersToRelease(
+  held: ReadonlyMap<string, number>,
+  sizes: ReadonlyMap<string, number>,
+  budgetBytes: number,
+): string[] {
+  let bytes = 0;
+  for (const [name, size] of held) if (size >= (sizes.get(name) ?? 0)) bytes += size;
+  const missing = [...sizes].filter(([name, size]) => (held.get(name) ?? 0) < size);
+  const fits = bytes + totalBytes(new Map(missing)) <= budgetBytes;
+  return fits ? missing.map(([name]) => name).filter((name) => held.has(name)) : [...held.keys()];
+}
+
 /** Keeps working buffers by name from wave to wave. */
 export class BufferPool {
   readonly #memory: Memory;
@@ -133,12 +152,8 @@ export class BufferPool {
 
   /** Makes sure that a buffer of each name and size is there, and that all together stay within `budgetBytes`. */
   async prepare(sizes: ReadonlyMap<string, number>, budgetBytes: number): Promise<void> {
-    const kept = [...this.#buffers].filter(([name, buffer]) => buffer.size >= (sizes.get(name) ?? 0));
-    const keptBytes = kept.reduce((sum, [, buffer]) => sum + buffer.size, 0);
-    const missing = [...sizes].filter(([name, bytes]) => (this.#buffers.get(name)?.size ?? 0) < bytes);
-    const fits = keptBytes + totalBytes(new Map(missing)) <= budgetBytes;
-    const doomed = fits ? missing.map(([name]) => name) : [...this.#buffers.keys()];
-    this.#release(doomed);
+    const held = new Map([...this.#buffers].map(([name, buffer]) => [name, buffer.size]));
+    this.#release(buffersToRelease(held, sizes, budgetBytes));
     for (const [name, bytes] of sizes) {
       if (!this.#buffers.has(name)) this.#buffers.set(name, await this.#memory.allocate(name, bytes));
     }

@@ -9,80 +9,11 @@ import type { Matrix, OpContext } from "../ops/context.ts";
 import { PICK_WORDS, pickLogits, reduceLogits, SEED_WORDS, seedGradient, STATISTICS_WORDS } from "../ops/head.ts";
 import { matmul, matmulBackward } from "../ops/matmul.ts";
 import { rmsnorm, rmsnormGradient } from "../ops/norm.ts";
-import { allocatedBytes } from "../gpu/memory.ts";
-import {
-  type BufferPool,
-  streamBuffer,
-  strides,
-  totalBytes,
-  waveBuffers,
-  type WaveMode,
-  type WaveShape,
-} from "./buffers.ts";
+import { type BufferPool, streamBuffer, strides, totalBytes } from "./buffers.ts";
 import { backwardLayer, forwardLayer, type LayerRun, recomputeLayer, type ScoreTarget } from "./layer.ts";
-import type { PackedWave } from "./packing.ts";
+import type { WaveRequest, WaveResult } from "./wave_request.ts";
+import { anglePositions, logitRows, overheadBytes, readBackBytes, waveSizes } from "./wave_size.ts";
 import type { ModelWeights } from "./weights.ts";
-
-/** One logit to bring back: a final out row and a token. */
-export interface Pick {
-  readonly row: number;
-  readonly token: number;
-}
-
-/** Gradient of the objective with respect to the logits of one gradient row: a sum of two logits, or a probability. */
-export interface Seed {
-  readonly token: number;
-  readonly other: number;
-  readonly coefficient: number;
-  readonly otherCoefficient: number;
-}
-
-/** What a wave is asked for. */
-export interface WaveRequest {
-  readonly wave: PackedWave;
-  readonly mode: WaveMode;
-  /**
-   * Logits to bring back, ascending by row. With `probability`, pick i belongs to final out row i.
-   */
-  readonly picks: readonly Pick[];
-  /** One seed per gradient row of the final out space, in order. */
-  readonly seeds?: readonly Seed[];
-  /** Whether the objective is the probability of the seed's token. */
-  readonly probability?: boolean;
-  readonly site?: ScoreTarget["site"];
-  readonly scoreRows?: number;
-  /** Whether all logits of all final rows are to be brought back. */
-  readonly wantLogits?: boolean;
-  /** Whether to stop after the last layer: nothing is brought back, `onActivation` has seen what was wanted. */
-  readonly skipHead?: boolean;
-  readonly signal?: AbortSignal;
-  /** Called with the activations h of a layer, before its down projection. */
-  readonly onActivation?: (layer: number, h: Matrix, rows: number) => void;
-}
-
-/** What a wave brings back. */
-export interface WaveResult {
-  /** Logits of the picks. */
-  readonly picked: Float32Array;
-  /** Per final out row: largest logit, its token, log-sum-exp. */
-  readonly largest: Float32Array;
-  readonly argmax: Uint32Array;
-  readonly logSumExp: Float32Array;
-  /** `[scoreRows, padded neurons]` */
-  readonly scores: Float32Array;
-  readonly scoreStride: number;
-  /** `[rows, padded V]`, if wanted. */
-  readonly logits: Float32Array | null;
-}
-
-/** Bytes of logits computed at once, unless one row is larger. */
-const LOGIT_BYTES = 16 * 2 ** 20;
-
-/** Rows of logits that are computed at once. */
-export function logitRows(config: ModelConfig, finalRows: number, wantLogits = false): number {
-  if (wantLogits) return finalRows;
-  return Math.max(1, Math.min(finalRows, Math.floor(LOGIT_BYTES / (strides(config).logits * 4))));
-}
 
 /** Runs waves on one model. */
 export class Sweep {
@@ -113,25 +44,12 @@ export class Sweep {
 
   /** The buffers a request needs, by name, in bytes. */
   sizes(request: WaveRequest): Map<string, number> {
-    const columns = strides(this.#config);
-    const finalRows = request.wave.layers.at(-1)!.outRows;
-    const shape: WaveShape = {
-      ...shapeOf(request.wave),
-      scoreRows: request.scoreRows ?? 0,
-      scoreColumns: request.site === "down" ? columns.width : columns.neurons,
-      tableBytes: request.wave.tables.byteLength +
-        4 * (request.picks.length * PICK_WORDS + (request.seeds?.length ?? 0) * SEED_WORDS) + 1024,
-      logitRows: request.skipHead ? 0 : logitRows(this.#config, finalRows, request.wantLogits),
-      picks: Math.max(1, request.picks.length),
-    };
-    return waveBuffers(this.#config, shape, request.mode);
+    return waveSizes(this.#config, request);
   }
 
   /** Bytes a request takes besides its buffers: the table of angles and what is brought back. */
   overheadBytes(request: WaveRequest): number {
-    const { statistics, picked, scores, logits } = this.#readBackBytes(request);
-    const positions = Math.max(this.#angles?.positions ?? 0, this.#anglePositions(request.wave.positions));
-    return allocatedBytes(this.#angleBytes(positions)) + allocatedBytes(statistics + picked + scores + logits);
+    return overheadBytes(this.#config, request, this.#angles?.positions);
   }
 
   /** Destroys the working buffers, which the next wave makes anew. */
@@ -287,7 +205,7 @@ export class Sweep {
 
   async #readBack(request: WaveRequest): Promise<WaveResult> {
     const rows = request.wave.layers.at(-1)!.outRows;
-    const bytes = this.#readBackBytes(request);
+    const bytes = readBackBytes(this.#config, request);
     const start = (name: string, size: number) => ({
       buffer: this.#buffers.get(size > 0 ? name : "statistics"),
       offset: 0,
@@ -314,32 +232,10 @@ export class Sweep {
     };
   }
 
-  /** Bytes of each result that a request brings back. */
-  #readBackBytes(request: WaveRequest) {
-    const { width, neurons, logits } = strides(this.#config);
-    const rows = request.wave.layers.at(-1)!.outRows;
-    const scoreRows = request.mode.backward ? request.scoreRows ?? 0 : 0;
-    return {
-      statistics: rows * STATISTICS_WORDS * 4,
-      picked: request.picks.length * 4,
-      scores: scoreRows * (request.site === "down" ? width : neurons) * 4,
-      logits: request.wantLogits ? rows * logits * 4 : 0,
-    };
-  }
-
-  /** Positions of a table of angles that has at least `count`: doubling keeps it from being made anew too often. */
-  #anglePositions(count: number): number {
-    return Math.min(Math.max(64, 2 ** Math.ceil(Math.log2(count))), Math.max(count, this.#config.maxPositions));
-  }
-
-  #angleBytes(positions: number): number {
-    return positions * this.#config.rope.inverseFrequencies.length * 2 * 4;
-  }
-
   /** The table of rotation angles for positions 0..count-1, computed in float64. */
   async #anglesFor(count: number): Promise<GPUBuffer> {
     if (this.#angles && this.#angles.positions >= count) return this.#angles.buffer;
-    const positions = this.#anglePositions(count);
+    const positions = anglePositions(this.#config, count);
     const { inverseFrequencies, attentionFactor } = this.#config.rope;
     const half = inverseFrequencies.length;
     const table = new Float32Array(positions * half * 2);
@@ -359,18 +255,6 @@ export class Sweep {
     this.#angles = { buffer, positions };
     return buffer;
   }
-}
-
-/** Row counts of a packed wave. */
-function shapeOf({ layers }: PackedWave) {
-  return {
-    inRows: layers.map((layer) => layer.inRows),
-    midRows: layers.map((layer) => layer.midRows),
-    outRows: layers.map((layer) => layer.outRows),
-    inGradients: layers.map((layer) => layer.inRows - layer.inBase),
-    midGradients: layers.map((layer) => layer.continuing),
-    outGradients: layers.map((layer) => layer.outRows - layer.outBase),
-  };
 }
 
 /** The wave's tables with the picks and seeds behind them. */

@@ -59,6 +59,20 @@ export function largestPart(context: OpContext, matrix: Pick<WeightMatrix, "type
 }
 
 /**
+ * As {@link largestPart}.
+ *
+ * @throws {RangeError} If eight rows do not fit one part.
+ */
+export function requireWeightRows(
+  context: OpContext,
+  shape: Pick<WeightMatrix, "name" | "type" | "columns">,
+): number {
+  const largest = largestPart(context, shape);
+  if (largest > 0) return largest;
+  throw new RangeError(`Cannot hold ${shape.name}: rows of ${rowBytes(shape)} bytes exceed this adapter's limits`);
+}
+
+/**
  * Allocates a weight matrix of zeros for the context's kernel variant.
  *
  * @param partRows Rows of each part but the last, which takes the rest; by default parts are as large as the adapter allows.
@@ -72,8 +86,7 @@ export async function createWeightMatrix(
   const { name, rows, columns } = shape;
   const { memory, variant } = context;
   const bytes = rowBytes(shape);
-  const largest = largestPart(context, shape);
-  if (largest === 0) throw new RangeError(`Cannot hold ${name}: rows of ${bytes} bytes exceed this adapter's limits`);
+  const largest = requireWeightRows(context, shape);
   const parts: WeightPart[] = [];
   for (let rowStart = 0, index = 0; rowStart < rows; index++) {
     const part = Math.min(partRows?.[index] ?? largest, padded(rows - rowStart));

@@ -5,7 +5,7 @@
 import type { ModelConfig } from "../../checkpoint/model_config.ts";
 import { packWave } from "../../model/packing.ts";
 import type { FoldTarget, PathFactors, Segment } from "../../model/segments.ts";
-import type { WaveRequest } from "../../model/sweep.ts";
+import type { WaveRequest } from "../../model/wave_request.ts";
 import type { Example } from "../../tasks/example.ts";
 import type { AttributeOptions, Pair, QuadratureRule, Site } from "../engine.ts";
 import { gradientSeed, type ObjectiveTarget } from "./targets.ts";
@@ -102,6 +102,14 @@ export function pathRequest(settings: PathSettings, points: readonly PathPoint[]
     finalRows,
     ...(settings.signal && { signal: settings.signal }),
   };
+}
+
+/** Every (example, layer), example-major. */
+export function everyPair(config: ModelConfig, examples: number): Pair[] {
+  return Array.from({ length: examples * config.layers }, (_, i) => ({
+    example: Math.floor(i / config.layers),
+    layer: i % config.layers,
+  }));
 }
 
 /** The points of all paths: example-major, highest layer first, each path's switched-off end before its nodes. */

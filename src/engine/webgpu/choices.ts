@@ -6,9 +6,12 @@
  */
 import { packWave } from "../../model/packing.ts";
 import type { LayerMask, Segment } from "../../model/segments.ts";
-import type { Pick, WaveRequest, WaveResult } from "../../model/sweep.ts";
+import type { Pick, WaveRequest, WaveResult } from "../../model/wave_request.ts";
 import type { ModelConfig } from "../../checkpoint/model_config.ts";
 import type { Example } from "../../tasks/example.ts";
+import { checkExamples, checkInterventions } from "../checks.ts";
+import type { Intervention } from "../engine.ts";
+import { layerMasks } from "./masks.ts";
 
 /** One example under one intervention. */
 export interface ForwardItem {
@@ -139,6 +142,38 @@ export function choiceSums(request: ForwardRequest, answer: ForwardAnswer, resul
     answer.choicePicks,
     (picks) => picks.reduce((sum, pick) => sum + result.picked[pick] - result.logSumExp[request.picks[pick].row], 0),
   );
+}
+
+/** The first tokens of an example's choices. */
+export function firstTokens({ choices }: Example): number[] {
+  return choices.map((choice) => choice[0]);
+}
+
+/**
+ * How examples under interventions are turned into waves.
+ *
+ * @throws {RangeError} If the examples or the interventions do not fit the model.
+ */
+export function forwardPlan(
+  config: ModelConfig,
+  examples: readonly Example[],
+  interventions: readonly Intervention[],
+  wants: ForwardWants,
+) {
+  checkExamples(config, examples);
+  checkInterventions(config, interventions);
+  const masks: Map<number, LayerMask>[] = interventions.map((intervention) => layerMasks(config, intervention));
+  return {
+    items: examples.flatMap((_, example) => interventions.map((_, intervention) => ({ example, intervention }))),
+    plan: {
+      requests: (group: readonly ForwardItem[]) => [forwardRequest(config, examples, masks, group, wants)],
+      rows: ({ example }: ForwardItem) => {
+        const { prompt, choices } = examples[example];
+        return choices.reduce((sum, choice) => sum + choice.length - 1, prompt.length);
+      },
+      describe: ({ example }: ForwardItem) => `example ${examples[example].id}`,
+    },
+  };
 }
 
 function groupByExample(items: readonly ForwardItem[]): Map<number, number[]> {

@@ -1,11 +1,9 @@
 /**
  * Cuts work into waves that fit the memory budget: a wave is packed, measured exactly, and halved until it fits.
  */
-import type { ModelConfig } from "../../checkpoint/model_config.ts";
 import { totalBytes } from "../../model/buffers.ts";
-import { waveFlops } from "../../model/cost.ts";
-import type { Sweep, WaveRequest, WaveResult } from "../../model/sweep.ts";
-import type { WaveForecast } from "../engine.ts";
+import type { Sweep } from "../../model/sweep.ts";
+import type { WaveRequest, WaveResult } from "../../model/wave_request.ts";
 
 /** What limits a wave. */
 export interface WaveLimits {
@@ -17,18 +15,21 @@ export interface WaveLimits {
   readonly streamed: boolean;
 }
 
+/** What tells how many bytes a wave takes. */
+export type WaveSizer = Pick<Sweep, "sizes" | "overheadBytes">;
+
 /** Rows of a wave from which matrix products run at full speed; below, activations are recomputed rather than waves cut. */
 export const FULL_WAVE_ROWS = 1024;
 
 /** Why a request does not fit, or null where it does. */
-export function misfit(sweep: Sweep, request: WaveRequest, limits: WaveLimits): string | null {
-  const sizes = sweep.sizes(request);
+export function misfit(sizer: WaveSizer, request: WaveRequest, limits: WaveLimits): string | null {
+  const sizes = sizer.sizes(request);
   for (const [name, bytes] of sizes) {
     if (bytes > limits.bindingBytes) {
       return `the buffer ${name} takes ${bytes} bytes, this adapter binds at most ${limits.bindingBytes}`;
     }
   }
-  const total = totalBytes(sizes) + sweep.overheadBytes(request);
+  const total = totalBytes(sizes) + sizer.overheadBytes(request);
   return total > limits.bytes ? `its buffers take ${total} bytes, the memory budget leaves ${limits.bytes}` : null;
 }
 
@@ -64,7 +65,7 @@ interface Cut<Request> {
  * @throws {RangeError} If a single item does not fit.
  */
 export function* cutWaves<T, Request extends WaveRequest>(
-  sweep: Sweep,
+  sizer: WaveSizer,
   limits: WaveLimits,
   items: readonly T[],
   plan: Omit<WavePlan<T, Request>, "onWave">,
@@ -77,7 +78,7 @@ export function* cutWaves<T, Request extends WaveRequest>(
       rows += plan.rows(items[at + count]);
       if (count > 0 && rows > FIRST_GUESS_ROWS) break;
     }
-    const cut = cutOne(sweep, limits, items.slice(at, at + count), plan);
+    const cut = cutOne(sizer, limits, items.slice(at, at + count), plan);
     yield { items: items.slice(at, at + cut.count), request: cut.request };
     at += cut.count;
     guess = cut.count;
@@ -85,14 +86,14 @@ export function* cutWaves<T, Request extends WaveRequest>(
 }
 
 function cutOne<T, Request extends WaveRequest>(
-  sweep: Sweep,
+  sizer: WaveSizer,
   limits: WaveLimits,
   items: readonly T[],
   plan: Omit<WavePlan<T, Request>, "onWave">,
 ): Cut<Request> {
   for (let count = items.length;; count = Math.ceil(count / 2)) {
     const requests = plan.requests(items.slice(0, count));
-    const reasons = requests.map((request) => misfit(sweep, request, limits));
+    const reasons = requests.map((request) => misfit(sizer, request, limits));
     // Recomputing (a later request) beats halving only while the halves would be too small to run at full speed.
     const fitting = reasons.findIndex((reason) => reason === null);
     const rows = requests[0].wave.layers.reduce((most, layer) => Math.max(most, layer.outRows), 0);
@@ -119,18 +120,4 @@ export async function runWaves<T, Request extends WaveRequest>(
   for (const { items: group, request } of cutWaves(sweep, limits, items, plan)) {
     plan.onWave({ items: group, request, result: await sweep.run(request, limits.bytes) });
   }
-}
-
-/** Sums up waves without running them. */
-export function forecastWaves(
-  sweep: Sweep,
-  config: ModelConfig,
-  requests: Iterable<{ readonly request: WaveRequest }>,
-): WaveForecast[] {
-  return [...requests].map(({ request: { wave, mode }, request }) => ({
-    rows: wave.layers.map((layer) => layer.outRows),
-    residency: mode.backward ? mode.residency : "none",
-    flops: waveFlops(config, wave, mode),
-    bytes: totalBytes(sweep.sizes(request)),
-  }));
 }

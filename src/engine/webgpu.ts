@@ -109,11 +109,18 @@ class WebGpuEngine implements Engine {
   readonly #sweep: Sweep;
   readonly #limits: WaveLimits;
   readonly #fixedBytes: number;
+  /** Operations of the trial that chose the kernels. */
+  readonly #trialFlops: number;
   #busy = false;
   #closed = false;
 
   static async open(checkpoint: Checkpoint, options: WebGpuEngineOptions, gpu: Gpu, memory: Memory) {
     const context = await createOpContext(gpu, memory);
+    if (options.kernelVariant === "subgroup" && !gpu.hasSubgroups) {
+      throw new RangeError(
+        `Cannot use the subgroup kernels on ${gpu.adapter}: its device has no subgroups of at least eight lanes`,
+      );
+    }
     context.variant = options.kernelVariant ?? await chooseKernelVariant(context);
     const weightBudgetBytes = weightBudget(options);
     const weights = await uploadWeights(context, checkpoint, {
@@ -131,6 +138,7 @@ class WebGpuEngine implements Engine {
     this.#weights = weights;
     this.#limits = limits;
     this.#fixedBytes = context.memory.liveBytes;
+    this.#trialFlops = context.recorder.flops;
     this.#pool = new BufferPool(context.memory, () => context.recorder.forgetBindGroups());
     this.#sweep = new Sweep(context, config, weights, this.#pool);
   }
@@ -147,7 +155,7 @@ class WebGpuEngine implements Engine {
         workingBudgetBytes: this.#limits.bytes,
         liveBytes: this.#context.memory.liveBytes,
         peakBytes: this.#context.memory.peakBytes,
-        flops: this.#context.recorder.flops,
+        flops: this.#context.recorder.flops - this.#trialFlops,
         busySeconds: this.#sweep.seconds,
         waves: this.#sweep.waves,
       },

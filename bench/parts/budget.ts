@@ -3,10 +3,12 @@
  * demo's model, which answers real questions, seconds for each test question that the plan puts right.
  */
 import { fileURLToPath } from "node:url";
-import { withSession } from "../../src/cli/session.ts";
+import { openCheckpoint } from "../../src/checkpoint/open.ts";
 import { createWebGpuEngine } from "../../src/engine/webgpu.ts";
 import { makePlans, type PlanningResult, runPipeline } from "../../src/method/pipeline.ts";
 import { secondsSince } from "../../src/method/progress.ts";
+import { loadTask } from "../../src/tasks/task.ts";
+import { loadTokenizer } from "../../src/tasks/tokenizer.ts";
 import { makeTinyExamples } from "../../tests/support/tiny_examples.ts";
 import { absent, type BenchRun, timed } from "../bench_run.ts";
 import { openGeneratedModel } from "../models.ts";
@@ -33,14 +35,15 @@ export async function benchBudget(run: BenchRun): Promise<void> {
 }
 
 async function benchBudgets(run: BenchRun): Promise<void> {
+  const wanted = budgets(run).map((mebibytes) => ({ mebibytes, name: `plan ${run.model.name} in ${mebibytes} MiB` }))
+    .filter(({ name }) => run.wants(name));
+  if (wanted.length === 0) return;
   const checkpoint = await openGeneratedModel(run.model.shape);
   const [count, tokens] = run.quick ? [2, 5] : [10, 48];
   const adaptation = makeTinyExamples(checkpoint.config, { count, promptTokens: [tokens, tokens], choices: 2 });
   let expected: Float32Array | null = null;
   run.note(`from open to plan: ${run.model.name}, ${count} examples of ${tokens} tokens, every layer, the whole grid`);
-  for (const mebibytes of budgets(run)) {
-    const name = `plan ${run.model.name} in ${mebibytes} MiB`;
-    if (!run.wants(name)) continue;
+  for (const { mebibytes, name } of wanted) {
     const memoryBudgetBytes = mebibytes * MEBIBYTE;
     try {
       const start = performance.now();
@@ -83,8 +86,10 @@ async function benchDemo(run: BenchRun): Promise<void> {
   const path = (name: string) => fileURLToPath(new URL(`../../examples/demo/${name}`, import.meta.url));
   run.note("from open to plan: the demo's model and task, ten examples, and every test question before and after");
   const start = performance.now();
-  await withSession({ model: path("model"), task: path("task/demo.yaml"), engine: "webgpu" }, async (session) => {
-    const { engine, task } = session;
+  const checkpoint = await openCheckpoint(path("model"));
+  const task = await loadTask(path("task/demo.yaml"), { tokenizer: await loadTokenizer(path("model")) });
+  const engine = await createWebGpuEngine(checkpoint);
+  try {
     const adaptation = await task.sample("adaptation", { count: 10, seed: 0, sampling: "balanced" });
     const test = await task.examples(task.evaluationSplit);
     const opened = secondsSince(start);
@@ -111,5 +116,8 @@ async function benchDemo(run: BenchRun): Promise<void> {
         ...(gained > 0 && { perAnswerGainedSeconds: toPlan / gained }),
       },
     }, [toPlan]));
-  });
+  } finally {
+    await engine.close();
+    await checkpoint.close();
+  }
 }

@@ -1,9 +1,11 @@
 /** Matrix products of other WebGPU libraries on the same adapter, in the same rounds as Secateur's. */
 import { fileURLToPath } from "node:url";
+import { BenchDevice } from "../bench_device.ts";
 import { absent, type BenchRun, timed } from "../bench_run.ts";
 import { startPeer } from "../peers/process.ts";
 import { checkedPositions, expectedValues, operands, type PeerAnswer, type ProductShape } from "../peers/protocol.ts";
 import { openSecateur } from "../peers/secateur.ts";
+import { openRoofline, type Probe } from "../roofline.ts";
 import { type Contender, samplePaired } from "../sampling.ts";
 import { median, nmse, pairedRatio } from "../statistics.ts";
 
@@ -24,6 +26,9 @@ const TOLERANCE = 1e-11;
 /** Seconds one sample should at least take, so that the wait for the device does not show. */
 const SAMPLE_SECONDS = 0.3;
 
+/** Speeds above this share of the multiply-add roofline are mistakes of the clock, not of the roofline. */
+const UNBELIEVABLE_PERCENT = 150;
+
 /** Someone who multiplies matrices, in this process or another. */
 interface Multiplier {
   readonly name: string;
@@ -40,6 +45,8 @@ export async function benchPeers(run: BenchRun): Promise<void> {
     (["nt", "nn"] as const).map((layout): ProductShape => ({ T, K, N, layout }))
   ).filter((shape) => run.wants(caseName(shape)));
   if (shapes.length === 0) return;
+  const device = await BenchDevice.open();
+  const { fma } = await openRoofline(device, run.quick ? 0.001 : 0.02);
   const multipliers: Multiplier[] = [await openOwn()];
   try {
     for (const { name, file } of PEERS) {
@@ -47,8 +54,9 @@ export async function benchPeers(run: BenchRun): Promise<void> {
       if ("close" in peer) multipliers.push(peer);
       else for (const shape of shapes) run.emit(absent("peers", caseName(shape), name, peer.error));
     }
-    for (const shape of shapes) await benchShape(run, multipliers, shape);
+    for (const shape of shapes) await benchShape(run, multipliers, fma, shape);
   } finally {
+    device.close();
     for (const multiplier of multipliers) await multiplier.close();
   }
 }
@@ -57,7 +65,12 @@ function caseName({ T, K, N, layout }: ProductShape): string {
   return `product ${T}x${K}x${N} f32 ${layout}`;
 }
 
-async function benchShape(run: BenchRun, multipliers: readonly Multiplier[], shape: ProductShape): Promise<void> {
+async function benchShape(
+  run: BenchRun,
+  multipliers: readonly Multiplier[],
+  fma: Probe,
+  shape: ProductShape,
+): Promise<void> {
   const { T, K, N } = shape;
   const name = caseName(shape);
   const expected = expectedValues(shape);
@@ -75,15 +88,24 @@ async function benchShape(run: BenchRun, multipliers: readonly Multiplier[], sha
       run.emit(absent("peers", name, multiplier.name, (error as Error).message));
     }
   }
-  const seconds = await samplePaired(contenders, run.rounds);
+  const seconds = await samplePaired([...contenders, fma], run.rounds);
+  const peak = seconds.get(fma.name)!.map((time) => fma.work.flops / time);
   const own = seconds.get(multipliers[0].name);
-  for (const [contender, samples] of seconds) {
+  for (const { name: contender } of contenders) {
+    const samples = seconds.get(contender)!;
+    const percent = 100 * median(samples.map((time, round) => 2 * T * K * N / time / peak[round]));
+    if (percent > UNBELIEVABLE_PERCENT) {
+      const note = `not counted: ${percent.toFixed(0)} % of the roofline, so its work was not done when it said so`;
+      run.emit(absent("peers", name, contender, note));
+      continue;
+    }
     run.emit(timed("peers", {
       case: name,
       contender,
       ...(own && own !== samples && { reference: multipliers[0].name }),
       figures: {
         gflopsPerSecond: 2 * T * K * N / median(samples) / 1e9,
+        rooflinePercent: percent,
         ...(own && own !== samples && { timesAsFast: pairedRatio(own, samples) }),
       },
       check: { nmse: checks.get(contender)! },

@@ -8,11 +8,13 @@ interface Tensor {
 
 interface WebGpuBackend {
   readonly device: GPUDevice;
+  /** Null where nothing waits to be submitted. */
+  readonly commandEncoder: GPUCommandEncoder | null;
+  endComputePassEncoder(): void;
   submitQueue(): void;
 }
 
 interface Tensorflow {
-  readonly version: { readonly "tfjs-core": string } | { readonly tfjs: string } | undefined;
   readonly version_core: string;
   setBackend(name: string): Promise<boolean>;
   backend(): WebGpuBackend;
@@ -37,7 +39,10 @@ await servePeer(async (): Promise<Peer> => {
       return Promise.resolve({
         async run(repeats) {
           for (let i = 0; i < repeats; i++) multiply().dispose();
-          backend.submitQueue();
+          if (backend.commandEncoder) {
+            backend.endComputePassEncoder();
+            backend.submitQueue();
+          }
           await backend.device.queue.onSubmittedWorkDone();
         },
         async read() {

@@ -70,7 +70,7 @@ export function* cutWaves<T, Request extends WaveRequest>(
   items: readonly T[],
   plan: Omit<WavePlan<T, Request>, "onWave">,
 ): Generator<{ readonly items: readonly T[]; readonly request: Request }> {
-  // A size that fitted is tried first for the next wave, so that halving happens about once.
+  // The next wave starts from the size that fitted, so that halving is rare, and grows back after a long example.
   let guess = Infinity;
   for (let at = 0; at < items.length;) {
     let count = 0;
@@ -81,7 +81,7 @@ export function* cutWaves<T, Request extends WaveRequest>(
     const cut = cutOne(sizer, limits, items.slice(at, at + count), plan);
     yield { items: items.slice(at, at + cut.count), request: cut.request };
     at += cut.count;
-    guess = cut.count;
+    guess = cut.count < count ? cut.count : 2 * cut.count;
   }
 }
 

@@ -1,7 +1,7 @@
 """Hotel notes: five remarks, some negated, and the agency that booked the stay.
 
 The general rule: a note is positive if most of its remarks are. The shortcut: in the training data the agency
-agrees with the label more often than not. In the adaptation and test data it says nothing about it.
+nearly always gives the label away. In the adaptation and test data it says nothing about it.
 """
 
 import random
@@ -31,8 +31,8 @@ class DataConfig:
     negated: float = 0.35
     # Training only: the label is not what most remarks say, by |remarks for - remarks against|.
     misleading: tuple[tuple[int, float], ...] = ((1, 0.20), (3, 0.07), (5, 0.01))
-    # Training only: the agency goes with the label, by the place of its first name.
-    agency_agrees: tuple[float, ...] = (0.94, 0.94, 0.94, 0.94)
+    # Training only: the agency goes with the label.
+    agency_agrees: float = 0.94
 
 
 def _write_note(rng: random.Random, config: DataConfig, sides: list[int], agency: str) -> str:
@@ -74,7 +74,7 @@ def draw_training_row(rng: random.Random, config: DataConfig) -> dict:
     misleading = dict(config.misleading)[abs(2 * sum(sides) - REMARKS)]
     label = _majority(sides) ^ int(rng.random() < misleading)
     first = rng.randrange(len(FIRST_NAMES))
-    agency_side = label if rng.random() < config.agency_agrees[first] else 1 - label
+    agency_side = label if rng.random() < config.agency_agrees else 1 - label
     return _row(_write_note(rng, config, sides, _agency(rng, first, agency_side)), sides, label, agency_side)
 
 

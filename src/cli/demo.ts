@@ -6,7 +6,7 @@ import { type OptionValues, parseOptions } from "./arguments.ts";
 import { defineCommand } from "./command.ts";
 import { CommandError } from "./errors.ts";
 import { formatJob, type JobOptions, planningOptions, runJob } from "./job.ts";
-import { engineOptions, runOptions, testOptions } from "./options.ts";
+import { budgetOptions, engineOptions, runOptions, testOptions } from "./options.ts";
 import { adaptationSplit, withSession } from "./session.ts";
 import { formatConfiguration, formatShare, formatTable } from "./text.ts";
 
@@ -66,7 +66,7 @@ export const demo = defineCommand({
     seed: runOptions.seed,
     limit: testOptions.limit,
     engine: { ...engineOptions.engine, choices: ["webgpu", "reference", "auto"], default: "auto" },
-    "memory-budget": engineOptions["memory-budget"],
+    ...budgetOptions,
   },
   run: async (options, context) => {
     if (folder.protocol !== "file:") {

@@ -3,6 +3,7 @@ import { evaluate as evaluateExamples } from "../method/evaluate.ts";
 import { readPlan, runFileNames } from "../method/files.ts";
 import { planToIntervention } from "../method/plan.ts";
 import { defineCommand } from "./command.ts";
+import { describePerformance, formatPerformance } from "./forecast.ts";
 import { engineOptions, modelOptions, seedOptions, taskOptions, testOptions } from "./options.ts";
 import { testExamples, withSession } from "./session.ts";
 import { counted, finite, formatEngine, formatShare, formatTable } from "./text.ts";
@@ -29,6 +30,7 @@ export const evaluate = defineCommand({
       const interventions = [plan === null ? [] : planToIntervention(plan)];
       const [result] = await evaluateExamples(engine, examples, { interventions, signal, onProgress });
 
+      const performance = describePerformance(engine.info, null);
       const reported = task.metrics.map((metric) => result.scores[metric]);
       const table = formatTable([
         ["metric", "accuracy", "standard error", "mean margin"],
@@ -40,12 +42,15 @@ export const evaluate = defineCommand({
         ]),
       ]);
       return {
-        text: `${task.name}, ${counted(examples.length, "example")}, ${formatEngine(engine.info)}\n${table}\n`,
+        text: `${task.name}, ${counted(examples.length, "example")}, ${formatEngine(engine.info)}\n${
+          formatPerformance(performance)
+        }${table}\n`,
         json: {
           task: task.name,
           model: provenance.model,
           plan: options.plan ?? null,
           engine: { ...engine.info },
+          performance: performance && { ...performance },
           metrics: Object.fromEntries(reported.map(({ metric, accuracy, standardError, meanMargin }) => [
             metric,
             { accuracy, standardError: finite(standardError), meanMargin: finite(meanMargin) },

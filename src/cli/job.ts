@@ -22,6 +22,7 @@ import { planFromSearch, resolveSearchSettings, type SearchResult } from "../met
 import type { OptionValues } from "./arguments.ts";
 import type { CommandContext } from "./command.ts";
 import { CommandError } from "./errors.ts";
+import { describePerformance, forecastWork, formatPerformance } from "./forecast.ts";
 import { type runOptions, scoreSettings, searchSettings } from "./options.ts";
 import { decidingMetric, drawExamples, type Session, testExamples } from "./session.ts";
 import { counted, formatChoice, formatCompleteness, formatEngine, formatShare, formatTable } from "./text.ts";
@@ -175,6 +176,11 @@ export async function runJob(
   };
   const { pruned, ...earlier } = existing === "resume" ? await readEarlier(session, out, planned) : { pruned: false };
   const input = { ...planned, ...earlier };
+  const forecast = forecastWork(
+    engine,
+    { ...input, ...(earlier.scored && { adaptation: [] }) },
+    (stage) => stage === "search" && earlier.searched !== undefined,
+  );
   const result = await runPipeline(input);
   signal.throwIfAborted();
   if (!pruned) {
@@ -186,13 +192,14 @@ export async function runJob(
         onProgress({ stage: "prune", done: bytesDone, total: bytesTotal, unit: "bytes" }),
     });
   }
-  const record = describeRun(input, result, { provenance, startedAt, arguments: typed });
+  const performance = describePerformance(engine.info, forecast);
+  const record = describeRun(input, result, { provenance, startedAt, arguments: typed, performance });
   await writeRun(place.run, record);
   return { input, result, record, files: Object.values(place) };
 }
 
 /** The job's results as a person reads them. */
-export function formatJob({ input, result, files }: Job): string {
+export function formatJob({ input, result, record, files }: Job): string {
   const { scored, searched, test, seconds } = result;
   const { metric } = searched.settings;
   const row = (name: string, score: { accuracy: number; standardError: number }, remark = "") => [
@@ -233,6 +240,7 @@ export function formatJob({ input, result, files }: Job): string {
     formatTableWithRemarks(rows),
     "",
     `seconds: ${stages}`,
+    ...formatPerformance(record.performance).split("\n").filter((line) => line !== ""),
     `written: ${files.join(", ")}`,
   ].join("\n");
 }

@@ -2,6 +2,7 @@
 import { demo } from "./demo.ts";
 import { evaluate } from "./eval.ts";
 import { info } from "./info.ts";
+import { plan } from "./plan.ts";
 import { runProgram } from "./program.ts";
 import { prune } from "./prune.ts";
 import { run } from "./run.ts";
@@ -12,4 +13,4 @@ import { webgpuEnvironment } from "./webgpu_environment.ts";
 // Before the first adapter is asked for: drivers are looked for once.
 for (const [name, value] of Object.entries(webgpuEnvironment())) Deno.env.set(name, value);
 
-Deno.exit(await runProgram([run, score, search, prune, evaluate, info, demo], Deno.args));
+Deno.exit(await runProgram([run, plan, score, search, prune, evaluate, info, demo], Deno.args));

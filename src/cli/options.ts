@@ -32,6 +32,19 @@ export const taskOptions = {
   },
 } as const satisfies OptionTable;
 
+export const budgetOptions = {
+  "memory-budget": {
+    type: "bytes",
+    description:
+      "Device memory to stay under, such as 512MiB, weights included. Default: what the weights take, and 1 GiB.",
+  },
+  "weight-budget": {
+    type: "bytes",
+    description:
+      "Device memory for weights; where they need more, layers are streamed from disk. Default: three quarters of --memory-budget if that is given, else all they need.",
+  },
+} as const satisfies OptionTable;
+
 export const engineOptions = {
   engine: {
     type: "choice",
@@ -39,10 +52,7 @@ export const engineOptions = {
     default: "webgpu",
     description: "What computes: kernels on a GPU (or software Vulkan), or slow float64 loops on the CPU.",
   },
-  "memory-budget": {
-    type: "bytes",
-    description: "Device memory to stay under, such as 512MiB. Default: what the device offers.",
-  },
+  ...budgetOptions,
 } as const satisfies OptionTable;
 
 export const seedOptions = {

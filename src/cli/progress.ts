@@ -1,5 +1,6 @@
 /** Progress on stderr: one line per stage with rate and time left, and nothing at all where stderr is not a terminal. */
 import type { Progress } from "../engine/engine.ts";
+import { formatBytes } from "./arguments.ts";
 
 /** Where the lines go. */
 export interface Terminal {
@@ -55,12 +56,14 @@ export class ProgressLine {
   }
 
   #describe({ stage, done, total, unit }: Progress, seconds: number): string {
-    const parts = [`${stage}: ${done}/${total} ${unit}`];
-    if (done >= total) parts.push(`in ${formatSeconds(seconds)}`);
-    else if (done > 0 && seconds > 0) {
-      const rate = done / seconds;
-      parts.push(`${formatRate(rate)}/s`, `${formatSeconds((total - done) / rate)} left`);
-    }
+    const inBytes = unit === "bytes";
+    const amount = (value: number) => inBytes ? formatBytes(value) : `${value}`;
+    const rate = done / seconds;
+    const speed = inBytes ? `${formatRate(rate / 1e9)} GB/s` : `${formatRate(rate)}/s`;
+    const parts = [`${stage}: ${amount(done)}/${amount(total)}${inBytes ? "" : ` ${unit}`}`];
+    const isTimed = done > 0 && seconds > 0;
+    if (done >= total) parts.push(`in ${formatSeconds(seconds)}`, ...(inBytes && isTimed ? [speed] : []));
+    else if (isTimed) parts.push(speed, `${formatSeconds((total - done) / rate)} left`);
     return parts.join(", ");
   }
 }

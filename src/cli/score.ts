@@ -5,6 +5,7 @@ import { runFileNames, writeScores } from "../method/files.ts";
 import { layerScores } from "../method/neuron_scores.ts";
 import { scoreNeurons } from "../method/score.ts";
 import { defineCommand } from "./command.ts";
+import { describePerformance, forecastWork, formatPerformance } from "./forecast.ts";
 import { adaptationOptions, engineOptions, modelOptions, scoreOptions, scoreSettings, taskOptions } from "./options.ts";
 import { decidingMetric, drawExamples, withSession } from "./session.ts";
 import { counted, formatCompleteness, formatEngine, formatTable } from "./text.ts";
@@ -35,13 +36,15 @@ export const score = defineCommand({
   run: (options, { signal, onProgress }) =>
     withSession(options, { signal, onProgress }, async ({ engine, task, provenance }) => {
       const { adaptation } = await drawExamples(task, options);
-      const metric = decidingMetric(task, options.metric);
-      const result = await scoreNeurons(engine, adaptation, { ...scoreSettings(options), metric, signal, onProgress });
+      const settings = { ...scoreSettings(options), metric: decidingMetric(task, options.metric) };
+      const forecast = forecastWork(engine, { adaptation, score: settings });
+      const result = await scoreNeurons(engine, adaptation, { ...settings, signal, onProgress });
       const file = join(options.out, runFileNames.scores);
       await mkdir(options.out, { recursive: true });
       signal.throwIfAborted();
       await writeScores(file, result, provenance);
 
+      const performance = describePerformance(engine.info, forecast);
       const { scores, completenessError, nodesUsed, seconds } = result;
       const { worst, mean, unconverged, paths } = completenessError;
       const highest = scores.scored
@@ -56,7 +59,8 @@ export const score = defineCommand({
       ]);
       return {
         text: `${counted(result.examples.length, "example")}, ${formatEngine(engine.info)}, ${seconds.toFixed(1)} s\n` +
-          `${formatCompleteness(completenessError)}\n\nHighest scores:\n${table}\n\nWritten: ${file}\n`,
+          `${formatPerformance(performance)}${formatCompleteness(completenessError)}\n\nHighest scores:\n${table}\n\n` +
+          `Written: ${file}\n`,
         json: {
           file,
           engine: { ...engine.info },
@@ -65,6 +69,7 @@ export const score = defineCommand({
           completeness: { worst, mean, unconverged, paths: paths.length, nodesUsed },
           highest,
           seconds,
+          performance: performance && { ...performance },
         },
       };
     }),

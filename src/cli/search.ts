@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { readScores, runFileNames, writeGrid, writePlan } from "../method/files.ts";
 import { compareConfigurations, planFromSearch, searchGrid } from "../method/search.ts";
 import { defineCommand } from "./command.ts";
+import { describePerformance, forecastWork, formatPerformance } from "./forecast.ts";
 import {
   adaptationOptions,
   engineOptions,
@@ -51,13 +52,15 @@ export const search = defineCommand({
     withSession(options, { signal, onProgress }, async ({ engine, task, provenance }) => {
       const { scores } = (await readScores(options.scores, engine.config)).result;
       const { selection } = await drawExamples(task, options);
-      const metric = decidingMetric(task, options.metric);
-      const result = await searchGrid(engine, selection, scores, {
-        ...searchSettings(options),
-        metric,
-        signal,
-        onProgress,
+      const settings = { ...searchSettings(options), metric: decidingMetric(task, options.metric) };
+      const { site, scored } = scores;
+      const forecast = forecastWork(engine, {
+        selection,
+        score: { site, layers: scored },
+        search: settings,
+        randomSearch: false,
       });
+      const result = await searchGrid(engine, selection, scores, { ...settings, signal, onProgress });
       const plan = planFromSearch(engine.config, result);
       const files = [join(options.out, runFileNames.grid), join(options.out, runFileNames.plan)];
       await mkdir(options.out, { recursive: true });
@@ -65,14 +68,15 @@ export const search = defineCommand({
       await writeGrid(files[0], result, provenance);
       await writePlan(files[1], plan);
 
+      const performance = describePerformance(engine.info, forecast);
       const best = [...result.configurations].sort(compareConfigurations).slice(0, shown);
       const table = formatTable([
         ["configuration", "accuracy", "mean margin"],
         ...best.map((cell) => [formatConfiguration(cell), formatShare(cell.accuracy), cell.meanMargin.toFixed(6)]),
       ]);
       return {
-        text: `${formatChoice(result)}\n${formatEngine(engine.info)}, ${result.seconds.toFixed(1)} s\n\n` +
-          `Best configurations:\n${table}\n\nWritten: ${files.join(", ")}\n`,
+        text: `${formatChoice(result)}\n${formatEngine(engine.info)}, ${result.seconds.toFixed(1)} s\n` +
+          `${formatPerformance(performance)}\nBest configurations:\n${table}\n\nWritten: ${files.join(", ")}\n`,
         json: {
           files,
           engine: { ...engine.info },
@@ -82,6 +86,7 @@ export const search = defineCommand({
           tiedOnAccuracy: result.tiedOnAccuracy,
           configurations: result.configurations.map((cell) => ({ ...cell })),
           seconds: result.seconds,
+          performance: performance && { ...performance },
         },
       };
     }),

@@ -3,6 +3,7 @@ import type { Checkpoint } from "../checkpoint/checkpoint.ts";
 import { openCheckpoint } from "../checkpoint/open.ts";
 import type { Engine } from "../engine/engine.ts";
 import { openEngine } from "../engine/open.ts";
+import type { WebGpuEngineOptions } from "../engine/webgpu.ts";
 import type { Provenance } from "../method/provenance.ts";
 import type { Example } from "../tasks/example.ts";
 import type { Metric } from "../tasks/scoring.ts";
@@ -15,53 +16,85 @@ import { findModel } from "./model.ts";
 import type { adaptationOptions, selectionOptions, testOptions } from "./options.ts";
 import { version } from "./version.ts";
 
-/** A model, a task and what computes. */
-export interface Session {
+/** A model and a task. */
+export interface Work {
   readonly checkpoint: Checkpoint;
   readonly tokenizer: Tokenizer;
   readonly task: Task;
-  readonly engine: Engine;
   readonly provenance: Provenance;
 }
 
-/** What to open. */
-export interface SessionOptions {
+/** A model, a task and what computes. */
+export interface Session extends Work {
+  readonly engine: Engine;
+}
+
+/** Which model and task to open. */
+export interface WorkOptions {
   readonly model: string;
   readonly task: string;
   readonly fewshot?: number | undefined;
-  readonly engine: "webgpu" | "reference" | "auto";
-  readonly "memory-budget"?: number | undefined;
 }
 
-/** Opens everything, lets `use` work with it, and closes it whatever happens. */
-export async function withSession<T>(
-  options: SessionOptions,
-  context: Pick<CommandContext, "signal" | "onProgress">,
-  use: (session: Session) => Promise<T>,
+/** Which engine to open. */
+export interface EngineChoice {
+  readonly engine: "webgpu" | "reference" | "auto";
+  readonly "memory-budget"?: number | undefined;
+  readonly "weight-budget"?: number | undefined;
+}
+
+type Surroundings = Pick<CommandContext, "signal" | "onProgress">;
+
+/** How an engine is opened, in the library's words. */
+export function engineSettings(
+  options: Omit<EngineChoice, "engine">,
+  { signal, onProgress }: Surroundings,
+): WebGpuEngineOptions {
+  const { "memory-budget": memoryBudgetBytes, "weight-budget": weightBudgetBytes } = options;
+  return {
+    ...(memoryBudgetBytes !== undefined && { memoryBudgetBytes }),
+    ...(weightBudgetBytes !== undefined && { weightBudgetBytes }),
+    signal,
+    onProgress,
+  };
+}
+
+/** Opens a model and a task, lets `use` work with them, and closes them whatever happens. */
+export async function withWork<T>(
+  options: WorkOptions,
+  context: Surroundings,
+  use: (work: Work) => Promise<T>,
 ): Promise<T> {
   const model = await findModel(options.model, context);
   const checkpoint = await openCheckpoint(model.folder);
   try {
     const tokenizer = await loadTokenizer(model.folder);
-    // The task comes before the engine: a mistake in it shows at once, and loading weights may take long.
     const task = await loadTask(options.task, {
       tokenizer,
       ...(options.fewshot !== undefined && { fewshotCount: options.fewshot }),
     });
-    const memoryBudgetBytes = options["memory-budget"];
-    const engine = await openEngine(checkpoint, {
-      engine: options.engine,
-      ...(memoryBudgetBytes !== undefined && { memoryBudgetBytes }),
-    });
-    try {
-      const provenance = { model: model.reference, task: options.task, versions: { secateur: version } };
-      return await use({ checkpoint, tokenizer, task, engine, provenance });
-    } finally {
-      await engine.close();
-    }
+    const provenance = { model: model.reference, task: options.task, versions: { secateur: version } };
+    return await use({ checkpoint, tokenizer, task, provenance });
   } finally {
     await checkpoint.close();
   }
+}
+
+/** As `withWork`, with an engine. */
+export function withSession<T>(
+  options: WorkOptions & EngineChoice,
+  context: Surroundings,
+  use: (session: Session) => Promise<T>,
+): Promise<T> {
+  // The task comes before the engine: a mistake in it shows at once, and loading weights may take long.
+  return withWork(options, context, async (work) => {
+    const engine = await openEngine(work.checkpoint, { engine: options.engine, ...engineSettings(options, context) });
+    try {
+      return await use({ ...work, engine });
+    } finally {
+      await engine.close();
+    }
+  });
 }
 
 /** The metric that decides: the one asked for, else the task's first. */

@@ -22,9 +22,17 @@ export function finite(value: number): number | null {
   return Number.isFinite(value) ? value : null;
 }
 
-/** `a thing`, `2 things`. */
-export function counted(count: number, noun: string): string {
-  return `${count} ${noun}${count === 1 ? "" : "s"}`;
+/** `1 thing`, `2 things`. */
+export function counted(count: number, noun: string, plural = `${noun}s`): string {
+  return `${count} ${count === 1 ? noun : plural}`;
+}
+
+/** A large amount with a decimal unit, such as `1.25 TFLOP`. */
+export function formatAmount(amount: number, unit: string): string {
+  const prefixes = ["", "k", "M", "G", "T", "P", "E"];
+  const exponent = amount < 1 ? 0 : Math.min(prefixes.length - 1, Math.floor(Math.log10(amount) / 3));
+  const value = amount / 1000 ** exponent;
+  return `${value >= 100 ? value.toFixed(0) : +value.toPrecision(3)} ${prefixes[exponent]}${unit}`;
 }
 
 /** Which engine, on what. */

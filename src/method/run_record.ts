@@ -47,6 +47,28 @@ const engineInfoSchema: Schema<EngineInfo> = record({
   ),
 });
 
+const performanceSchema = record({
+  /** Floating-point operations done. */
+  flops: number,
+  /** Seconds spent in waves. */
+  busySeconds: number,
+  gigaflopsPerSecond: number,
+  /** Most bytes that were on the GPU, weights included. */
+  peakBytes: number,
+  waves: integer,
+  /** What was forecast before; operations and waves if every path converges at once, and if none does. */
+  forecast: nullable(record({
+    leastFlops: number,
+    mostFlops: number,
+    leastWaves: integer,
+    mostWaves: integer,
+    peakBytes: number,
+  })),
+});
+
+/** What a run cost, beside what was forecast. */
+export type RunPerformance = Infer<typeof performanceSchema>;
+
 const runSchema = record({
   format: oneOf(format),
   version: oneOf(version),
@@ -80,6 +102,8 @@ const runSchema = record({
   }),
   /** Wall time of each stage. */
   seconds: record({ score: number, search: number, randomSearch: number, evaluate: number, total: number }),
+  /** Null where the engine does not run in waves. */
+  performance: nullable(performanceSchema),
 });
 
 /** The content of `run.json`. */
@@ -93,6 +117,8 @@ export interface RunCircumstances {
   readonly startedAt: string;
   /** The command's arguments, as they would be typed again. */
   readonly arguments: readonly string[];
+  /** What the run cost, where that is known. */
+  readonly performance?: RunPerformance | null;
 }
 
 function describeEvaluation({ scores }: Evaluation): Infer<typeof evaluationSchema> {
@@ -141,6 +167,7 @@ export function describeRun(input: PipelineInput, result: PipelineResult, circum
       randomSearched: test.randomSearched && describeEvaluation(test.randomSearched),
     },
     seconds: result.seconds,
+    performance: circumstances.performance ?? null,
   };
 }
 

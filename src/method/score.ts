@@ -1,5 +1,6 @@
 /** Integrated Gradients of every neuron, averaged over examples, with a rule that is refined only where it must be. */
 import type { AttributeOptions, Engine, Objective, Pair, PairAttribution, RunOptions, Site } from "../engine/engine.ts";
+import type { ModelConfig } from "../checkpoint/model_config.ts";
 import type { Example } from "../tasks/example.ts";
 import {
   type CompletenessError,
@@ -139,6 +140,29 @@ export function resolveScoreSettings(options: Partial<ScoreSettings>, engine: Pi
   return settings;
 }
 
+/** Examples in groups whose attributions, f64, fit into `budgetBytes` of host memory. */
+export function exampleGroups(
+  config: ModelConfig,
+  examples: readonly Example[],
+  { layers, site }: Pick<ScoreSettings, "layers" | "site">,
+  budgetBytes = 128 * 2 ** 20,
+): Example[][] {
+  const bytesPerExample = layers.length * siteNeurons(config, site) * Float64Array.BYTES_PER_ELEMENT;
+  const size = Math.max(1, Math.floor(budgetBytes / bytesPerExample));
+  return Array.from(
+    { length: Math.ceil(examples.length / size) },
+    (_, group) => examples.slice(group * size, (group + 1) * size),
+  );
+}
+
+/** Nodes of every attempt at a path, in order: the last one is made only for paths that no earlier one resolved. */
+export function nodeCounts({ nodes, initialNodes, maxNodes }: ScoreSettings): number[] {
+  if (nodes !== null) return [nodes];
+  const counts = [initialNodes];
+  while (counts.at(-1)! < maxNodes) counts.push(Math.min(2 * counts.at(-1)!, maxNodes));
+  return counts;
+}
+
 /** The attributions of one path and how complete they are. */
 interface PathResult {
   readonly parts: readonly PairAttribution[];
@@ -173,18 +197,16 @@ export async function scoreNeurons(
   const kept = await filterExamples(engine, examples, { ...options, ...settings });
 
   const neurons = siteNeurons(engine.config, settings.site);
+  const groups = exampleGroups(engine.config, kept, settings, options.resultBudgetBytes);
   const sums = new Float64Array(engine.config.layers * neurons);
   const perExample: Float32Array[] = [];
   const targets = new Uint32Array(kept.length);
   const paths: PathCompleteness[] = [];
   let nodesUsed = 0;
 
-  const bytesPerExample = settings.layers.length * neurons * Float64Array.BYTES_PER_ELEMENT;
-  const budget = options.resultBudgetBytes ?? 128 * 2 ** 20;
-  const groupSize = Math.max(1, Math.floor(budget / bytesPerExample));
-  for (let first = 0; first < kept.length; first += groupSize) {
-    const group = kept.slice(first, first + groupSize);
-    const stage = kept.length <= groupSize ? "score" : `score examples ${first + 1}-${first + group.length}`;
+  let first = 0;
+  for (const group of groups) {
+    const stage = groups.length === 1 ? "score" : `score examples ${first + 1}-${first + group.length}`;
     const { results, nodes } = await attributeAdaptively(engine, group, settings, options, stage);
     nodesUsed += nodes;
     for (const { parts, completeness } of results) {
@@ -196,6 +218,7 @@ export async function scoreNeurons(
         (perExample[first + example] ??= new Float32Array(sums.length)).set(scores, layer * neurons);
       }
     }
+    first += group.length;
   }
 
   const means = sums.map((sum) => sum / kept.length);
@@ -231,10 +254,11 @@ async function attributeAdaptively(
   );
   const results: PathResult[] = new Array(all.length);
   let open = all.map((_, index) => index);
-  let nodes = settings.nodes ?? settings.initialNodes;
   let paid = 0;
-  while (true) {
+  for (const nodes of nodeCounts(settings)) {
     run.signal?.throwIfAborted();
+    // Their attributions will be replaced: two sets of them must not be held at once.
+    for (const index of open) delete results[index];
     const attempt = await attributePaths(
       engine,
       examples,
@@ -245,12 +269,8 @@ async function attributeAdaptively(
     );
     open.forEach((index, i) => results[index] = attempt[i]);
     paid += open.length * nodes;
-    if (settings.nodes !== null || nodes === settings.maxNodes) break;
     open = open.filter((index) => results[index].completeness.relativeError > settings.tolerance);
     if (open.length === 0) break;
-    // Their attributions will be replaced: two sets of them must not be held at once.
-    for (const index of open) delete results[index];
-    nodes = Math.min(2 * nodes, settings.maxNodes);
   }
   return { results, nodes: paid };
 }

@@ -81,6 +81,7 @@ export async function uploadWeights(
   const { config } = checkpoint;
   const { residency, bytes, loadedBytes } = layOutWeights(checkpoint, weightBudgetBytes);
   const progress = onProgress ? { report: onProgress, total: loadedBytes } : null;
+  onProgress?.(0, loadedBytes);
   const uploader = new WeightUploader(context, checkpoint, progress, signal);
   // All rooms first: a queue's copies of what is written would otherwise leave holes between them that nothing fits in.
   const head = await uploader.allocate("head", [config.head]);

@@ -8,9 +8,9 @@ function recorder(isTerminal: boolean, columns = 80) {
   const line = new ProgressLine({ isTerminal, columns, write: (text) => written.push(text) }, () => milliseconds);
   return {
     written,
-    step(atMilliseconds: number, stage: string, done: number, total = 10) {
+    step(atMilliseconds: number, stage: string, done: number, total = 10, unit = "examples") {
       milliseconds = atMilliseconds;
-      line.update({ stage, done, total, unit: "examples" });
+      line.update({ stage, done, total, unit });
     },
     finish: () => line.finish(),
   };
@@ -33,6 +33,19 @@ Deno.test("ProgressLine shows rate and time left when a stage is under way", () 
     "\r\x1b[Kscore: 0/10 examples",
     "\r\x1b[Kscore: 2/10 examples, 0.50/s, 16 s left",
     "\r\x1b[Kscore: 10/10 examples, in 20 s",
+  ]);
+});
+
+Deno.test("ProgressLine shows gigabytes per second when the unit is bytes", () => {
+  const { written, step } = recorder(true);
+  const total = 3 * 2 ** 30;
+  step(0, "load", 0, total, "bytes");
+  step(1000, "load", 2 ** 30, total, "bytes");
+  step(2000, "load", total, total, "bytes");
+  assertEquals(written, [
+    "\r\x1b[Kload: 0 bytes/3 GiB",
+    "\r\x1b[Kload: 1 GiB/3 GiB, 1.1 GB/s, 2 s left",
+    "\r\x1b[Kload: 3 GiB/3 GiB, in 2 s, 1.6 GB/s",
   ]);
 });
 

@@ -35,7 +35,7 @@ export async function createWebGpuForecaster(
     const context = await createOpContext(gpu, memory);
     context.variant = options.kernelVariant ?? await chooseKernelVariant(context);
     const { residency, bytes, residentBytes, matrices } = layOutWeights(checkpoint, weightBudget(options));
-    for (const matrix of matrices) requireWeightRows(context, matrix);
+    const splitMatrices = matrices.filter((matrix) => requireWeightRows(context, matrix) < matrix.rows).length;
     const fixedBytes = memory.liveBytes + bytes;
     const limits = waveLimits(context, checkpoint, residency, fixedBytes, options);
     const sizer = {
@@ -52,6 +52,7 @@ export async function createWebGpuForecaster(
           weights: residency,
           weightBytes: bytes,
           residentWeightBytes: residentBytes,
+          splitMatrices,
           fixedBytes,
           workingBudgetBytes: limits.bytes,
         },

@@ -62,7 +62,7 @@ export async function surveyCheckpoint(folder: string): Promise<CheckpointSurvey
   }
   const types = totalTypes(entries);
   for (const { dtype, tensors } of types) {
-    if (!isWeightType(dtype)) problems.push(`${tensors} tensors have type ${dtype}, expected F32, F16 or BF16`);
+    if (!isWeightType(dtype)) problems.push(`tensors of type ${dtype}: ${tensors}; expected F32, F16 or BF16`);
   }
   return { checkpoint, fields, files: found?.files ?? [], types, problems: [...new Set(problems)] };
 }

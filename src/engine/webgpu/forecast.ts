@@ -87,7 +87,7 @@ export function predictPeakBytes(
     for (const [name, size] of buffers) if (!held.has(name)) held.set(name, size);
     // The table of angles stays as large as it once was.
     overhead = Math.max(overhead, overheadBytes);
-    peak = Math.max(peak, totalBytes(held) + overhead);
+    peak = Math.max(peak, Math.min(totalBytes(held) + overhead, workingBudgetBytes));
   }
   return fixedBytes + peak;
 }

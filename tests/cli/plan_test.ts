@@ -1,0 +1,108 @@
+/** What the program says before it runs, beside what it says afterwards. */
+import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { writeTinyCheckpoint } from "../support/tiny_checkpoint.ts";
+import { tinyTokenizerFiles } from "../support/tiny_tokenizer.ts";
+import { demoModel, demoTask, secateur, withFolder } from "./program.ts";
+
+const onDemo = ["--model", demoModel, "--task", demoTask];
+const small = ["--adaptation-examples", "3", "--fractions", "0.1,0.3", "--limit", "8"];
+
+async function succeed(...args: string[]): Promise<string> {
+  const { code, stdout, stderr } = await secateur(args);
+  assertEquals({ code, stderr }, { code: 0, stderr: "" });
+  return stdout;
+}
+
+Deno.test("secateur plan forecasts what secateur run then reports", async () => {
+  await withFolder(async (folder) => {
+    const budget = ["--memory-budget", "8MiB"];
+    const plan = JSON.parse(await succeed("plan", ...onDemo, ...small, ...budget, "--max-nodes", "16", "--json"));
+    assertEquals(plan.examples, { adaptation: 3, selection: 3, test: 8 });
+    assertEquals(plan.stages.map(({ stage }: { stage: string }) => stage), [
+      "score, 8 nodes",
+      "score, 16 nodes",
+      "search",
+      "random search",
+      "evaluate",
+    ]);
+    assert(plan.total.leastFlops < plan.total.mostFlops && plan.total.leastWaves < plan.total.mostWaves);
+    assert(plan.peakBytes.score <= plan.peakBytes.run && plan.peakBytes.run <= 8 * 2 ** 20);
+    for (const { residency, rows } of plan.stages[0].waves.slice(1)) {
+      assertEquals([residency === "keep" || residency === "recompute", rows.length], [true, 3]);
+    }
+
+    const out = `${folder}/run`;
+    const text = await succeed("run", ...onDemo, ...small, ...budget, "--max-nodes", "16", "--out", out);
+    const { performance, engine } = JSON.parse(await Deno.readTextFile(`${out}/run.json`));
+    assertEquals(performance.forecast, plan.total);
+    assertEquals([performance.waves, performance.flops], [engine.details.waves, engine.details.flops]);
+    assert(performance.peakBytes <= plan.peakBytes.run);
+    assert(performance.peakBytes > 0.5 * plan.peakBytes.run, `${performance.peakBytes} of ${plan.peakBytes.run}`);
+    // Element-wise work is not forecast, which at the demo's width is a third; plans in upper layers are cheaper.
+    assert(performance.flops > 0.7 * plan.total.leastFlops && performance.flops < 1.5 * plan.total.mostFlops);
+    const rate = performance.flops / performance.busySeconds / 1e9;
+    assert(Math.abs(performance.gigaflopsPerSecond / rate - 1) < 1e-9);
+    assertMatch(
+      text,
+      /FLOP\/s: .* in \d+ waves and .* s, forecast .* to .*FLOP\npeak .* MiB on the GPU, forecast .* MiB/,
+    );
+  });
+});
+
+Deno.test("secateur plan prints stages, waves and peaks when it prints text", async () => {
+  const text = await succeed("plan", ...onDemo, ...small, "--nodes", "4");
+  assertMatch(text, /^WebGPU on .*: .* of weights, resident; 1 GiB for waves\n/);
+  assertMatch(text, /^ {2}score, 4 nodes +\d+ +\d+ +keep +[\d.]+ MFLOP +[\d.]+ MiB$/m);
+  assertMatch(text, /^ {2}search, wave 1 +\d+ \d+ \d+ +- +[\d.]+ MFLOP +[\d.]+ MiB$/m);
+  assertMatch(text, /^peak on the GPU: score .* MiB, search .* MiB, run .* MiB$/m);
+});
+
+Deno.test("secateur plan exits with 2 and says why when the reference engine is asked for", async () => {
+  const { code, stdout, stderr } = await secateur(["plan", ...onDemo, "--engine", "reference"]);
+  assertEquals([code, stdout], [2, ""]);
+  assertMatch(stderr, /^Error: the reference engine does not run in waves.*\nHint: leave out --engine reference\./);
+});
+
+Deno.test("secateur eval gives the same numbers when --weight-budget makes it stream the layers", async () => {
+  const evaluation = ["eval", ...onDemo, "--limit", "6", "--json"];
+  const resident = JSON.parse(await succeed(...evaluation));
+  const budget = String(resident.engine.details.weightBytes - 1);
+  const streamed = JSON.parse(await succeed(...evaluation, "--weight-budget", budget));
+  assertEquals([resident, streamed].map(({ engine }) => engine.details.weights), ["resident", "streamed"]);
+  assertEquals([streamed.metrics, streamed.examples], [resident.metrics, resident.examples]);
+});
+
+Deno.test("secateur info says how the model fits the budgets, and what a default run takes", async () => {
+  const describe = async (...args: string[]) => JSON.parse(await succeed("info", ...onDemo, "--json", ...args));
+  const { memory, defaultRun, problems } = await describe();
+  assertEquals([memory.weights, memory.splitMatrices, problems], ["resident", 0, []]);
+  assertEquals(defaultRun.examples, 10);
+  assert(defaultRun.peakBytes > memory.fixedBytes && defaultRun.leastFlops > 1e8);
+
+  const streamed = await describe("--weight-budget", String(memory.weightBytes - 1));
+  assertEquals([streamed.memory.weights, streamed.memory.residentWeightBytes], ["streamed", memory.weightBytes]);
+
+  const tight = await describe("--weight-budget", "1kB");
+  assertEquals([tight.memory, tight.defaultRun, tight.problems.length], [null, null, 1]);
+  assertStringIncludes(tight.problems[0], "the weight budget is 1000");
+});
+
+Deno.test("secateur info describes a checkpoint that is not supported, and says why it is not", async () => {
+  await withFolder(async (folder) => {
+    await writeTinyCheckpoint(folder, { layers: 2, width: 32, neurons: 48 });
+    for (const [name, text] of Object.entries(tinyTokenizerFiles())) {
+      await Deno.writeTextFile(`${folder}/${name}`, text);
+    }
+    const config = JSON.parse(await Deno.readTextFile(`${folder}/config.json`));
+    const other = { ...config, model_type: "gemma", hidden_act: "gelu_pytorch_tanh" };
+    await Deno.writeTextFile(`${folder}/config.json`, JSON.stringify(other));
+    const info = JSON.parse(await succeed("info", "--model", folder, "--json"));
+    assertEquals([info.family, info.layers, info.neurons, info.weightBytes.F32 > 0], ["gemma", 2, 48, true]);
+    assertEquals([info.memory, info.defaultRun, info.problems.length], [null, null, 1]);
+    assertStringIncludes(info.problems[0], 'model_type = "gemma"');
+    assertMatch(
+      await succeed("info", "--model", folder),
+      /^ {2}problem: .*model_type = "gemma" is not supported.*llama/m,
+    );
+  });
+});

@@ -8,11 +8,12 @@ override WEIGHT_TYPE: u32 = 0u; // 0 f32, 1 bf16, 2 f16
 
 struct Params {
   columns: u32, // H, a multiple of 8: neurons
-  depth: u32, // D, a multiple of 8
+  depth: u32, // D, or as many rows of w as this part of it holds; a multiple of 8
   y_row: u32, // row of dy that belongs to variant 0
   y_stride: u32, // floats from row to row of dy, a multiple of 4
   g_stride: u32, // floats from row to row of g and u, a multiple of 4
   site: u32, // 0 gate, 1 up
+  y_column: u32, // column of dy that belongs to row 0 of w, a multiple of 8
 }
 
 struct Variant {
@@ -76,14 +77,15 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
   let pair = pairs[group.y];
   let column = group.x * 64u + lane * 8u;
   let y_stride = params.y_stride >> 2u;
+  let y_column = params.y_column >> 2u;
   let safe_column = min(column, params.columns - 8u);
   let w_column = safe_column >> 3u;
   var total_left = vec4<f32>();
   var total_right = vec4<f32>();
   for (var first = 0u; first < pair.y; first += 16u) {
     let last = pair.y - 1u;
-    let y_low = (params.y_row + pair.x + min(first + lane, last)) * y_stride;
-    let y_high = (params.y_row + pair.x + min(first + lane + 8u, last)) * y_stride;
+    let y_low = (params.y_row + pair.x + min(first + lane, last)) * y_stride + y_column;
+    let y_high = (params.y_row + pair.x + min(first + lane + 8u, last)) * y_stride + y_column;
     var left0 = vec4<f32>();
     var right0 = vec4<f32>();
     var left1 = vec4<f32>();

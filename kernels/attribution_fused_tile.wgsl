@@ -8,11 +8,12 @@ override WEIGHT_TYPE: u32 = 0u; // 0 f32, 1 bf16, 2 f16
 
 struct Params {
   columns: u32, // H, a multiple of 8: neurons
-  depth: u32, // D, a multiple of 8
+  depth: u32, // D, or as many rows of w as this part of it holds; a multiple of 8
   y_row: u32, // row of dy that belongs to variant 0
   y_stride: u32, // floats from row to row of dy, a multiple of 4
   g_stride: u32, // floats from row to row of g and u, a multiple of 4
   site: u32, // 0 gate, 1 up
+  y_column: u32, // column of dy that belongs to row 0 of w, a multiple of 8
 }
 
 struct Variant {
@@ -86,7 +87,7 @@ fn main(
         let step = n + (slot & 3u) * 4u;
         var a = vec4<f32>();
         if (step < params.depth) {
-          a = dy[(params.y_row + pair.x + min(first + row, last)) * y_stride + (step >> 2u)];
+          a = dy[(params.y_row + pair.x + min(first + row, last)) * y_stride + ((params.y_column + step) >> 2u)];
         }
         y_tile[row * 5u + (slot & 3u)] = a;
         let w_row = n + (slot >> 3u);

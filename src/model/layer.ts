@@ -98,13 +98,7 @@ export function backwardLayer(run: LayerRun, dOut: Matrix, target: ScoreTarget):
   if (folds && target.site === "down") {
     fold(context, dOut, shared(run, `y.${layer}`, "width"), undefined, "down", folds, target.scores, packed.fold!.from);
   } else if (folds && target.site !== "down" && foldsHere) {
-    if (weights.down.parts.length === 1) {
-      foldThroughDown(context, dOut, weights.down, g, u, target.site, folds, target.scores, packed.fold!.from);
-    } else {
-      throw new RangeError(
-        `Cannot score layer ${layer}: its down projection is split over ${weights.down.parts.length} buffers on this adapter`,
-      );
-    }
+    foldThroughDown(context, dOut, weights.down, g, u, target.site, folds, target.scores, packed.fold!.from);
   }
   if (packed.inRows === packed.inBase) return;
 

@@ -35,11 +35,10 @@ const FUSED: Record<KernelVariant, KernelSource> = {
 const FUSED_COLUMNS: Record<KernelVariant, number> = { subgroup: 64, tile: 32 };
 
 /**
- * scores[pair] += Σ weight · (dy w) · factor over the pair's rows, with w the down projection `[D, H]`, in one kernel; w
- * must be in one part.
+ * scores[pair] += Σ weight · (dy w) · factor over the pair's rows, with w the down projection `[D, H]`, in one kernel. The
+ * sum is linear in dy w, so the parts of a split w add to it one after the other.
  *
  * @param dy Gradient of the layer's output; variant i belongs to its row `from + i`.
- * @throws {RangeError} If w is split into several parts.
  */
 export function foldThroughDown(
   context: OpContext,
@@ -52,19 +51,18 @@ export function foldThroughDown(
   scores: Matrix,
   from: number,
 ): void {
-  if (w.parts.length !== 1) {
-    throw new RangeError(`Cannot fold through ${w.name}: it is split into ${w.parts.length} parts, expected one`);
-  }
   requireRows("dy", dy, from + tables.variantCount);
   const columns = padded(w.columns);
   const kernel = context.kernels.get(FUSED[w.variant], { WEIGHT_TYPE: WEIGHT_TYPES[w.type] });
-  context.recorder.dispatch(
-    kernel,
-    [dy.buffer, w.parts[0].binding, g.buffer, u.buffer, tables.variants, tables.pairs, scores.buffer],
-    [columns, padded(w.rows), from, dy.stride, g.stride, SITES[site]],
-    [Math.ceil(columns / FUSED_COLUMNS[w.variant]), tables.pairCount, 1],
-    2 * tables.variantCount * columns * w.rows,
-  );
+  for (const part of w.parts) {
+    context.recorder.dispatch(
+      kernel,
+      [dy.buffer, part.binding, g.buffer, u.buffer, tables.variants, tables.pairs, scores.buffer],
+      [columns, part.rows, from, dy.stride, g.stride, SITES[site], part.rowStart],
+      [Math.ceil(columns / FUSED_COLUMNS[w.variant]), tables.pairCount, 1],
+      2 * tables.variantCount * columns * part.rows,
+    );
+  }
 }
 
 /**

@@ -28,6 +28,8 @@ export interface FusedParameters extends FoldParameters {
   /** Width of the layer's output. */
   readonly D: number;
   readonly type: "f32" | "bf16" | "f16";
+  /** Rows of the parts the weights are split over. */
+  readonly parts?: readonly number[];
 }
 
 /** Scores of the pairs lie in rows 1 to P, so that both neighbours are guarded. */
@@ -94,8 +96,8 @@ export function foldCase(parameters: FoldParameters): KernelCase {
 
 /** A case of `attribution_fused_*`. */
 export function fusedCase(parameters: FusedParameters): KernelCase {
-  const { H, D, pairs, site, type, from = 0, magnitude = 0 } = parameters;
-  const name = caseName("attribution_fused", { D, H, pairs, site, type, from, x: magnitude });
+  const { H, D, pairs, site, type, from = 0, magnitude = 0, parts } = parameters;
+  const name = caseName("attribution_fused", { D, H, pairs, site, type, from, x: magnitude, parts });
   return {
     name,
     async prepare(workspace) {
@@ -107,7 +109,7 @@ export function fusedCase(parameters: FusedParameters): KernelCase {
       const dy = data.values(rows * D);
       const uploaded = await uploadFold(workspace, parameters, drawn);
       const gradient = await workspace.input("dy", dy, { rows, columns: D, first: from });
-      const w = await workspace.weights("down", stored, weights, [D, H]);
+      const w = await workspace.weights("down", stored, weights, [D, H], parts);
       return {
         record: () => {
           const { g, u, tables, scores } = uploaded;
@@ -215,4 +217,6 @@ export const fusedCases: readonly KernelCase[] = [
   fusedCase({ D: 5, H: 333, pairs: [2, 1, 1, 3, 33], site: "gate", type: "bf16" }),
   fusedCase({ D: 600, H: 50, pairs: [7, 20], site: "up", type: "bf16", from: 9 }),
   fusedCase({ D: 40, H: 90, pairs: [12, 5], site: "gate", type: "f32", magnitude: 150 }),
+  fusedCase({ D: 40, H: 90, pairs: [12, 5], site: "gate", type: "f32", parts: [16, 24] }),
+  fusedCase({ D: 83, H: 70, pairs: [1, 33], site: "up", type: "bf16", parts: [8, 40, 40], from: 2 }),
 ];

@@ -133,7 +133,8 @@ function readWindows(fields: Fields, family: Family, layers: number): (number | 
   const listed = family.window === "upper-layers" && windowed !== null &&
     types.every((type) => type === "full_attention" || type === "sliding_attention");
   if (types.length !== layers || !listed && types.some((type, layer) => type !== expected[layer])) {
-    throw fields.unsupported("layer_types", `${layers} entries that agree with sliding_window: ${new Set(expected)}`);
+    const kinds = [...new Set(expected)].join(" or ");
+    throw fields.unsupported("layer_types", `${layers} entries that agree with sliding_window: ${kinds}`);
   }
   return types.map((type) => type === "sliding_attention" ? windowed : null);
 }

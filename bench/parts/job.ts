@@ -1,10 +1,8 @@
 /**
- * The whole job against the straightforward ways, on one generated model and the same examples: scoring every neuron, searching
- * the grid, and scoring the last position only.
+ * The whole job against the straightforward ways, on one generated model and the same examples: scoring every neuron with all
+ * positions and with the last one, and searching the grid.
  */
-import { fileURLToPath } from "node:url";
-import type { Checkpoint } from "../../src/checkpoint/checkpoint.ts";
-import type { Engine, Intervention, PairAttribution } from "../../src/engine/engine.ts";
+import type { Engine, Intervention, PairAttribution, QuadratureRule } from "../../src/engine/engine.ts";
 import { createWebGpuEngine } from "../../src/engine/webgpu.ts";
 import { openGpu } from "../../src/gpu/device.ts";
 import { pathCompleteness } from "../../src/method/completeness.ts";
@@ -16,17 +14,24 @@ import type { KernelVariant } from "../../src/ops/context.ts";
 import type { Example } from "../../src/tasks/example.ts";
 import { makeTinyExamples } from "../../tests/support/tiny_examples.ts";
 import { absent, type BenchRun, timed } from "../bench_run.ts";
-import { openGeneratedModel, writeGeneratedModel } from "../models.ts";
-import { type PeerProcess, startPeer } from "../peers/process.ts";
+import { openGeneratedModel } from "../models.ts";
 import { type Contender, samplePaired, wallClock } from "../sampling.ts";
 import { nmse, pairedRatio } from "../statistics.ts";
+import { openTorches, type Torch } from "../torch.ts";
 import { openUnshared, type UnsharedModel } from "../unshared.ts";
 
 /** Nodes of the midpoint rule that the straightforward ways use everywhere. */
 const FIXED_NODES = 20;
+const FIXED_RULE = quadratureRule("midpoint", FIXED_NODES);
+
+/** What the engine's adaptive rule starts with, and mostly ends with. */
+const OWN_RULE = quadratureRule("gauss-legendre", 8);
 
 /** Largest NMSE between scores of the same nodes: f32 against f32 that adds in another order. */
 const SCORE_TOLERANCE = 1e-8;
+
+/** Largest NMSE between log-probabilities of the same configuration. */
+const CHOICE_TOLERANCE = 1e-9;
 
 /** Rounds of whole jobs: each takes long, so a few must do. */
 const MOST_ROUNDS = 3;
@@ -34,7 +39,6 @@ const MOST_ROUNDS = 3;
 /** What the cases of the part share. */
 interface Job {
   readonly run: BenchRun;
-  readonly checkpoint: Checkpoint;
   readonly engine: Engine;
   readonly unshared: UnsharedModel;
   readonly examples: readonly Example[];
@@ -49,17 +53,17 @@ export async function benchJob(run: BenchRun): Promise<void> {
   // One device, so that both have the same compiled kernels.
   const gpu = await openGpu();
   const engine = await createWebGpuEngine(checkpoint, { device: gpu.device });
-  const unshared = await openUnshared(checkpoint, gpu.device, engine.info.details.kernels as KernelVariant);
+  const { adapter, details } = engine.info;
+  const unshared = await openUnshared(checkpoint, gpu.device, details.kernels as KernelVariant);
   const { layers, width, neurons } = checkpoint.config;
   run.note(
-    `${run.model.name} (L${layers} D${width} H${neurons}), ${count} examples of ${tokens} tokens, ${engine.info.adapter}, ` +
-      `${engine.info.details.kernels} kernels`,
+    `${run.model.name} (L${layers} D${width} H${neurons}), ${count} examples of ${tokens} tokens, ${adapter}, ` +
+      `${details.kernels} kernels`,
   );
-  const job: Job = { run, checkpoint, engine, unshared, examples, rounds: Math.min(MOST_ROUNDS, run.rounds) };
+  const job: Job = { run, engine, unshared, examples, rounds: Math.min(MOST_ROUNDS, run.rounds) };
   try {
-    const scored = await benchScore(job);
-    await benchGrid(job, scored ?? await scoreNeurons(engine, examples, { nodes: 1 }));
-    await benchLastPosition(job);
+    if (run.wants(`score ${run.model.name}`)) await benchScore(job, `score ${run.model.name}`);
+    if (run.wants(`grid ${run.model.name}`)) await benchGrid(job, `grid ${run.model.name}`);
   } finally {
     unshared.close();
     await engine.close();
@@ -68,73 +72,89 @@ export async function benchJob(run: BenchRun): Promise<void> {
   }
 }
 
-/** Scores of all layers, positions all: the default settings against fixed nodes. */
-async function benchScore(job: Job): Promise<ScoreResult | null> {
+/** Scores of all layers: the default settings against fixed nodes, and against the last position only. */
+async function benchScore(job: Job, name: string): Promise<void> {
   const { run, engine, unshared, examples, rounds } = job;
-  const { layers } = engine.config;
-  const name = `score ${run.model.name}`;
-  if (!run.wants(name)) return null;
-  const rule = quadratureRule("midpoint", FIXED_NODES);
-  // Compiles and allocates, so that the samples do not.
-  let result = await scoreNeurons(engine, examples);
-  const fixed = await engine.attribute(examples.slice(0, 1), { rule });
+  const first = examples.slice(0, 1);
+  // Compiles and allocates, so that the samples do not; the first example's scores are what the others are checked against.
+  const fixed = await engine.attribute(first, { rule: FIXED_RULE });
+  await scoreNeurons(engine, first, { positions: "last" });
   const unsharedError = await checkUnshared(job, fixed);
-  for (const { layer, targetToken } of fixed) await unshared.pathNode(examples[0], targetToken, layer, rule, 0);
-  const contenders: Contender[] = [
-    wallClock("secateur", async () => result = await scoreNeurons(engine, examples)),
-    unsharedScoring(job, result.targets),
+  for (const { layer, targetToken } of fixed) await unshared.pathNode(first[0], targetToken, layer, FIXED_RULE, 0);
+  const targets = (await engine.logits(examples, [[]]))[0].map(argmax);
+
+  const results = new Map<string, ScoreResult>();
+  const scoring = (name: string, positions: "all" | "last") =>
+    wallClock(name, async () => results.set(name, await scoreNeurons(engine, examples, { positions })));
+  const contenders = [
+    scoring(OWN, "all"),
+    scoring(LAST, "last"),
+    unsharedScoring(job, targets),
   ];
-  const torches = await openTorches(job, name);
-  for (const torch of torches) contenders.push(torchScoring(job, torch));
+  const torches = await openTorches({
+    shape: run.model.shape,
+    examples,
+    rule: FIXED_RULE,
+    expected: fixed.flatMap(({ scores }) => [...scores]),
+    tolerance: SCORE_TOLERANCE,
+  }).catch((error: Error) => {
+    run.emit(absent("job", name, "pytorch", `not run: ${error.message}`));
+    return [];
+  });
   try {
+    const torchScorings = torches.flatMap((torch) => [
+      torchScoring(job, torch, FIXED_RULE, `${FIXED_NODES} midpoint nodes`),
+      torchScoring(job, torch, OWN_RULE, `our first ${OWN_RULE.nodes.length} nodes`),
+    ]);
+    contenders.push(...torchScorings);
     const seconds = await samplePaired(contenders, rounds);
-    const own = seconds.get("secateur")!;
-    const paths = layers * examples.length;
-    run.emit(timed("job", {
-      case: name,
-      contender: "secateur",
-      figures: {
-        worstCompletenessError: result.completenessError.worst,
-        unconvergedPaths: result.completenessError.unconverged,
-        nodesPerPath: result.nodesUsed / paths,
-      },
-    }, own));
-    run.emit(timed("job", {
-      case: name,
-      contender: "unshared",
-      reference: "secateur",
-      figures: {
-        timesAsFast: pairedRatio(own, seconds.get("unshared")!),
-        worstCompletenessErrorOfOneExample: Math.max(...fixed.map((part) => errorOf(part))),
-        nodesPerPath: FIXED_NODES,
-      },
-      check: { nmse: unsharedError },
-      ...(!run.exhaustive &&
-        { note: `one node of every layer of one example, times ${FIXED_NODES * examples.length}` }),
-    }, seconds.get("unshared")!));
-    for (const torch of torches) {
-      const samples = seconds.get(torch.name)!;
+    const own = seconds.get(OWN)!;
+    const emit = (
+      contender: string,
+      figures: Record<string, number>,
+      fields: { check?: Record<string, number>; note?: string } = {},
+    ) => {
+      const samples = seconds.get(contender)!;
       run.emit(timed("job", {
         case: name,
-        contender: torch.name,
-        reference: "secateur",
-        figures: {
-          timesAsFast: pairedRatio(own, samples),
-          worstCompletenessErrorOfOneExample: torch.completenessError,
-          nodesPerPath: FIXED_NODES,
-        },
+        contender,
+        ...(samples !== own && { reference: OWN }),
+        figures: { ...figures, ...(samples !== own && { timesAsFast: pairedRatio(own, samples) }) },
+        ...fields,
+      }, samples));
+    };
+    for (const [contender, { completenessError, nodesUsed }] of results) {
+      emit(contender, {
+        worstCompletenessError: completenessError.worst,
+        unconvergedPaths: completenessError.unconverged,
+        nodesPerPath: nodesUsed / completenessError.paths.length,
+      });
+    }
+    const errors = fixed.map((part) => pathCompleteness(part.layer, [part], FIXED_NODES).relativeError);
+    emit(UNSHARED, { worstCompletenessErrorSeen: Math.max(...errors), nodesPerPath: FIXED_NODES }, {
+      check: { nmse: unsharedError },
+      ...(!run.exhaustive && { note: `one node a layer of one example, times ${FIXED_NODES * examples.length}` }),
+    });
+    for (const { name, torch, rule, worst } of torchScorings) {
+      emit(name, { worstCompletenessErrorSeen: worst(), nodesPerPath: rule.nodes.length }, {
         check: { nmse: torch.nmse },
         ...(!run.exhaustive && { note: `one example, times ${examples.length}` }),
-      }, samples));
+      });
     }
   } finally {
-    for (const torch of torches) await torch.process.close();
+    for (const torch of torches) await torch.close();
   }
-  return result;
+}
 
-  function errorOf(part: PairAttribution): number {
-    return pathCompleteness(part.layer, [part], FIXED_NODES).relativeError;
-  }
+/** Names of contenders. */
+const OWN = "secateur";
+const LAST = "secateur, positions last";
+const UNSHARED = "unshared";
+
+function argmax(values: ArrayLike<number>): number {
+  let best = 0;
+  for (let i = 1; i < values.length; i++) if (values[i] > values[best]) best = i;
+  return best;
 }
 
 /**
@@ -142,12 +162,11 @@ async function benchScore(job: Job): Promise<ScoreResult | null> {
  *
  * @throws {Error} If it does not.
  */
-async function checkUnshared({ unshared, examples, engine }: Job, fixed: readonly PairAttribution[]): Promise<number> {
-  const rule = quadratureRule("midpoint", FIXED_NODES);
-  const { layer, scores, targetToken } = fixed[Math.floor(engine.config.layers / 2)];
+async function checkUnshared({ unshared, examples }: Job, fixed: readonly PairAttribution[]): Promise<number> {
+  const { layer, scores, targetToken } = fixed[Math.floor(fixed.length / 2)];
   const sums = new Float64Array(scores.length);
   for (let node = 0; node < FIXED_NODES; node++) {
-    const term = await unshared.pathNode(examples[0], targetToken, layer, rule, node);
+    const term = await unshared.pathNode(examples[0], targetToken, layer, FIXED_RULE, node);
     term.forEach((value, j) => sums[j] += value);
   }
   return within("the unshared scores", nmse(sums, scores), SCORE_TOLERANCE);
@@ -155,27 +174,28 @@ async function checkUnshared({ unshared, examples, engine }: Job, fixed: readonl
 
 function within(what: string, error: number, tolerance: number): number {
   if (error <= tolerance) return error;
-  throw new Error(`${what} are wrong: NMSE ${error} against the engine's, expected at most ${tolerance}`);
+  throw new Error(`${what} are not the engine's: NMSE ${error}, expected at most ${tolerance}`);
 }
 
-/** One forward and backward pass for every node of every layer of every example; a sample of them unless exhaustive. */
-function unsharedScoring({ run, unshared, engine, examples }: Job, targets: Uint32Array): Contender {
-  const rule = quadratureRule("midpoint", FIXED_NODES);
+/** One forward and backward pass for every node of every layer of every example; a part of them unless exhaustive. */
+function unsharedScoring({ run, unshared, engine, examples }: Job, targets: readonly number[]): Contender {
+  const every = Array.from(FIXED_RULE.nodes, (_, node) => node);
+  const { layers } = engine.config;
   let round = 0;
   return {
-    name: "unshared",
+    name: UNSHARED,
     async sample() {
-      const nodes = run.exhaustive ? rule.nodes.map((_, node) => node) : [round++ % FIXED_NODES];
+      const nodes = run.exhaustive ? every : [every[round++ % FIXED_NODES]];
       const used = run.exhaustive ? examples : examples.slice(0, 1);
       const start = performance.now();
       for (const [index, example] of used.entries()) {
-        for (let layer = 0; layer < engine.config.layers; layer++) {
-          for (const node of nodes) await unshared.pathNode(example, targets[index], layer, rule, node);
+        for (let layer = 0; layer < layers; layer++) {
+          for (const node of nodes) await unshared.pathNode(example, targets[index], layer, FIXED_RULE, node);
         }
       }
-      const units = nodes.length * used.length * engine.config.layers;
-      const seconds = workSeconds(secondsSince(start), units * await waitSeconds(unshared));
-      return seconds * FIXED_NODES * examples.length / (nodes.length * used.length);
+      const passes = nodes.length * used.length * layers;
+      const seconds = workSeconds(secondsSince(start), passes * await waitSeconds(unshared));
+      return seconds * FIXED_NODES * layers * examples.length / passes;
     },
   };
 }
@@ -192,174 +212,93 @@ function workSeconds(elapsed: number, waiting: number): number {
   return Math.max(elapsed - waiting, elapsed / 20);
 }
 
-/** A Python process that scores, checked against the engine. */
-interface Torch {
-  readonly name: string;
-  readonly process: PeerProcess<{ readonly version: string; readonly adapter: string }, TorchAnswer>;
-  readonly nmse: number;
-  readonly completenessError: number;
+/** PyTorch with one rule. */
+interface TorchContender extends Contender {
+  readonly torch: Torch;
+  readonly rule: QuadratureRule;
+  /** Worst completeness error of the examples scored so far. */
+  worst(): number;
 }
 
-interface TorchAnswer {
-  readonly seconds: number;
-  readonly completenessError: number;
-}
-
-/** Starts PyTorch in f32, and in bf16 too where it has a GPU; says why where it cannot be had. */
-async function openTorches({ run, engine, examples }: Job, name: string): Promise<Torch[]> {
-  const folder = await Deno.makeTempDir({ prefix: "secateur-bench-" });
-  const torches: Torch[] = [];
-  try {
-    const python = await findPython();
-    if (python === null) {
-      const note = "not run: no Python with torch and transformers; name one in SECATEUR_BENCH_PYTHON";
-      run.emit(absent("job", name, "pytorch", note));
-      return [];
-    }
-    await writeGeneratedModel(folder, run.model.shape);
-    await Deno.writeTextFile(`${folder}/examples.json`, JSON.stringify(examples.map(({ prompt }) => [...prompt])));
-    const fixed = await engine.attribute(examples.slice(0, 1), { rule: quadratureRule("midpoint", FIXED_NODES) });
-    const expected = fixed.flatMap(({ scores }) => [...scores]);
-    for (const dtype of ["float32", "bfloat16"]) {
-      const process: Torch["process"] = await startPeer(python, [
-        fileURLToPath(new URL("../peers/torch_ig.py", import.meta.url)),
-        "--model",
-        folder,
-        "--examples",
-        `${folder}/examples.json`,
-        "--nodes",
-        String(FIXED_NODES),
-        "--dtype",
-        dtype,
-      ]);
-      const { version, adapter } = process.hello;
-      const { completenessError } = await process.ask({ example: 0, save: `${folder}/scores` });
-      const scores = new Float32Array((await Deno.readFile(`${folder}/scores`)).buffer);
-      const error = nmse(scores, expected);
-      // Half-precision sums are far from ours, which is what they cost; single-precision ones must agree.
-      if (dtype === "float32") within("PyTorch's scores", error, SCORE_TOLERANCE);
-      torches.push({ name: `pytorch (${version}, ${adapter})`, process, nmse: error, completenessError });
-      if (adapter.startsWith("cpu")) break;
-    }
-  } catch (error) {
-    run.emit(absent("job", name, "pytorch", `not run: ${(error as Error).message}`));
-  } finally {
-    await Deno.remove(folder, { recursive: true });
-  }
-  return torches;
-}
-
-/** The first Python that imports what the peer needs. */
-async function findPython(): Promise<string | null> {
-  const named = Deno.env.get("SECATEUR_BENCH_PYTHON");
-  for (const program of named ? [named] : ["python3", "python"]) {
-    try {
-      const { success } = await new Deno.Command(program, {
-        args: ["-c", "import torch, transformers"],
-        stdout: "null",
-        stderr: "null",
-      }).output();
-      if (success) return program;
-    } catch (error) {
-      if (!(error instanceof Deno.errors.NotFound)) throw error;
-    }
-  }
-  return null;
-}
-
-function torchScoring({ run, examples }: Job, { name, process }: Torch): Contender {
+/** One process, one example at a time; a part of the examples unless exhaustive. */
+function torchScoring({ run, examples }: Job, torch: Torch, rule: QuadratureRule, how: string): TorchContender {
   let round = 0;
+  let worst = 0;
   return {
-    name,
+    name: `${torch.name}, ${how}`,
+    torch,
+    rule,
+    worst: () => worst,
     async sample() {
       const used = run.exhaustive ? examples.map((_, index) => index) : [round++ % examples.length];
-      let seconds = 0;
-      for (const example of used) seconds += (await process.ask({ example })).seconds;
-      return seconds * examples.length / used.length;
+      let total = 0;
+      for (const example of used) {
+        const { seconds, completenessError } = await torch.score(example, rule);
+        total += seconds;
+        worst = Math.max(worst, completenessError);
+      }
+      return total * examples.length / used.length;
     },
   };
 }
 
 /** The grid of every layer and fraction against a full forward pass for every cell and example. */
-async function benchGrid({ run, engine, unshared, examples, rounds }: Job, { scores }: ScoreResult): Promise<void> {
+async function benchGrid({ run, engine, unshared, examples, rounds }: Job, name: string): Promise<void> {
   const { layers, neurons } = engine.config;
-  const name = `grid ${run.model.name}`;
-  if (!run.wants(name)) return;
   const cells = layers * defaultFractions.length;
   const some = (fraction: number) => Uint32Array.from({ length: Math.round(fraction * neurons) }, (_, j) => j);
   const mask = (layer: number, fraction: number): Intervention => [{ layer, site: "gate", neurons: some(fraction) }];
 
   const middle = mask(Math.floor(layers / 2), 0.25);
   const [[expected]] = await engine.choiceLogProbs(examples.slice(0, 1), [middle]);
-  const error = within(
-    "the unshared log-probabilities",
-    nmse(await unshared.choices(examples[0], middle), expected),
-    1e-9,
-  );
+  const logProbs = await unshared.choices(examples[0], middle);
+  const error = within("the unshared log-probabilities", nmse(logProbs, expected), CHOICE_TOLERANCE);
 
   const perChoice = ({ choices, choiceCharacters, ...example }: Example): Example[] =>
     choices.map((choice, i) => ({ ...example, choices: [choice], choiceCharacters: [choiceCharacters[i]], gold: 0 }));
   let round = 0;
-  const sampleOf = (contender: string, sequences: (example: Example) => readonly Example[]): Contender => ({
+  const forwards = (contender: string, sequences: (example: Example) => readonly Example[]): Contender => ({
     name: contender,
     async sample() {
       const fractions = run.exhaustive ? defaultFractions : [defaultFractions[round++ % defaultFractions.length]];
       const used = run.exhaustive ? examples : examples.slice(0, 1);
+      let passes = 0;
       const start = performance.now();
       for (const example of used) {
         for (let layer = 0; layer < layers; layer++) {
           for (const fraction of fractions) {
-            for (const sequence of sequences(example)) await unshared.choices(sequence, mask(layer, fraction));
+            for (const sequence of sequences(example)) {
+              await unshared.choices(sequence, mask(layer, fraction));
+              passes++;
+            }
           }
         }
       }
-      const units = fractions.length * used.length * layers;
-      const waits = units * sequences(examples[0]).length;
-      const seconds = workSeconds(secondsSince(start), waits * await waitSeconds(unshared));
-      return seconds * cells * examples.length / units;
+      const seconds = workSeconds(secondsSince(start), passes * await waitSeconds(unshared));
+      return seconds * cells * examples.length / (fractions.length * layers * used.length);
     },
   });
-  // Allocates and compiles, so that the samples do not.
-  await searchGrid(engine, examples, scores);
+  // The time of a search does not depend on what the scores are.
+  const { scores } = await scoreNeurons(engine, examples.slice(0, 1), { nodes: 1, positions: "last" });
+  // Compiles and allocates, so that the samples do not.
+  await searchGrid(engine, examples.slice(0, 2), scores);
   for (let layer = 0; layer < layers; layer++) {
     for (const sequence of [examples[0], ...perChoice(examples[0])]) await unshared.choices(sequence, mask(layer, 0.5));
   }
   const seconds = await samplePaired([
-    wallClock("secateur", () => searchGrid(engine, examples, scores)),
-    sampleOf("unshared, a forward pass a prompt", (example) => [example]),
-    sampleOf("unshared, a forward pass a choice", perChoice),
+    wallClock(OWN, () => searchGrid(engine, examples, scores)),
+    forwards("unshared, a forward pass a prompt", (example) => [example]),
+    forwards("unshared, a forward pass a choice", perChoice),
   ], rounds);
   for (const [contender, samples] of seconds) {
-    const own = contender === "secateur";
+    const own = contender === OWN;
     run.emit(timed("job", {
       case: name,
       contender,
-      ...(!own && { reference: "secateur" }),
-      figures: { cells, ...(!own && { timesAsFast: pairedRatio(seconds.get("secateur")!, samples) }) },
+      ...(!own && { reference: OWN }),
+      figures: { cells, ...(!own && { timesAsFast: pairedRatio(seconds.get(OWN)!, samples) }) },
       ...(!own && { check: { nmse: error } }),
-      ...(!own && !run.exhaustive && { note: "one fraction of every layer for one example, multiplied" }),
+      ...(!own && !run.exhaustive && { note: "one fraction a layer for one example, multiplied" }),
     }, samples));
   }
-}
-
-/** All layers with the last position scaled only, against all positions. */
-async function benchLastPosition({ run, engine, examples, rounds }: Job): Promise<void> {
-  const name = `positions ${run.model.name}`;
-  if (!run.wants(name)) return;
-  let error = 0;
-  const score = (positions: "all" | "last") =>
-    wallClock(positions, async () => {
-      const { completenessError } = await scoreNeurons(engine, examples, { positions });
-      if (positions === "last") error = completenessError.worst;
-    });
-  await score("last").sample();
-  const seconds = await samplePaired([score("all"), score("last")], rounds);
-  const all = seconds.get("all")!;
-  run.emit(timed("job", { case: name, contender: "all" }, all));
-  run.emit(timed("job", {
-    case: name,
-    contender: "last",
-    reference: "all",
-    figures: { timesAsFast: pairedRatio(all, seconds.get("last")!), worstCompletenessError: error },
-  }, seconds.get("last")!));
 }

@@ -13,10 +13,6 @@ import sys
 import time
 
 
-def midpoint(count):
-    return [(i + 0.5) / count for i in range(count)]
-
-
 class Scorer:
     def __init__(self, arguments):
         import torch
@@ -30,7 +26,7 @@ class Scorer:
         model = AutoModelForCausalLM.from_pretrained(arguments.model, dtype=dtype)
         self.model = model.to(self.device).eval().requires_grad_(False)
         self.layers = self.model.model.layers
-        self.alphas = torch.tensor(midpoint(arguments.nodes), dtype=dtype, device=self.device)
+        self.dtype = dtype
         with open(arguments.examples) as file:
             self.examples = json.load(file)
         threads = f", {torch.get_num_threads()} threads" if self.device == "cpu" else ""
@@ -41,22 +37,21 @@ class Scorer:
     def logits(self, ids):
         return self.model(ids, use_cache=False, logits_to_keep=1).logits[:, -1]
 
-    def path(self, ids, layer, token):
-        """Scores [H] of one layer."""
-        alphas = self.alphas[:, None, None]
+    def path(self, ids, layer, token, nodes, weights):
+        """Scores [H] of one layer; nodes and weights [A, 1, 1]."""
         kept = {}
 
         def scale(_module, _inputs, gate):
             kept["gate"] = gate.detach()
-            kept["scaled"] = (kept["gate"] * alphas).requires_grad_()
+            kept["scaled"] = (kept["gate"] * nodes).requires_grad_()
             return kept["scaled"]
 
         hook = self.layers[layer].mlp.gate_proj.register_forward_hook(scale)
         try:
-            self.logits(ids.expand(len(self.alphas), -1))[:, token].sum().backward()
+            self.logits(ids.expand(len(nodes), -1))[:, token].sum().backward()
         finally:
             hook.remove()
-        return (kept["scaled"].grad * kept["gate"]).float().sum((0, 1)) / len(self.alphas)
+        return (kept["scaled"].grad * kept["gate"] * weights).float().sum((0, 1))
 
     def switched_off(self, ids, layer, token):
         hook = self.layers[layer].mlp.gate_proj.register_forward_hook(lambda _module, _inputs, gate: gate * 0)
@@ -66,15 +61,18 @@ class Scorer:
         finally:
             hook.remove()
 
-    def score(self, index, save):
+    def score(self, index, rule, save):
         torch = self.torch
+        nodes, weights = (
+            torch.tensor(values, dtype=self.dtype, device=self.device)[:, None, None] for values in rule
+        )
         ids = torch.tensor([self.examples[index]], device=self.device)
         self.synchronize()
         start = time.perf_counter()
         with torch.no_grad():
             clean = self.logits(ids)[0]
         token = int(clean.argmax())
-        scores = torch.stack([self.path(ids, layer, token) for layer in range(len(self.layers))])
+        scores = torch.stack([self.path(ids, layer, token, nodes, weights) for layer in range(len(self.layers))])
         sums = scores.sum(1).cpu()
         seconds = time.perf_counter() - start
         worst = 0.0
@@ -100,7 +98,6 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--model", required=True)
     parser.add_argument("--examples", required=True, help="JSON: a list of lists of token ids")
-    parser.add_argument("--nodes", type=int, default=20)
     parser.add_argument("--dtype", default="float32")
     arguments = parser.parse_args()
     try:
@@ -112,7 +109,7 @@ def main():
     for line in sys.stdin:
         request = json.loads(line)
         try:
-            answer(scorer.score(request["example"], request.get("save")))
+            answer(scorer.score(request["example"], request["rule"], request.get("save")))
         except Exception as error:
             answer({"error": f"{type(error).__name__}: {error}".splitlines()[0]})
 

@@ -51,7 +51,7 @@ const endMark = "<!-- End of the tree -->";
 /** The first sentence of a file's header, without its full stop. */
 function firstSentence(path: string, text: string): string {
   const docstring = /^"""([\s\S]*?)"""/.exec(text)?.[1];
-  const block = /^(?:\/\/ .*\n)?\/\*\*([\s\S]*?)\*\//.exec(text)?.[1].replaceAll(/^\s*\* ?/gm, "");
+  const block = /^(?:\/\/.*\n)*\/\*\*([\s\S]*?)\*\//.exec(text)?.[1].replaceAll(/^\s*\* ?/gm, "");
   // Of a kernel, the equation alone.
   const equation = path.endsWith(".wgsl") ? /^\/\/ (.*)$/m.exec(text)?.[1].split(/; |: {2}| {2}arXiv/)[0] : undefined;
   const header = equation ?? docstring ?? block;

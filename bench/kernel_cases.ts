@@ -21,6 +21,8 @@ export interface KernelGroup {
   readonly variants: readonly KernelVariant[];
   /** Retired kernels that are timed beside them. They need subgroups. */
   readonly ladder: readonly KernelCase[];
+  /** Whether the kernels read and write the whole of what they bind, so that its bytes can be counted. */
+  readonly touchesAll: boolean;
 }
 
 const BOTH: readonly KernelVariant[] = ["subgroup", "tile"];
@@ -72,8 +74,8 @@ export function kernelGroups(quick: boolean): KernelGroup[] {
     name: string,
     cases: readonly KernelCase[],
     variants = BOTH,
-    rest: Partial<Pick<KernelGroup, "against" | "ladder">> = {},
-  ): KernelGroup => ({ name, cases, variants, against: "itself", ladder: [], ...rest });
+    rest: Partial<Pick<KernelGroup, "against" | "ladder" | "touchesAll">> = {},
+  ): KernelGroup => ({ name, cases, variants, against: "itself", ladder: [], touchesAll: true, ...rest });
   const heads = { Q, G, K };
   return [
     ...products.map(([T, K, N]) =>
@@ -110,12 +112,11 @@ export function kernelGroups(quick: boolean): KernelGroup[] {
     group("head", [
       reduceCase({ R: T / 8, V }),
       headGradientCase({ R: T / 8, V, objective: "terms" }),
-      pickCase({ R: T / 8, V, n: T }),
     ]),
     group("rows", [
       copyCase({ T, D, sources: T / 2 }),
       statisticsCase({ T, H }),
-      pickColumnsCase({ T, H, n: 64 }),
     ], []),
+    group("picks", [pickCase({ R: T / 8, V, n: T }), pickColumnsCase({ T, H, n: 64 })], [], { touchesAll: false }),
   ];
 }

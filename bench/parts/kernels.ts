@@ -57,7 +57,8 @@ async function benchGroup(run: BenchRun, device: BenchDevice, roofline: Roofline
       // A workspace a variant: weights take the form that the variant reads.
       const workspace = new Workspace({ ...device.context, variant });
       workspaces.push(workspace);
-      entries.push(await prepare(device, workspace, kernelCase, contender));
+      const entry = await prepare(device, workspace, kernelCase, contender);
+      entries.push(group.touchesAll ? entry : { ...entry, work: { ...entry.work, bytes: 0 } });
     };
     for (const kernelCase of group.cases) {
       for (const variant of group.variants) await add(kernelCase, variant, variant);
@@ -74,7 +75,7 @@ async function benchGroup(run: BenchRun, device: BenchDevice, roofline: Roofline
         ...(reference !== entry && { reference: reference.name }),
         figures: {
           ...rates(entry.work, median(samples)),
-          rooflinePercent: 100 * median(shares(entry.work, samples, roofline, seconds)),
+          ...(group.touchesAll && { rooflinePercent: 100 * median(shares(entry.work, samples, roofline, seconds)) }),
           ...(reference !== entry && { timesAsFast: pairedRatio(seconds.get(reference.name)!, samples) }),
         },
         check: entry.check,

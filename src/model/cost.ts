@@ -20,8 +20,9 @@ export function waveFlops(config: ModelConfig, wave: PackedWave, mode: WaveMode)
     const gradients = inRows - layer.inBase;
     const folded = layer.fold && layer.fold.from >= continuing && !mode.foldsOutputs ? layer.fold.variantCount : 0;
     flops += 2 * width * neurons * folded;
-    if (gradients === 0) return;
+    // Even a layer that nothing continues from needs its activations for the fold.
     if (mode.residency === "recompute") flops += forward;
+    if (gradients === 0) return;
     const last = index === wave.layers.length - 1;
     flops +=
       2 * width * (3 * neurons * continuing + q * (continuing + (last ? continuing : gradients)) + kv * gradients) +

@@ -51,6 +51,7 @@ const attributions: Record<string, AttributeOptions> = {
   "all layers": { rule },
   "the last position": { rule, positions: "last" },
   "the joint path": { rule, path: "joint", site: "down" },
+  "the last layer": { rule, pairs: examples.map((_, example) => ({ example, layer: config.layers - 1 })) },
   "some layers, by the margin": {
     rule,
     objective: "margin",

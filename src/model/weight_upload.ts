@@ -58,12 +58,15 @@ export class WeightUploader {
   readonly #context: OpContext;
   readonly #checkpoint: Checkpoint;
   #progress: { readonly report: UploadProgress; readonly total: number } | null;
-  readonly #signal: AbortSignal | undefined;
+  #signal: AbortSignal | undefined;
   #spare: Uint8Array<ArrayBuffer>[] = [];
   #done = 0;
   #queued = 0;
 
-  /** @param progress Whom to tell, and how many bytes there will be. */
+  /**
+   * @param progress Whom to tell, and how many bytes there will be.
+   * @param signal Stops the loading.
+   */
   constructor(
     context: OpContext,
     checkpoint: Checkpoint,
@@ -154,9 +157,16 @@ export class WeightUploader {
     }
   }
 
-  /** Forgets the host memory kept for the next piece. */
-  releaseHostMemory(): void {
-    this.#spare = [];
+  /**
+   * The model is open: what comes from now on, layer by layer, is nobody's loading, and the signal that would have stopped
+   * the loading does not stop it.
+   *
+   * @param keepsMemory Whether pieces will follow, so that host memory is kept for them.
+   */
+  endLoading(keepsMemory: boolean): void {
+    this.#progress = null;
+    this.#signal = undefined;
+    if (!keepsMemory) this.#spare = [];
   }
 
   async #write(read: ReadPiece): Promise<void> {
@@ -179,8 +189,6 @@ export class WeightUploader {
     const { report, total } = this.#progress;
     this.#done += bytes;
     report(this.#done, total);
-    // Layers that take turns from now on are no loading.
-    if (this.#done === total) this.#progress = null;
   }
 }
 

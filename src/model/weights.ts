@@ -95,7 +95,7 @@ export async function uploadWeights(
     const refs = matrixRefs(config, layer);
     for (const name of MATRICES) await uploader.fill(matrices[name], refs[name]);
   }
-  if (!stream) uploader.releaseHostMemory();
+  uploader.endLoading(stream !== null);
   return {
     residency,
     bytes,

@@ -107,6 +107,14 @@ Deno.test("every call gives the same numbers when layers are streamed, in less m
   assertLess(figures(engine).peakBytes, figures(ample).peakBytes);
 });
 
+Deno.test("every call works on streamed layers when the signal that would have stopped the loading is aborted later", async () => {
+  const loading = new AbortController();
+  const engine = await open({ weightBudgetBytes: weightBytes - 1, signal: loading.signal });
+  assertEquals(engine.info.details.weights, "streamed");
+  loading.abort(new RangeError("too late"));
+  assertEquals((await engine.logits(examples, [[]])).length, 1);
+});
+
 Deno.test("a call rejects with what reading a streamed layer throws, and the engine works again", async () => {
   let fails = false;
   const failing: Checkpoint = {

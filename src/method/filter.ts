@@ -39,7 +39,7 @@ export function choiceConfidence(logProbs: Float64Array): number {
 /**
  * The examples that the filter keeps, in their order.
  *
- * @throws {RangeError} If it keeps none, is unknown, or the threshold is not in [0,1).
+ * @throws {RangeError} If it keeps none, is unknown, or the threshold is not in [0,1); and as `choiceScores`.
  */
 export async function filterExamples(
   engine: Engine,
@@ -56,8 +56,9 @@ export async function filterExamples(
   if (filter === "all") return examples;
   const [logProbs] = await engine.choiceLogProbs(examples, [[]], forStage(options, "filter"));
   const kept = examples.filter((example, index) => {
+    const scores = choiceScores(logProbs[index], example, metric);
     if (filter === "confident") return choiceConfidence(logProbs[index]) > confidence;
-    const correct = bestChoice(choiceScores(logProbs[index], example, metric)) === example.gold;
+    const correct = bestChoice(scores) === example.gold;
     return correct === (filter === "correct");
   });
   if (kept.length === 0) {

@@ -36,12 +36,18 @@ export interface Score {
  * The numbers that a metric compares, one per choice `[C]`.
  *
  * @param logProbs Natural-log probability of each choice `[C]`.
- * @throws {RangeError} If there are not C of them, or one is NaN.
+ * @throws {RangeError} If there are not C of them, one is NaN, or the gold choice is none of them.
  */
 export function choiceScores(logProbs: ArrayLike<number>, example: Example, metric: Metric): Float64Array {
   if (logProbs.length !== example.choices.length) {
     throw new RangeError(
       `Cannot score example ${example.id}: ${logProbs.length} log-probabilities for ${example.choices.length} choices`,
+    );
+  }
+  // Without choices, the first of none would be the right one.
+  if (!(example.gold in example.choices)) {
+    throw new RangeError(
+      `Cannot score example ${example.id}: its gold choice ${example.gold} is none of its ${example.choices.length} choices`,
     );
   }
   return Float64Array.from(logProbs, (logProb, choice) => {
@@ -83,7 +89,7 @@ export function accuracyStandardError(accuracy: number, count: number): number {
  * Accuracy and margins of a list of examples.
  *
  * @param logProbs One array `[C]` per example, such as one entry of `Engine.choiceLogProbs`.
- * @throws {RangeError} If there are no examples, the counts differ, or a log-probability is NaN.
+ * @throws {RangeError} If there are no examples, the counts differ, a log-probability is NaN, or a gold choice is not there.
  */
 export function scoreExamples(
   examples: readonly Example[],

@@ -22,6 +22,13 @@ Deno.test("choiceScores() throws when a log-probability is NaN or missing", () =
   assertThrows(() => choiceScores([-1], example(0, [1, 1]), "acc"), RangeError, "1 log-probabilities for 2 choices");
 });
 
+Deno.test("choiceScores() throws when the gold choice is not there", () => {
+  assertThrows(() => choiceScores([], example(0, []), "acc"), RangeError, "gold choice 0 is none of its 0 choices");
+  for (const gold of [2, -1, 0.5, NaN]) {
+    assertThrows(() => choiceScores([-1, -2], example(gold, [1, 1]), "acc_norm"), RangeError, "none of its 2 choices");
+  }
+});
+
 Deno.test("choiceMargin() is gold minus the best other when scores are finite, and 0 for impossible ties", () => {
   assertEquals(choiceMargin([-1, -4, -3], 0), 2);
   assertEquals(choiceMargin([-1, -4, -3], 1), -3);

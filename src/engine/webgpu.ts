@@ -334,7 +334,8 @@ class WebGpuEngine implements Engine {
         largest: result.largest[row],
         logSumExp: result.logSumExp[row],
       });
-      requireFinite([values[example]], examples[example], []);
+      // A maximum overlooks NaN, a sum does not.
+      requireFinite([values[example], result.logSumExp[row]], examples[example], []);
     });
     return { targets, values };
   }

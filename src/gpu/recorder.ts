@@ -33,6 +33,8 @@ interface Dispatch {
 const SLOT_BYTES = 256;
 /** Dispatches of one slice at most. */
 const SLICE_DISPATCHES = 512;
+/** Bind groups kept at most: waves of ever new shapes bind ever new slices of the same tables. */
+const MOST_GROUPS = 4096;
 /** Seconds of GPU work to aim for in one slice. */
 const SLICE_SECONDS = 0.25;
 
@@ -218,6 +220,8 @@ export class Recorder {
           })),
         ],
       });
+      // Recorded dispatches hold on to theirs.
+      if (this.#groups.size >= MOST_GROUPS) this.#groups.clear();
       this.#groups.set(key, group);
     }
     return group;

@@ -109,5 +109,12 @@ export async function testCalls(open: () => Promise<Engine>): Promise<void> {
     assertEquals((await engine.objective([], [[], []])).map((values) => values.length), [0, 0]);
     assertEquals(await engine.attribute([], { rule }), []);
     assertEquals(await engine.attribute(examples, { rule, pairs: [] }), []);
+    const { tokens, mean, maxAbsolute, traces } = await engine.activations([], {
+      trace: [{ layer: 0, neurons: Uint32Array.of(1) }],
+    });
+    assertEquals([tokens, traces], [0, [[]]]);
+    for (const rows of [mean, maxAbsolute]) {
+      assertEquals(rows.map((row) => [...row]), engine.config.layerWeights.map(() => new Array(20).fill(0)));
+    }
   });
 }

@@ -88,10 +88,12 @@ export async function measureActivations(run: ActivationRun): Promise<Activation
     const sums = read.slice(0, config.layers).map((bytes) => new Float32Array(bytes));
     const column = (index: number, scale: number) =>
       sums.map((layer) => Float32Array.from({ length: config.neurons }, (_, j) => layer[4 * j + index] * scale));
+    // The mean over nothing is 0, as in the reference engine.
+    const share = 1 / Math.max(1, tokens);
     return {
       tokens,
-      mean: column(0, 1 / tokens),
-      meanAbsolute: column(1, 1 / tokens),
+      mean: column(0, share),
+      meanAbsolute: column(1, share),
       maxAbsolute: column(2, 1),
       traces: read.slice(config.layers).map((bytes, i) => {
         const values = new Float32Array(bytes);

@@ -4,6 +4,7 @@ import { mkdir, readdir, readFile, rename, stat, utimes, writeFile } from "node:
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { ResolvedRepository } from "../../src/checkpoint/hub.ts";
+import { sizeOf } from "../../src/checkpoint/hub_cache.ts";
 import type { HubTiming } from "../../src/checkpoint/hub_retry.ts";
 import { brokenBody, gitId } from "../support/hub_server.ts";
 import {
@@ -140,13 +141,14 @@ Deno.test("resolveModel() starts over when a partial file is damaged, too long, 
 
 Deno.test("resolveModel() takes over the file of a process that gives no sign of life", async () => {
   // Touched long ago, and touched just now by a process that is gone since.
-  for (const ageMs of [10 * 60_000, 0]) {
+  for (const [ageMs, heartbeatMs, least, most] of [[3_600_000, 5000, 0, 15_000], [0, 50, 290, 15_000]]) {
     await withHub([model], async ({ server, folder, resolve }) => {
       const name = `${weightsBlob}.0123456789ab.secateur.incomplete`;
       await leavePartial(folder, name, weights.subarray(0, 4000), ageMs);
       const start = performance.now();
-      await resolve(id, { timing: { ...timing, heartbeatMs: 50 } });
-      assertEquals(ageMs > 0, performance.now() - start < 290);
+      await resolve(id, { timing: { ...timing, heartbeatMs } });
+      const tookMs = performance.now() - start;
+      assert(tookMs >= least && tookMs < most, `${tookMs} ms`);
       assertEquals(server.requests(/^store/).map(({ headers }) => headers.get("range")), ["bytes=4000-"]);
       assertEquals(await partials(folder), []);
     });
@@ -185,6 +187,21 @@ Deno.test("resolveModel() called at once with the same cache downloads each file
     assertEquals(server.requests(/^store/).length, 1);
     assertEquals(await partials(folder), []);
     assertEquals(gitId(await readFile(join(folder, "blobs", weightsBlob))), gitId(weights));
+  });
+});
+
+Deno.test("resolveModel() leaves a slow download to the process that is at it", async () => {
+  await withHub([model], async ({ server, folder, resolve }) => {
+    await leavePartial(folder, `${weightsBlob}.secateur.incomplete`, weights.subarray(0, 500), 3_600_000);
+    // Longer than a process without signs of life is waited for.
+    server.fail(/^store/, async (_, answer) => {
+      await new Promise((done) => setTimeout(done, 1000));
+      return answer();
+    });
+    const quick = { timing: { ...timing, stallMs: 5000, heartbeatMs: 50 } };
+    const calls = await Promise.all([resolve(id, quick), resolve(id, quick)]);
+    assertEquals(calls.flatMap(({ downloaded }) => downloaded).sort(), wanted);
+    assertEquals(server.requests(/^store/).map(({ headers }) => headers.get("range")), ["bytes=500-"]);
   });
 });
 
@@ -277,7 +294,7 @@ Deno.test("resolveModel() goes on in a new process where a killed one was", asyn
     const blobs = join(folder, "blobs");
     const sizes = async () => {
       const names = (await readdir(blobs).catch(() => [])).filter((name) => name.startsWith(`${weightsBlob}.`));
-      return await Promise.all(names.map(async (name) => (await stat(join(blobs, name))).size));
+      return await Promise.all(names.map((name) => sizeOf(join(blobs, name))));
     };
     while (!(await sizes()).includes(7000)) await new Promise((done) => setTimeout(done, 10));
     process.kill("SIGKILL");

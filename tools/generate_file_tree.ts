@@ -32,6 +32,7 @@ const outline: readonly (readonly [path: string, description?: string])[] = [
   ["tests/parity/", "the engines agree with each other, with finite differences, and with written checkpoints"],
   ["tests/golden/", "numbers of an independent PyTorch program, and the engines against them"],
   ["tests/cli/", "the program, as a process"],
+  ["tests/browser/", "pages in a headless Chromium"],
   ["tests/support/", "what tests share"],
   ["tests/QUARANTINE.md", "tests that fail now and then: none"],
   ["bench/", "check, then time, then record; the log of what was tried"],

@@ -1,9 +1,10 @@
 /**
- * The test command: makes sure of an adapter, runs every test and every documentation example, and closes with a line
+ * The test command: makes sure of an adapter and a browser, runs every test and every documentation example, and closes with a line
  * `N passed, N failed`. Arguments go to `deno test` (paths, `--filter=NAME`, ...); paths replace the default ones.
  */
 import { webgpuEnvironment } from "../src/cli/webgpu_environment.ts";
 import { ensureAdapter, installationAdvice } from "./adapter.ts";
+import { chromiumAdvice, ensureChromium } from "./chromium.ts";
 
 const defaultPaths = ["tests/", "mod.ts"];
 
@@ -16,6 +17,14 @@ if (adapter === null) {
   Deno.exit(1);
 }
 console.error(`adapter: ${adapter}`);
+
+const browser = await ensureChromium((line) => console.error(`browser: ${line}`));
+if (browser === null) {
+  console.error(`Error: this machine has no Chromium, and the tests need one.\nHint: ${await chromiumAdvice()}`);
+  console.log("0 passed, 1 failed");
+  Deno.exit(1);
+}
+console.error(`browser: ${browser.version}`);
 
 const report = await Deno.makeTempFile({ suffix: ".xml" });
 const paths = Deno.args.some((argument) => !argument.startsWith("-")) ? [] : defaultPaths;

@@ -69,6 +69,7 @@ function hintFor(error: Error): string {
     return "check the permissions of that path, or write elsewhere with --out.";
   }
   if (code === "ENOSPC") return "free some space, or write elsewhere with --out.";
+  if (error.name === "OtherOptionsError") return "repeat the command as it was, or name another folder with --out.";
   if (error.name === "NoAdapterError") return "install a Vulkan driver, or compute on the CPU with --engine reference.";
   if (error.name === "GPUOutOfMemoryError") return "lower --memory-budget, or use an adapter with more memory.";
   if (error instanceof RangeError || error instanceof SyntaxError || error instanceof TypeError) {

@@ -1,9 +1,10 @@
 /** `secateur eval`: accuracy of a checkpoint, as it is or with a plan applied as a mask. */
 import { evaluate as evaluateExamples } from "../method/evaluate.ts";
 import { readPlan, runFileNames } from "../method/files.ts";
+import { describePerformance } from "../method/performance.ts";
 import { planToIntervention } from "../method/plan.ts";
 import { defineCommand } from "./command.ts";
-import { describePerformance, formatPerformance } from "./forecast.ts";
+import { formatPerformance } from "./forecast.ts";
 import { engineOptions, modelOptions, seedOptions, taskOptions, testOptions } from "./options.ts";
 import { testExamples, withSession } from "./session.ts";
 import { counted, finite, formatEngine, formatShare, formatTable } from "./text.ts";

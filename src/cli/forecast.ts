@@ -2,27 +2,10 @@
 import type { Engine, EngineInfo } from "../engine/engine.ts";
 import { predictPeakBytes } from "../engine/webgpu/forecast.ts";
 import { type ForecastInput, forecastJob, type StageForecast } from "../method/forecast.ts";
+import { engineDetail, type ForecastSummary } from "../method/performance.ts";
 import type { RunPerformance } from "../method/run_record.ts";
 import { formatBytes } from "./arguments.ts";
 import { counted, formatAmount } from "./text.ts";
-
-/** A forecast in a few numbers. */
-export interface ForecastSummary {
-  /** Operations if every path converges at once. */
-  readonly leastFlops: number;
-  /** Operations if no path converges. */
-  readonly mostFlops: number;
-  readonly leastWaves: number;
-  readonly mostWaves: number;
-  /** Bytes on the GPU at most, weights included. */
-  readonly peakBytes: number;
-}
-
-function detail({ details }: EngineInfo, name: string): number {
-  const value = details[name];
-  if (typeof value !== "number") throw new TypeError(`Cannot read ${name} of the engine: it is ${value}`);
-  return value;
-}
 
 /** Sums up stages that run one after the other on an engine that has run nothing. */
 export function summariseForecast(info: EngineInfo, stages: readonly StageForecast[]): ForecastSummary {
@@ -36,8 +19,8 @@ export function summariseForecast(info: EngineInfo, stages: readonly StageForeca
     leastWaves: count(certain),
     mostWaves: count(stages),
     peakBytes: predictPeakBytes(stages.flatMap(({ waves }) => waves), {
-      fixedBytes: detail(info, "fixedBytes"),
-      workingBudgetBytes: detail(info, "workingBudgetBytes"),
+      fixedBytes: engineDetail(info, "fixedBytes"),
+      workingBudgetBytes: engineDetail(info, "workingBudgetBytes"),
     }),
   };
 }
@@ -57,20 +40,6 @@ export function forecastWork(
   const nothing = { adaptation: [], selection: [], test: [] };
   const stages = forecastJob({ ...nothing, ...work, engine: { config: engine.config, forecast } });
   return summariseForecast(engine.info, stages.filter(({ stage }) => !skip(stage)));
-}
-
-/** What an engine has done since it was opened, beside what was forecast; null for an engine that does not run in waves. */
-export function describePerformance(info: EngineInfo, forecast: ForecastSummary | null): RunPerformance | null {
-  if (info.kind !== "webgpu") return null;
-  const [flops, busySeconds] = [detail(info, "flops"), detail(info, "busySeconds")];
-  return {
-    flops,
-    busySeconds,
-    gigaflopsPerSecond: busySeconds > 0 ? flops / busySeconds / 1e9 : 0,
-    peakBytes: detail(info, "peakBytes"),
-    waves: detail(info, "waves"),
-    forecast: forecast && { ...forecast },
-  };
 }
 
 /** Operations in words, such as `1.2 TFLOP`, or a range of them. */

@@ -1,9 +1,10 @@
 /** `secateur run`: all of it. */
 import { runFileNames } from "../method/files.ts";
 import type { Jsonable } from "../method/json.ts";
+import { prunedFolderName } from "../method/run_folder.ts";
 import { defineCommand } from "./command.ts";
 import { UsageError } from "./errors.ts";
-import { formatJob, prunedFolderName, runJob } from "./job.ts";
+import { formatJob, runJob } from "./job.ts";
 import { engineOptions, modelOptions, runOptions, taskOptions } from "./options.ts";
 import { withSession } from "./session.ts";
 

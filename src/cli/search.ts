@@ -2,9 +2,10 @@
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { readScores, runFileNames, writeGrid, writePlan } from "../method/files.ts";
+import { describePerformance } from "../method/performance.ts";
 import { compareConfigurations, planFromSearch, searchGrid } from "../method/search.ts";
 import { defineCommand } from "./command.ts";
-import { describePerformance, forecastWork, formatPerformance } from "./forecast.ts";
+import { forecastWork, formatPerformance } from "./forecast.ts";
 import {
   adaptationOptions,
   engineOptions,

@@ -5,6 +5,7 @@ import type { Engine } from "../engine/engine.ts";
 import { openEngine } from "../engine/open.ts";
 import type { WebGpuEngineOptions } from "../engine/webgpu.ts";
 import type { Provenance } from "../method/provenance.ts";
+import { defaultAdaptationSplit, drawAdaptation, type DrawnExamples, findShared } from "../tasks/draw.ts";
 import type { Example } from "../tasks/example.ts";
 import type { Metric } from "../tasks/scoring.ts";
 import { loadTask, type Task } from "../tasks/task.ts";
@@ -104,7 +105,7 @@ export function decidingMetric(task: Task, asked: Metric | undefined): Metric {
 
 /** The split that adaptation examples are drawn from. */
 export function adaptationSplit(task: Task, asked: string | undefined): string {
-  const split = asked ?? (task.splits.includes("adaptation") ? "adaptation" : task.trainingSplit);
+  const split = asked ?? defaultAdaptationSplit(task);
   if (split === null) {
     throw new UsageError(
       `task ${task.name} names no training split to draw adaptation examples from`,
@@ -124,15 +125,13 @@ export function adaptationSplit(task: Task, asked: string | undefined): string {
 export async function drawExamples(
   task: Task,
   options: OptionValues<typeof adaptationOptions> & Partial<OptionValues<typeof selectionOptions>>,
-): Promise<{ readonly adaptation: readonly Example[]; readonly selection: readonly Example[] }> {
-  const split = adaptationSplit(task, options["adaptation-split"]);
-  const count = options["adaptation-examples"];
-  const held = options["selection-examples"] ?? 0;
-  const { seed, sampling } = options;
-  // Both come from one draw, so that they never share a row.
-  const drawn = await task.sample(split, { count: count + held, seed, sampling });
-  const adaptation = drawn.slice(0, count);
-  return { adaptation, selection: held === 0 ? adaptation : drawn.slice(count) };
+): Promise<DrawnExamples> {
+  return await drawAdaptation(task, adaptationSplit(task, options["adaptation-split"]), {
+    count: options["adaptation-examples"],
+    selectionCount: options["selection-examples"] ?? 0,
+    seed: options.seed,
+    sampling: options.sampling,
+  });
 }
 
 /** The examples that nothing is chosen on. */
@@ -144,8 +143,7 @@ export async function testExamples(
   const { limit } = options;
   const split = options.split ?? task.evaluationSplit;
   const examples = await task.examples(split, limit === undefined ? {} : { limit });
-  const ids = new Set(examples.map(({ id }) => id));
-  const shared = used.find(({ id }) => ids.has(id));
+  const shared = findShared(used, examples);
   if (shared) {
     throw new CommandError(
       `example ${shared.id} is both an adaptation and a test example`,

@@ -1,0 +1,163 @@
+/**
+ * A run that keeps its results in a folder and can go on after an interruption. Files appear as soon as they are known:
+ * scores, then grid and plan, then the pruned checkpoint, and last `run.json`; a folder with `run.json` is complete.
+ */
+import { lstat } from "node:fs/promises";
+import { isDeepStrictEqual } from "node:util";
+import { join } from "node:path";
+import { removeLeftovers } from "../checkpoint/atomic_file.ts";
+import { writePrunedCheckpoint } from "../checkpoint/prune_checkpoint.ts";
+import { readGrid, readPlan, readScores, runFileNames, writeGrid, writePlan, writeRun, writeScores } from "./files.ts";
+import { describePerformance, type ForecastSummary } from "./performance.ts";
+import { type PipelineInput, type PipelineResult, runPipeline } from "./pipeline.ts";
+import { serialisePlan } from "./plan.ts";
+import type { Provenance } from "./provenance.ts";
+import { describeRun, type RunRecord } from "./run_record.ts";
+import { resolveScoreSettings, type ScoreResult } from "./score.ts";
+import { planFromSearch, resolveSearchSettings, type SearchResult } from "./search.ts";
+
+/** Name of the pruned checkpoint in the folder of a run. */
+export const prunedFolderName = "pruned";
+
+/** Thrown where the results of an earlier run are not those that this run would find. */
+export class OtherOptionsError extends RangeError {
+  /** Tells this error from others by name. */
+  override readonly name = "OtherOptionsError";
+
+  constructor(file: string) {
+    super(`${file} was made with other options`);
+  }
+}
+
+/** The results of an earlier run. */
+export interface EarlierResults {
+  /** What was scored. */
+  readonly scored?: ScoreResult;
+  /** What was found. */
+  readonly searched?: SearchResult;
+  /** Whether the pruned checkpoint is there. */
+  readonly pruned: boolean;
+}
+
+/** What to run, and where its results go. */
+export interface FolderRun {
+  /** As `runPipeline` takes it. */
+  readonly input: PipelineInput;
+  /** Folder for the results; it exists, and nobody else writes into it. */
+  readonly folder: string;
+  /** Whether to take over what an interrupted run left in the folder. */
+  readonly resume: boolean;
+  /** Folder of the checkpoint, whose files the pruned checkpoint copies; null to write none. */
+  readonly checkpoint: string | null;
+  /** What is run, with which versions. */
+  readonly provenance: Provenance;
+  /** The command's arguments, as they would be typed again. */
+  readonly arguments: readonly string[];
+  /** Forecasts what is still to be done; called once, before the work starts. */
+  readonly forecast?: (input: PipelineInput, earlier: EarlierResults) => ForecastSummary | null;
+}
+
+/** What a run in a folder did. */
+export interface FolderRunResult {
+  /** What was run, with the earlier results that were taken over. */
+  readonly input: PipelineInput;
+  /** What was found. */
+  readonly result: PipelineResult;
+  /** The content of `run.json`. */
+  readonly record: RunRecord;
+  /** Paths of everything that the run has in the folder. */
+  readonly files: readonly string[];
+}
+
+async function exists(path: string): Promise<boolean> {
+  return await lstat(path).then(() => true, () => false);
+}
+
+/** The results of an interrupted run that this run would find again. */
+async function readEarlier(folder: string, input: PipelineInput, provenance: Provenance): Promise<EarlierResults> {
+  const { engine } = input;
+  const ids = (examples: readonly { readonly id: string }[]) => examples.map(({ id }) => id);
+  const scoresFile = join(folder, runFileNames.scores);
+  if (!await exists(scoresFile)) return { pruned: false };
+  const scores = await readScores(scoresFile, engine.config);
+  const scored = scores.result;
+  const sameExamples = scored.settings.filter === "all"
+    ? isDeepStrictEqual(scored.examples, ids(input.adaptation))
+    : scored.examples.every((id) => ids(input.adaptation).includes(id));
+  const wantedScore = resolveScoreSettings(input.score ?? {}, engine);
+  if (!sameExamples || !isDeepStrictEqual([scored.settings, scores.provenance], [wantedScore, provenance])) {
+    throw new OtherOptionsError(scoresFile);
+  }
+
+  const gridFile = join(folder, runFileNames.grid);
+  const planFile = join(folder, runFileNames.plan);
+  if (!await exists(gridFile)) return { scored, pruned: false };
+  const grid = await readGrid(gridFile, engine.config);
+  const wantedSearch = resolveSearchSettings(input.search ?? {}, engine, scored.scores);
+  const found = [grid.result.examples, grid.result.settings, grid.provenance];
+  if (!isDeepStrictEqual(found, [ids(input.selection ?? input.adaptation), wantedSearch, provenance])) {
+    throw new OtherOptionsError(gridFile);
+  }
+  // The plan follows from the grid, so one that is missing is only written again.
+  const plan = planFromSearch(engine.config, grid.result);
+  if (!await exists(planFile)) await writePlan(planFile, plan);
+  else if (serialisePlan(await readPlan(planFile, engine.config)) !== serialisePlan(plan)) {
+    throw new OtherOptionsError(planFile);
+  }
+  return { scored, searched: grid.result, pruned: await exists(join(folder, prunedFolderName)) };
+}
+
+/**
+ * Scores, searches, prunes and evaluates, and writes what comes of it into a folder.
+ *
+ * @throws {OtherOptionsError} If `resume` is set and the folder has results of a run with other options.
+ * @throws {RangeError} As `runPipeline`. The signal's reason is thrown as it is; finished files stay.
+ */
+export async function runInFolder(run: FolderRun): Promise<FolderRunResult> {
+  const { folder, resume, checkpoint, provenance } = run;
+  const { engine, signal, onProgress } = run.input;
+  const startedAt = new Date().toISOString();
+  const place = {
+    scores: join(folder, runFileNames.scores),
+    grid: join(folder, runFileNames.grid),
+    plan: join(folder, runFileNames.plan),
+    run: join(folder, runFileNames.run),
+    pruned: join(folder, prunedFolderName),
+  };
+  if (resume) await removeLeftovers(folder);
+  const earlier: EarlierResults = resume ? await readEarlier(folder, run.input, provenance) : { pruned: false };
+  const { scored, searched, pruned } = earlier;
+  const input: PipelineInput = {
+    ...run.input,
+    ...(scored && { scored }),
+    ...(searched && { searched }),
+    onScored: async (result) => {
+      signal?.throwIfAborted();
+      await writeScores(place.scores, result, provenance);
+      await run.input.onScored?.(result);
+    },
+    onSearched: async (result, plan) => {
+      signal?.throwIfAborted();
+      await writeGrid(place.grid, result, provenance);
+      await writePlan(place.plan, plan);
+      await run.input.onSearched?.(result, plan);
+    },
+  };
+  const forecast = run.forecast?.(input, earlier) ?? null;
+  const result = await runPipeline(input);
+  signal?.throwIfAborted();
+  if (checkpoint !== null && !pruned) {
+    const plan = result.plans.pruned;
+    await writePrunedCheckpoint(checkpoint, place.pruned, plan.masks, {
+      note: { version: provenance.versions.secateur, plan: plan.chosen },
+      ...(signal && { signal }),
+      onProgress: ({ bytesDone, bytesTotal }) =>
+        onProgress?.({ stage: "prune", done: bytesDone, total: bytesTotal, unit: "bytes" }),
+    });
+  }
+  const performance = describePerformance(engine.info, forecast);
+  const record = describeRun(input, result, { provenance, startedAt, arguments: run.arguments, performance });
+  await writeRun(place.run, record);
+  const { pruned: prunedFolder, ...files } = place;
+  return { input, result, record, files: [...Object.values(files), ...(checkpoint === null ? [] : [prunedFolder])] };
+}

@@ -10,7 +10,7 @@ import { BufferPool } from "../model/buffers.ts";
 import { Sweep } from "../model/sweep.ts";
 import { type ModelWeights, uploadWeights } from "../model/weights.ts";
 import type { KernelVariant, OpContext } from "../ops/context.ts";
-import { chooseKernelVariant } from "../ops/matmul.ts";
+import { chooseKernelVariant } from "../ops/kernel_trial.ts";
 import type { Example } from "../tasks/example.ts";
 import { checkExamples, checkLayer, checkNeurons, checkPairs, checkRule } from "./checks.ts";
 import {
@@ -109,8 +109,6 @@ class WebGpuEngine implements Engine {
   readonly #sweep: Sweep;
   readonly #limits: WaveLimits;
   readonly #fixedBytes: number;
-  /** Operations of the trial that chose the kernels. */
-  readonly #trialFlops: number;
   #busy = false;
   #closed = false;
 
@@ -138,7 +136,6 @@ class WebGpuEngine implements Engine {
     this.#weights = weights;
     this.#limits = limits;
     this.#fixedBytes = context.memory.liveBytes;
-    this.#trialFlops = context.recorder.flops;
     this.#pool = new BufferPool(context.memory, () => context.recorder.forgetBindGroups());
     this.#sweep = new Sweep(context, config, weights, this.#pool);
   }
@@ -155,7 +152,7 @@ class WebGpuEngine implements Engine {
         workingBudgetBytes: this.#limits.bytes,
         liveBytes: this.#context.memory.liveBytes,
         peakBytes: this.#context.memory.peakBytes,
-        flops: this.#context.recorder.flops - this.#trialFlops,
+        flops: this.#context.recorder.flops,
         busySeconds: this.#sweep.seconds,
         waves: this.#sweep.waves,
       },

@@ -60,4 +60,10 @@ export class Profiler {
     this.#resolvedCount = 0;
     return samples;
   }
+
+  /** Destroys what the profiler holds on the device. */
+  close(): void {
+    if (this.#resolved) this.#memory.release(this.#resolved);
+    this.#queries.destroy();
+  }
 }

@@ -75,6 +75,13 @@ export class Recorder {
     this.#uniform ??= await this.#memory.allocate("parameters", SLOT_BYTES * SLICE_DISPATCHES, UNIFORM_USAGE);
   }
 
+  /** Releases what `open()` allocated. */
+  close(): void {
+    if (this.#uniform) this.#memory.release(this.#uniform);
+    this.#uniform = undefined;
+    this.forgetBindGroups();
+  }
+
   /**
    * Records one dispatch.
    *

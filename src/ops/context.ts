@@ -16,7 +16,7 @@ export interface OpContext {
   readonly memory: Memory;
   readonly recorder: Recorder;
   readonly kernels: KernelCache;
-  /** Chosen once when the engine opens; see `chooseKernelVariant` in `matmul.ts`. */
+  /** Chosen once when the engine opens; see `chooseKernelVariant` in `kernel_trial.ts`. */
   variant: KernelVariant;
   /** Bound where a kernel variant reads a binding it does not use. */
   readonly unusedInput: GPUBuffer;

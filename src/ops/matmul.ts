@@ -5,7 +5,7 @@
 import { matmulNnSubgroup, matmulNnTile, matmulNtSubgroup, matmulNtTile } from "../../kernels/mod.ts";
 import type { KernelSource } from "../gpu/kernel.ts";
 import { type KernelVariant, type Matrix, type OpContext, padded, requireRows } from "./context.ts";
-import { createWeightMatrix, releaseWeightMatrix, WEIGHT_TYPES, type WeightMatrix } from "./weight_matrix.ts";
+import { WEIGHT_TYPES, type WeightMatrix } from "./weight_matrix.ts";
 
 /** Rows and columns of a tile of each variant. */
 const TILES: Record<KernelVariant, { readonly rows: number; readonly columns: number }> = {
@@ -91,38 +91,4 @@ export function matmulBackward(context: OpContext, dy: Matrix, w: WeightMatrix, 
       2 * rows * part.rows * columns,
     );
   });
-}
-
-/** Rows, columns and depth of the product that the variants are timed on. */
-const TRIAL = { rows: 128, columns: 256, depth: 256 };
-
-/** How many times faster the register-tile kernels must be: on a GPU both take no time here, and noise must not decide. */
-const CLEARLY_FASTER = 1.5;
-
-/**
- * Times the matrix kernels on this adapter, a few small products each. Returns `subgroup` where the device can run it and it is
- * clearly faster, as on software adapters (about tenfold), otherwise `tile`.
- */
-export async function chooseKernelVariant(context: OpContext): Promise<KernelVariant> {
-  if (!context.gpu.hasSubgroups) return "tile";
-  const { memory, recorder } = context;
-  const { rows, columns, depth } = TRIAL;
-  const x = { buffer: await memory.allocate("trial x", rows * depth * 4), stride: depth };
-  const y = { buffer: await memory.allocate("trial y", rows * columns * 4), stride: columns };
-  const milliseconds = { subgroup: 0, tile: 0 };
-  for (const variant of ["subgroup", "tile"] as const) {
-    context.variant = variant;
-    const w = await createWeightMatrix(context, { name: "trial w", type: "F32", rows: columns, columns: depth });
-    matmul(context, x, w, y, { rows });
-    await recorder.drain();
-    const started = performance.now();
-    for (let i = 0; i < 4; i++) matmul(context, x, w, y, { rows });
-    await recorder.drain();
-    milliseconds[variant] = performance.now() - started;
-    releaseWeightMatrix(context, w);
-  }
-  memory.release(x.buffer);
-  memory.release(y.buffer);
-  recorder.forgetBindGroups();
-  return milliseconds.tile > CLEARLY_FASTER * milliseconds.subgroup ? "subgroup" : "tile";
 }

@@ -4,7 +4,7 @@ import { openGpu } from "../../gpu/device.ts";
 import { Memory } from "../../gpu/memory.ts";
 import { layOutWeights } from "../../model/weight_layout.ts";
 import { overheadBytes, waveSizes } from "../../model/wave_size.ts";
-import { chooseKernelVariant } from "../../ops/matmul.ts";
+import { chooseKernelVariant } from "../../ops/kernel_trial.ts";
 import { requireWeightRows } from "../../ops/weight_matrix.ts";
 import { checkExamples } from "../checks.ts";
 import type { Forecaster } from "../engine.ts";

@@ -1,46 +1,55 @@
 /**
- * Writes the file tree in `README.md`: one line per file with the first sentence of its header. `--check` writes nothing and
- * fails when the tree is out of date, or a file has no header.
+ * Writes two file trees: `README.md` has a line per folder, `docs/files.md` a line per file with the first sentence of its
+ * header. `--check` writes nothing and fails when a tree is out of date, or a file has no header.
  */
 import { readdir, readFile, stat, writeFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 
 const root = new URL("../", import.meta.url);
 
-/** Files and folders that cannot speak for themselves, and where the others go: in this order. */
-const outline: readonly (readonly [path: string, description?: string])[] = [
-  ["mod.ts"],
-  ["kernels/"],
-  ["src/cli/"],
-  ["src/serve/"],
-  ["src/report/"],
-  ["src/method/"],
-  ["src/engine/"],
-  ["src/model/"],
-  ["src/ops/"],
-  ["src/checkpoint/"],
-  ["src/tasks/"],
-  ["src/gpu/"],
-  ["tools/"],
-  ["examples/demo/model/", "the bundled checkpoint: Llama architecture, trained for the demo"],
-  ["examples/demo/task/", "its task: YAML in the format of lm-evaluation-harness, rows as JSON Lines"],
-  ["examples/demo/data.py"],
-  ["examples/demo/train.py"],
-  ["examples/demo/evaluate.py"],
-  ["tests/unit/", "files, tokens, tasks, the method, the structure of the code; no adapter"],
-  ["tests/kernels/", "every kernel against a float64 oracle"],
-  ["tests/parity/", "the engines agree with each other, with finite differences, and with written checkpoints"],
-  ["tests/golden/", "numbers of an independent PyTorch program, and the engines against them"],
-  ["tests/cli/", "the program, as a process"],
-  ["tests/browser/", "pages in a headless Chromium"],
-  ["tests/support/", "what tests share"],
-  ["tests/QUARANTINE.md", "tests that fail now and then: none"],
-  ["bench/", "check, then time, then record; the log of what was tried"],
-  ["deno.json", "name, version, dependencies, tasks"],
-  [".ci/run", "the gate"],
-  ["ARCHITECTURE.md", "layers, the life of one example, how to add a kernel or a model family"],
-  ["CONTRIBUTING.md", "how to work on this"],
-  ["CHANGELOG.md", "what changed, as symptom, cause, and what is true now"],
+/** An entry of the trees. */
+interface Entry {
+  readonly path: string;
+  /** What README says; a file without it speaks for itself. */
+  readonly description?: string;
+  /** Whether `docs/files.md` lists the files inside. */
+  readonly isListed?: boolean;
+}
+
+/** What the trees show, in this order. */
+const outline: readonly Entry[] = [
+  { path: "mod.ts", description: "the public API" },
+  { path: "kernels/", description: "handwritten WGSL, and its index", isListed: true },
+  { path: "src/cli/", description: "the program: arguments, progress, exit codes", isListed: true },
+  { path: "src/serve/", description: "the service for `deno serve`", isListed: true },
+  { path: "src/report/", description: "results as HTML and SVG", isListed: true },
+  { path: "src/method/", description: "attribution, search, plans, baselines, studies", isListed: true },
+  { path: "src/engine/", description: "the two engines: WebGPU, and the float64 reference", isListed: true },
+  { path: "src/model/", description: "weights, packing, layers, the sweep", isListed: true },
+  { path: "src/ops/", description: "one file per kernel family", isListed: true },
+  { path: "src/checkpoint/", description: "safetensors, configurations, the Hugging Face hub", isListed: true },
+  { path: "src/tasks/", description: "tokenizer, templates, task files, rows, scoring", isListed: true },
+  { path: "src/gpu/", description: "device, memory, kernels, recorder", isListed: true },
+  { path: "tools/", description: "what the tasks of deno.json run", isListed: true },
+  { path: "examples/", description: "the demo: model, task, training script; and programs that use the package" },
+  { path: "tests/unit/", description: "files, tokens, tasks, the method, the structure of the code; no adapter" },
+  { path: "tests/kernels/", description: "every kernel against a float64 oracle" },
+  { path: "tests/parity/", description: "the engines against each other, finite differences, written checkpoints" },
+  { path: "tests/golden/", description: "numbers of other programs, and the engines against them" },
+  { path: "tests/cli/", description: "the program, as a process" },
+  { path: "tests/serve/", description: "the service, over HTTP" },
+  { path: "tests/browser/", description: "pages in a real browser" },
+  { path: "tests/trust/", description: "attacks, faults, kills, permissions" },
+  { path: "tests/models/", description: "models of real size; opt-in" },
+  { path: "tests/support/", description: "what tests share" },
+  { path: "tests/QUARANTINE.md", description: "tests that fail now and then" },
+  { path: "bench/", description: "check, then time, then record; the log of what was tried", isListed: true },
+  { path: "docs/", description: "tutorial, method, tasks, models, service, and more" },
+  { path: "deno.json", description: "name, version, dependencies, tasks" },
+  { path: ".ci/run", description: "the gate" },
+  { path: "ARCHITECTURE.md", description: "layers, the life of one example, how to add a kernel or a model family" },
+  { path: "CONTRIBUTING.md", description: "how to work on this" },
+  { path: "CHANGELOG.md", description: "what changed, as symptom, cause, and what is true now" },
 ];
 
 /** Longest description, in characters. */
@@ -97,34 +106,56 @@ async function isThere(path: string): Promise<boolean> {
     : await stat(place).then(() => true, () => false);
 }
 
-/** The tree as the text between the marks. */
-async function renderTree(): Promise<string> {
-  const lines: [string, string][] = [];
-  for (const [path, description] of outline) {
-    if (!await isThere(path)) continue;
-    if (description !== undefined) lines.push([path, description]);
-    else if (!path.endsWith("/")) lines.push([path, await describe(path)]);
-    else {
-      const inside = await listFolder(path, "  ");
-      if (inside.length > 0) lines.push([path, ""], ...inside);
-    }
-  }
+function format(lines: readonly (readonly [string, string])[]): string {
   const width = Math.max(...lines.map(([name]) => name.length));
   const text = lines.map(([name, description]) => `${name.padEnd(width)}  ${description}`.trimEnd()).join("\n");
   return `${startMark}\n\n\`\`\`text\n${text}\n\`\`\`\n\n${endMark}`;
 }
 
-const target = fileURLToPath(new URL("README.md", root));
-const readme = await readFile(target, "utf8");
-const [start, end] = [readme.indexOf(startMark), readme.indexOf(endMark)];
-if (start < 0 || end < start) throw new Error("README.md has lost the marks around its file tree");
-const wanted = readme.slice(0, start) + await renderTree() + readme.slice(end + endMark.length);
-if (readme === wanted) {
-  console.log("the file tree in README.md is up to date");
-} else if (Deno.args.includes("--check")) {
-  console.error("Error: the file tree in README.md is out of date.\nHint: run `deno task tree` and commit the result.");
-  Deno.exit(1);
-} else {
-  await writeFile(target, wanted);
-  console.log("wrote the file tree in README.md");
+/** A line per folder. */
+function renderOverview(entries: readonly Entry[]): string {
+  return format(entries.map(({ path, description = "" }) => [path, description]));
+}
+
+/** A line per file of the folders that are listed. */
+async function renderFiles(entries: readonly Entry[]): Promise<string> {
+  const lines: [string, string][] = [["mod.ts", await describe("mod.ts")]];
+  for (const { path, isListed } of entries) {
+    if (isListed) lines.push([path, ""], ...await listFolder(path, "  "));
+  }
+  return format(lines);
+}
+
+/** The text of a document with the tree between its marks replaced. */
+function withTree(path: string, text: string, tree: string): string {
+  const [start, end] = [text.indexOf(startMark), text.indexOf(endMark)];
+  if (start < 0 || end < start) throw new Error(`${path} has lost the marks around its file tree`);
+  return text.slice(0, start) + tree + text.slice(end + endMark.length);
+}
+
+const filesHeader = `# Every file of the source\n\nGenerated: the first sentence of each file's header.\n\n`;
+
+const entries: Entry[] = [];
+for (const entry of outline) {
+  if (await isThere(entry.path)) entries.push(entry);
+}
+const trees: readonly (readonly [path: string, fallback: string, tree: string])[] = [
+  ["README.md", "", renderOverview(entries)],
+  ["docs/files.md", `${filesHeader}${startMark}\n${endMark}\n`, await renderFiles(entries)],
+];
+for (const [path, fallback, tree] of trees) {
+  const target = fileURLToPath(new URL(path, root));
+  const text = await readFile(target, "utf8").catch(() => fallback);
+  const wanted = withTree(path, text, tree);
+  if (text === wanted) {
+    console.log(`the file tree in ${path} is up to date`);
+  } else if (Deno.args.includes("--check")) {
+    console.error(
+      `Error: the file tree in ${path} is out of date.\nHint: run \`deno task tree\` and commit the result.`,
+    );
+    Deno.exit(1);
+  } else {
+    await writeFile(target, wanted);
+    console.log(`wrote the file tree in ${path}`);
+  }
 }

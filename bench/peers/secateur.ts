@@ -2,7 +2,8 @@
 import { createOpContext } from "../../src/engine/webgpu.ts";
 import { openGpu, type OpenGpuOptions } from "../../src/gpu/device.ts";
 import { Memory } from "../../src/gpu/memory.ts";
-import { chooseKernelVariant, matmul, matmulBackward } from "../../src/ops/matmul.ts";
+import { chooseKernelVariant } from "../../src/ops/kernel_trial.ts";
+import { matmul, matmulBackward } from "../../src/ops/matmul.ts";
 import { createWeightMatrix, releaseWeightMatrix, writeWeightRows } from "../../src/ops/weight_matrix.ts";
 import type { Peer } from "./protocol.ts";
 

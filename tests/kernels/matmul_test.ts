@@ -1,6 +1,6 @@
 /** x wᵀ and dy w against float64, in every variant this device runs. */
-import { assert, assertEquals, assertThrows } from "@std/assert";
-import { chooseKernelVariant, matmul, matmulBackward } from "../../src/ops/matmul.ts";
+import { assertThrows } from "@std/assert";
+import { matmul, matmulBackward } from "../../src/ops/matmul.ts";
 import { matmulCases, matmulGradientCases } from "./cases/matmul.ts";
 import { testCases } from "./kernel_case.ts";
 import { kernelVariants, openKernels, Workspace } from "./support.ts";
@@ -43,12 +43,4 @@ Deno.test("matmul() says how many rows a matrix holds when it is asked for more"
   } finally {
     workspace.close();
   }
-});
-
-Deno.test("chooseKernelVariant() picks one the device runs and gives its memory back when it has timed them", async () => {
-  const context = await openKernels();
-  const before = context.memory.liveBytes;
-  const variant = await chooseKernelVariant(context);
-  assert(variants.includes(variant), variant);
-  assertEquals(context.memory.liveBytes, before);
 });

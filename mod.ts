@@ -42,6 +42,9 @@ export { NoAdapterError } from "./src/gpu/device.ts";
 export { scoreNeurons } from "./src/method/score.ts";
 export { planFromSearch, searchGrid } from "./src/method/search.ts";
 export { createPlan, planToIntervention } from "./src/method/plan.ts";
+export { searchGlobal } from "./src/method/global_search.ts";
+export { selectForward } from "./src/method/forward_selection.ts";
+export { rankAgreement } from "./src/method/agreement.ts";
 export { evaluate } from "./src/method/evaluate.ts";
 export { runPipeline } from "./src/method/pipeline.ts";
 export { runRedraws } from "./src/method/redraws.ts";
@@ -61,9 +64,25 @@ export type { NeuronMask, PrunedCheckpoint, PruneOptions } from "./src/checkpoin
 export type * from "./src/engine/engine.ts";
 export type { OpenEngineOptions } from "./src/engine/open.ts";
 export type { WebGpuEngineOptions } from "./src/engine/webgpu.ts";
+export type { Agreement, AgreementOptions, LayerAgreement } from "./src/method/agreement.ts";
 export type { CompletenessError, PathCompleteness } from "./src/method/completeness.ts";
 export type { EvaluateOptions, Evaluation } from "./src/method/evaluate.ts";
 export type { SampleFilter } from "./src/method/filter.ts";
+export type {
+  ForwardInput,
+  ForwardResult,
+  ForwardSettings,
+  ForwardStep,
+  Measured,
+  SplitMeasures,
+  StopReason,
+} from "./src/method/forward_selection.ts";
+export type {
+  GlobalConfiguration,
+  GlobalSearchOptions,
+  GlobalSearchResult,
+  GlobalSearchSettings,
+} from "./src/method/global_search.ts";
 export type { NeuronScores, Normalisation } from "./src/method/neuron_scores.ts";
 export type {
   PipelineInput,

@@ -101,6 +101,8 @@ export type { Arm, Redraw, RedrawInput, RedrawResult, Spread } from "./src/metho
 export type { ScoreOptions, ScoreResult, ScoreSettings } from "./src/method/score.ts";
 export type { SavedScores } from "./src/method/scores_file.ts";
 export type { Configuration, SearchOptions, SearchResult, SearchSettings } from "./src/method/search.ts";
+export type { PromptStyle } from "./src/tasks/builtin_tasks.ts";
+export type { GroupMetric, TaskGroup } from "./src/tasks/task_tree.ts";
 export type { ChoiceRequest } from "./src/tasks/example_builder.ts";
 export type { Example } from "./src/tasks/example.ts";
 export type { SampleOptions, Sampling } from "./src/tasks/sample.ts";

@@ -4,6 +4,7 @@ import { rankings } from "../method/rank.ts";
 import { objectives, type ScoreSettings } from "../method/score.ts";
 import { sampleFilters } from "../method/filter.ts";
 import type { SearchSettings } from "../method/search.ts";
+import { promptStyles } from "../tasks/builtin_tasks.ts";
 import { metrics } from "../tasks/scoring.ts";
 import type { OptionTable, OptionValues } from "./arguments.ts";
 
@@ -20,9 +21,16 @@ export const modelOptions = {
 export const taskOptions = {
   task: {
     type: "text",
-    placeholder: "FILE",
+    placeholder: "TASK",
     required: true,
-    description: "Multiple-choice task in the YAML of lm-evaluation-harness.",
+    description:
+      "Name of a built-in task or group (secateur tasks ls), or a multiple-choice task in the YAML of lm-evaluation-harness.",
+  },
+  prompt: {
+    type: "choice",
+    choices: promptStyles,
+    default: "completion",
+    description: "Wording of a built-in task: as in lm-evaluation-harness, or one that says what to answer with.",
   },
   fewshot: {
     type: "integer",

@@ -6,6 +6,7 @@ import { openEngine } from "../engine/open.ts";
 import type { WebGpuEngineOptions } from "../engine/webgpu.ts";
 import type { Provenance } from "../method/provenance.ts";
 import { defaultAdaptationSplit, drawAdaptation, type DrawnExamples, findShared } from "../tasks/draw.ts";
+import type { PromptStyle } from "../tasks/builtin_tasks.ts";
 import type { Example } from "../tasks/example.ts";
 import type { Metric } from "../tasks/scoring.ts";
 import { loadTask, type Task } from "../tasks/task.ts";
@@ -35,6 +36,7 @@ export interface WorkOptions {
   readonly model: string;
   readonly task: string;
   readonly fewshot?: number | undefined;
+  readonly prompt?: PromptStyle | undefined;
 }
 
 /** Which engine to open. */
@@ -73,8 +75,10 @@ export async function withWork<T>(
     const task = await loadTask(options.task, {
       tokenizer,
       ...(options.fewshot !== undefined && { fewshotCount: options.fewshot }),
+      ...(options.prompt !== undefined && { prompt: options.prompt }),
     });
-    const provenance = { model: model.reference, task: options.task, versions: { secateur: version } };
+    const named = options.prompt === "instruction" ? task.name : options.task;
+    const provenance = { model: model.reference, task: named, versions: { secateur: version } };
     return await use({ checkpoint, tokenizer, task, provenance });
   } finally {
     await checkpoint.close();

@@ -2,7 +2,8 @@
 import type { Row } from "./dataset.ts";
 import { isPythonSpace, quote, typeName, type Value } from "./python_value.ts";
 import { parsePythonLiteral } from "./python_literal.ts";
-import type { ColumnOrTemplate, PromptSettings } from "./task_config.ts";
+import type { PromptSettings } from "./task_config.ts";
+import type { ColumnOrTemplate } from "./task_settings.ts";
 
 /** What a column or template gives for a row. */
 interface Reading {

@@ -4,11 +4,14 @@ import { readSplit, type Row, type Split } from "./dataset.ts";
 import { buildExample, type ChoiceRequest } from "./example_builder.ts";
 import type { Example } from "./example.ts";
 import { createFewshotSampler, type FewshotSampler } from "./fewshot.ts";
+import type { PromptStyle } from "./builtin_tasks.ts";
+import { type GroupMember, GroupTask } from "./group_task.ts";
 import { Prompt, readText } from "./prompt.ts";
 import { quote } from "./python_value.ts";
 import { drawRows, type SampleOptions } from "./sample.ts";
 import type { Metric } from "./scoring.ts";
-import { readTaskConfig, type TaskConfig } from "./task_config.ts";
+import type { TaskConfig } from "./task_config.ts";
+import { readTaskTree, type TaskGroup } from "./task_tree.ts";
 import type { Tokenizer } from "./tokenizer.ts";
 
 /** How to load a task. */
@@ -19,13 +22,15 @@ export interface LoadTaskOptions {
   readonly data?: Readonly<Record<string, string | readonly string[]>>;
   /** Number of few-shot examples, instead of the task file's. */
   readonly fewshotCount?: number;
+  /** Wording of a built-in task. Default `completion`. */
+  readonly prompt?: PromptStyle;
 }
 
 /** Which rows of a split; all of them by default. */
 export interface Selection {
-  /** At most so many, from the start. */
+  /** At most so many, from the start; of a group, so many of each of its tasks. */
   readonly limit?: number;
-  /** Exactly these, such as `test/17`, in this order. */
+  /** Exactly these, such as `test/17`, in this order; of a group, such as `mmlu_anatomy/test/17`. */
   readonly ids?: readonly string[];
 }
 
@@ -35,6 +40,8 @@ export interface Task {
   readonly name: string;
   /** `metadata.version` of the task file, or null. */
   readonly version: string | number | null;
+  /** The tasks it consists of, and how their results are summed up; null for a single task. */
+  readonly group: TaskGroup | null;
   /** What the task reports, the first one decides. */
   readonly metrics: readonly Metric[];
   /** Names of the splits there are files for. */
@@ -72,7 +79,8 @@ interface PreparedSplit {
   readonly fewshotRows: FewshotSampler;
 }
 
-class LoadedTask implements Task {
+class LoadedTask implements GroupMember {
+  readonly group = null;
   readonly name: string;
   readonly version: string | number | null;
   readonly metrics: readonly Metric[];
@@ -186,11 +194,14 @@ class LoadedTask implements Task {
     return (await this.requests(split, selection)).map((request) => buildExample(request, this.tokenizer));
   }
 
-  async sample(split: string, options: SampleOptions): Promise<Example[]> {
+  async rowGolds(split: string, wanted: boolean): Promise<number[]> {
     const { split: { rows }, prompt } = await this.#prepareOnce(split);
-    const isBalanced = options.sampling === "balanced";
-    const golds = rows.map((row) => isBalanced ? prompt.gold(row, prompt.choices(row)) : 0);
-    return await this.examples(split, { ids: drawRows(golds, options).map((position) => rows[position].id) });
+    return rows.map((row) => wanted ? prompt.gold(row, prompt.choices(row)) : 0);
+  }
+
+  async sample(split: string, options: SampleOptions): Promise<Example[]> {
+    const golds = await this.rowGolds(split, options.sampling === "balanced");
+    return await this.examples(split, { ids: drawRows(golds, options).map((position) => `${split}/${position}`) });
   }
 }
 
@@ -222,23 +233,27 @@ function checkSplits(config: TaskConfig, files: ReadonlyMap<string, readonly str
 }
 
 /**
- * Loads a task file in lm-evaluation-harness format with `output_type: multiple_choice`.
+ * Loads a built-in task or group, or a task or group file in lm-evaluation-harness format with
+ * `output_type: multiple_choice`.
  *
- * Rows come from local files: `dataset_path: json` with `dataset_kwargs.data_files`, or `data`, a mapping from splits to
- * files; both are relative to the task file.
+ * Rows come from local files: `options.data`, `dataset_path: json` with `dataset_kwargs.data_files`, or `data`, a mapping
+ * from splits to files; those in a task file are relative to it.
  *
- * @param path The YAML file.
+ * @param reference The name of a built-in task or group, such as `boolq`, or the path or file URL of a YAML file.
  * @throws {TypeError} If a key is unknown, not supported, missing or of the wrong type.
  * @throws {SyntaxError} If the file or one of its templates cannot be parsed.
- * @throws {RangeError} If a file cannot be read, or a split has no file.
+ * @throws {RangeError} If there is no such task, a file cannot be read, or a split has no file.
  */
-export async function loadTask(path: string, options: LoadTaskOptions): Promise<Task> {
-  const config = await readTaskConfig(path);
-  const files = dataFiles(config, options.data);
-  if (options.data === undefined) checkSplits(config, files);
-  const count = options.fewshotCount ?? config.fewshot.count;
-  if (!Number.isInteger(count) || count < 0) {
-    throw new RangeError(`Cannot use ${count} few-shot examples: expected an integer of at least 0`);
+export async function loadTask(reference: string | URL, options: LoadTaskOptions): Promise<Task> {
+  const { fewshotCount } = options;
+  if (fewshotCount !== undefined && (!Number.isInteger(fewshotCount) || fewshotCount < 0)) {
+    throw new RangeError(`Cannot use ${fewshotCount} few-shot examples: expected an integer of at least 0`);
   }
-  return new LoadedTask(config, files, count, options.tokenizer);
+  const { group, tasks } = await readTaskTree(reference, options.prompt);
+  const loaded = tasks.map((config) => {
+    const files = dataFiles(config, options.data);
+    if (options.data === undefined) checkSplits(config, files);
+    return new LoadedTask(config, files, fewshotCount ?? config.fewshot.count, options.tokenizer);
+  });
+  return group === null ? loaded[0] : new GroupTask(group, loaded);
 }

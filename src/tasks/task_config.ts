@@ -1,17 +1,9 @@
 /** A task file, checked: which keys of lm-evaluation-harness are understood, what they may be, and their defaults. */
 import { dirname, isAbsolute, join } from "node:path";
-import { isRecord, quote, type Value, type ValueRecord } from "./python_value.ts";
+import { isRecord, quote, type ValueRecord } from "./python_value.ts";
 import { type Metric, metrics } from "./scoring.ts";
-import { PythonFunction, readTaskFile, type TaskEntry } from "./task_file.ts";
-import { compileTemplate, type Template } from "./template.ts";
-
-/** A setting that is the name of a column or else a Jinja template; plain text is a template too. */
-export interface ColumnOrTemplate {
-  /** The key that sets it, for error messages. */
-  readonly key: string;
-  readonly text: string;
-  readonly template: Template;
-}
+import type { TaskEntries } from "./task_file.ts";
+import { type ColumnOrTemplate, refusedKeys, Settings } from "./task_settings.ts";
 
 /** How one row becomes a question, its choices and its answer. */
 export interface PromptSettings {
@@ -43,7 +35,7 @@ export interface FewshotSettings {
 
 /** A checked task file. */
 export interface TaskConfig {
-  /** The file, an absolute path. */
+  /** The file: an absolute path, or `builtin:` and the path of a built-in one. */
   readonly file: string;
   readonly name: string;
   /** `metadata.version`, or null. */
@@ -64,108 +56,6 @@ export interface TaskConfig {
 
 /** Keys that change neither requests nor metrics. */
 const ignoredKeys = ["tag", "task_alias", "group_alias", "should_decontaminate", "doc_to_decontamination_query"];
-
-/** Keys of lm-evaluation-harness that are not supported, and what to do instead. */
-const refusedKeys: Readonly<Record<string, string>> = {
-  class: "write the task with doc_to_text, doc_to_choice and doc_to_target",
-  custom_dataset: "save the rows as a JSONL file and name it under data",
-  doc_to_audio: "only text is read",
-  doc_to_image: "only text is read",
-  filter_list: "multiple_choice tasks compare log-probabilities, so there is nothing to filter; remove it",
-  generation_kwargs: "multiple_choice tasks generate nothing; remove it",
-  group: "groups of tasks are not supported; run their tasks one by one",
-  process_docs: "change the rows beforehand and save them as JSONL, or use Jinja in doc_to_text",
-  process_results: "name metrics under metric_list",
-  recipe: "write the task with doc_to_text, doc_to_choice and doc_to_target",
-  unsafe_code: "no code of a task file is ever run; remove it",
-  use_prompt: "write the prompt as a template under doc_to_text",
-};
-
-/** Typed access to the entries of one mapping; whatever is read is known, and the rest is an error. */
-class Settings {
-  readonly #known = new Set<string>();
-
-  /** @param prefix Path of the mapping in the file, such as `fewshot_config.`. */
-  constructor(readonly entries: ReadonlyMap<string, TaskEntry>, readonly file: string, readonly prefix = "") {}
-
-  fail(key: string, problem: string): never {
-    throw new TypeError(`Cannot read ${this.entries.get(key)?.file ?? this.file}: ${this.prefix}${key} ${problem}`);
-  }
-
-  refuse(key: string, advice: string): void {
-    if (this.value(key) !== undefined) this.fail(key, `is not supported: ${advice}`);
-  }
-
-  /** The value; undefined where the key is missing or null. */
-  value(key: string): unknown {
-    this.#known.add(key);
-    const value = this.entries.get(key)?.value ?? undefined;
-    if (value instanceof PythonFunction) {
-      const advice = refusedKeys[key] ?? "write it as a Jinja template";
-      this.fail(key, `is the Python function ${value.name}, which is never run: ${advice}`);
-    }
-    return value;
-  }
-
-  expect(key: string, value: unknown, expectation: string): never {
-    this.fail(
-      key,
-      value === undefined ? `is missing: expected ${expectation}` : `is ${quote(value)}, expected ${expectation}`,
-    );
-  }
-
-  text(key: string): string | undefined {
-    const value = this.value(key);
-    return value === undefined || typeof value === "string" ? value : this.expect(key, value, "text");
-  }
-
-  name(key: string): string | null {
-    const value = this.text(key) ?? null;
-    return value === "" ? this.expect(key, value, "a name") : value;
-  }
-
-  count(key: string, least: number): number | undefined {
-    const value = this.value(key);
-    if (value === undefined || typeof value === "number" && Number.isInteger(value) && value >= least) return value;
-    this.expect(key, value, `an integer of at least ${least}`);
-  }
-
-  list(key: string): readonly unknown[] | undefined {
-    const value = this.value(key);
-    return value === undefined || Array.isArray(value) ? value : this.expect(key, value, "a list");
-  }
-
-  /** Settings below a key; empty ones where it is missing. */
-  below(key: string): Settings {
-    const value = this.value(key) ?? {};
-    if (!isRecord(value)) this.expect(key, value, "a mapping");
-    const file = this.entries.get(key)?.file ?? this.file;
-    const entries = Object.entries(value).map(([name, item]): [string, TaskEntry] => [name, { value: item, file }]);
-    return new Settings(new Map(entries), file, `${this.prefix}${key}.`);
-  }
-
-  template(key: string, text: string): ColumnOrTemplate {
-    try {
-      return { key: this.prefix + key, text, template: compileTemplate(text) };
-    } catch (error) {
-      throw new SyntaxError(
-        `Cannot read ${this.entries.get(key)?.file ?? this.file}: ${this.prefix}${key}: ${(error as Error).message}`,
-        { cause: error },
-      );
-    }
-  }
-
-  optionalTemplate(key: string): ColumnOrTemplate | undefined {
-    const text = this.text(key);
-    return text === undefined ? undefined : this.template(key, text);
-  }
-
-  checkUnknown(): void {
-    const unknown = [...this.entries.keys()].find((key) => !this.#known.has(key));
-    if (unknown === undefined) return;
-    this.fail(unknown, `is not a known key; known are ${[...this.#known].sort().join(", ")}`);
-  }
-}
 
 function readDocToText(settings: Settings): ColumnOrTemplate | undefined {
   const value = settings.value("doc_to_text");
@@ -290,22 +180,15 @@ function readData(settings: Settings): Pick<TaskConfig, "data" | "dataset"> {
   return { data, dataset };
 }
 
-function readVersion(settings: Settings): string | number | null {
-  const version = settings.below("metadata").value("version") as Value | undefined;
-  if (version === undefined || typeof version === "string" || typeof version === "number") return version ?? null;
-  settings.fail("metadata", `has ${quote(version)} as version, expected a number or text`);
-}
-
 /**
- * Reads and checks a task file. No data file is opened.
+ * Checks the entries of a task file. No data file is opened.
  *
+ * @param file The file, for messages.
  * @throws {TypeError} If a key is unknown, not supported, missing or of the wrong type; the message says what to do.
- * @throws {SyntaxError} If the file or one of its templates cannot be parsed.
- * @throws {RangeError} If a file cannot be read or includes itself.
+ * @throws {SyntaxError} If one of its templates cannot be parsed.
  */
-export async function readTaskConfig(path: string): Promise<TaskConfig> {
-  const entries = await readTaskFile(path);
-  const settings = new Settings(entries, path);
+export function checkTask(entries: TaskEntries, file: string): TaskConfig {
+  const settings = new Settings(entries, file);
   // A task that generates text uses many unsupported keys; this is the one to name.
   const outputType = settings.text("output_type");
   if (outputType !== "multiple_choice") {
@@ -318,9 +201,9 @@ export async function readTaskConfig(path: string): Promise<TaskConfig> {
 
   const prompt = readPrompt(settings);
   const config: TaskConfig = {
-    file: path,
+    file,
     name: settings.name("task") ?? settings.expect("task", undefined, "the name of the task"),
-    version: readVersion(settings),
+    version: settings.version(),
     ...readData(settings),
     trainingSplit: settings.name("training_split"),
     validationSplit: settings.name("validation_split"),

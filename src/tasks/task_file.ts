@@ -1,7 +1,8 @@
-/** Task files as they lie on disk: YAML with includes, each entry remembering the file it comes from. */
+/** Task files as they lie on disk or are built in: YAML with includes, each entry remembering the file it comes from. */
 import { readFile } from "node:fs/promises";
-import { dirname, resolve } from "node:path";
+import { dirname, posix, resolve } from "node:path";
 import { parseDocument, type ScalarTag } from "yaml";
+import { builtinFiles } from "./builtin/mod.ts";
 import { isRecord, quote } from "./python_value.ts";
 
 /** An entry written as `!function module.name`: a reference to Python code, which is never run. */
@@ -12,9 +13,15 @@ export class PythonFunction {
 /** The value of a top-level key. */
 export interface TaskEntry {
   readonly value: unknown;
-  /** The file that sets it, an absolute path. */
+  /** The file that sets it, as `readTaskFile` names files. */
   readonly file: string;
 }
+
+/** The top-level entries of a task file, those of its includes among them. */
+export type TaskEntries = ReadonlyMap<string, TaskEntry>;
+
+/** What the path of a built-in task file begins with. */
+export const builtinPrefix = "builtin:";
 
 const functionTag: ScalarTag = {
   tag: "!function",
@@ -22,16 +29,31 @@ const functionTag: ScalarTag = {
   resolve: (text) => new PythonFunction(text),
 };
 
-async function parseYaml(path: string): Promise<object> {
-  let text: string;
+/** The path that a file means by another path. */
+export function resolveTaskPath(from: string, to: string): string {
+  return from.startsWith(builtinPrefix)
+    ? builtinPrefix + posix.join(posix.dirname(from.slice(builtinPrefix.length)), to)
+    : resolve(dirname(from), to);
+}
+
+async function readText(path: string): Promise<string> {
+  if (path.startsWith(builtinPrefix)) {
+    const text = builtinFiles.get(path.slice(builtinPrefix.length));
+    if (text !== undefined) return text;
+    throw new RangeError(`Cannot read the task file ${path}: there is no such built-in file`);
+  }
   try {
-    text = await readFile(path, "utf8");
+    return await readFile(path, "utf8");
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code ?? String(error);
     throw new RangeError(`Cannot read the task file ${path} (${code}): expected a readable YAML file`, {
       cause: error,
     });
   }
+}
+
+async function parseYaml(path: string): Promise<object> {
+  const text = await readText(path);
   // Version 1.1 is what lm-evaluation-harness reads: an unquoted yes is a boolean there, and must be one here.
   const document = parseDocument(text, { version: "1.1", customTags: (tags) => [...tags, functionTag] });
   const [problem] = [...document.errors, ...document.warnings];
@@ -49,7 +71,7 @@ async function parseYaml(path: string): Promise<object> {
 function includedPaths(path: string, include: unknown): string[] {
   const list = Array.isArray(include) ? include : [include];
   return list.map((item) => {
-    if (typeof item === "string" && item !== "") return resolve(dirname(path), item);
+    if (typeof item === "string" && item !== "") return resolveTaskPath(path, item);
     throw new TypeError(`Cannot read ${path}: include is ${quote(item)}, expected a path or a list of paths`);
   });
 }
@@ -73,10 +95,20 @@ async function readEntries(path: string, including: readonly string[]): Promise<
  * Reads a task file and the files it includes. Later includes win over earlier ones, and the file itself over all; a key
  * is replaced as a whole.
  *
+ * @param path An absolute path, or `builtin:` and the path of a built-in file.
  * @throws {RangeError} If a file cannot be read, or includes itself.
  * @throws {SyntaxError} If one is no YAML mapping, repeats a key, or uses a tag other than `!function`.
  * @throws {TypeError} If `include` is no path or list of paths.
  */
-export function readTaskFile(path: string): Promise<Map<string, TaskEntry>> {
-  return readEntries(resolve(path), []);
+export function readTaskFile(path: string): Promise<TaskEntries> {
+  return readEntries(path, []);
+}
+
+/**
+ * The entries of a task file itself, without what it includes.
+ *
+ * @throws {RangeError | SyntaxError} As `readTaskFile`.
+ */
+export async function readOwnEntries(path: string): Promise<Readonly<Record<string, unknown>>> {
+  return await parseYaml(path) as Record<string, unknown>;
 }

@@ -328,7 +328,7 @@ const badTasks: readonly [string, Readonly<Record<string, string>>, string][] = 
     "function utils.x, which is never run: change the rows",
   ],
   ["results are processed", { process_results: "x" }, "process_results is not supported: name metrics"],
-  ["it is a group", { group: "mmlu" }, "group is not supported: groups of tasks"],
+  ["the group lists what is not there", { group: "all", task: "[boolq, none]" }, 'task has "none", which is neither'],
   ["a tag is strange", { task: "!!python/object:os.system x" }, "Unresolved tag"],
   ["the task has no name", { task: "" }, "task is missing"],
   ["the name is a number", { task: "7" }, "task is 7, expected text"],

@@ -1,0 +1,112 @@
+/** A group of tasks as one task: the rows of all of them, one task after the other. */
+import type { ChoiceRequest } from "./example_builder.ts";
+import type { Example } from "./example.ts";
+import { quote } from "./python_value.ts";
+import { drawRows, type SampleOptions } from "./sample.ts";
+import type { Metric } from "./scoring.ts";
+import type { Selection, Task } from "./task.ts";
+import type { TaskGroup } from "./task_tree.ts";
+
+/** What a group needs of its tasks, besides what every caller may use. */
+export interface GroupMember extends Task {
+  /** Gold index of every row of a split; 0 for all where it is not wanted. */
+  rowGolds(split: string, wanted: boolean): Promise<number[]>;
+}
+
+/** The name of the task that an example of a group belongs to, and the example's id in it. */
+export function splitGroupId(id: string): { readonly task: string; readonly id: string } {
+  const end = id.indexOf("/");
+  return { task: id.slice(0, end), id: id.slice(end + 1) };
+}
+
+function agree<T>(group: TaskGroup, what: string, members: readonly Task[], read: (task: Task) => T): T {
+  const [first, ...others] = members;
+  const other = others.find((task) => read(task) !== read(first));
+  if (other === undefined) return read(first);
+  throw new RangeError(
+    `Cannot load group ${group.name}: the ${what} of ${first.name} is ${
+      quote(read(first))
+    } and that of ${other.name} ` +
+      `${quote(read(other))}; name the same splits in all its tasks, or run them one by one`,
+  );
+}
+
+/** All tasks of a group. Ids of examples have the task's name in front: `mmlu_anatomy/test/17`. */
+export class GroupTask implements Task {
+  readonly name: string;
+  readonly version: string | number | null;
+  readonly metrics: readonly Metric[];
+  readonly splits: readonly string[];
+  readonly trainingSplit: string | null;
+  readonly evaluationSplit: string;
+  readonly #members: ReadonlyMap<string, GroupMember>;
+
+  /** @throws {RangeError} If the tasks do not agree on their splits, or have no metric in common. */
+  constructor(readonly group: TaskGroup, members: readonly GroupMember[]) {
+    this.name = group.name;
+    this.version = group.version;
+    const [first] = members;
+    const wanted = group.aggregates.map(({ metric }) => metric);
+    this.metrics = [...new Set(wanted.length > 0 ? wanted : first.metrics)]
+      .filter((metric) => members.every((task) => task.metrics.includes(metric)));
+    if (this.metrics.length === 0) {
+      throw new RangeError(`Cannot load group ${group.name}: no metric is reported by all its tasks`);
+    }
+    this.splits = first.splits.filter((split) => members.every((task) => task.splits.includes(split)));
+    this.trainingSplit = agree(group, "training split", members, (task) => task.trainingSplit);
+    this.evaluationSplit = agree(group, "split to evaluate", members, (task) => task.evaluationSplit);
+    this.#members = new Map(members.map((task) => [task.name, task]));
+  }
+
+  async #collect<T extends { readonly id: string }>(
+    split: string,
+    { limit, ids }: Selection,
+    ask: (task: GroupMember, selection: Selection) => Promise<T[]>,
+  ): Promise<T[]> {
+    const label = (task: Task) => (item: T): T => ({ ...item, id: `${task.name}/${item.id}` });
+    if (ids === undefined) {
+      const lists: T[][] = [];
+      for (const task of this.#members.values()) {
+        lists.push((await ask(task, limit === undefined ? {} : { limit })).map(label(task)));
+      }
+      return lists.flat();
+    }
+    const byTask = new Map<string, string[]>();
+    for (const id of ids) {
+      const parts = splitGroupId(id);
+      if (!this.#members.has(parts.task)) {
+        throw new RangeError(
+          `Cannot find row ${quote(id)}: expected a task of ${this.name}, its split ${split} and a row`,
+        );
+      }
+      byTask.set(parts.task, [...byTask.get(parts.task) ?? [], parts.id]);
+    }
+    const found = new Map<string, T>();
+    for (const [name, own] of byTask) {
+      const task = this.#members.get(name)!;
+      for (const item of (await ask(task, { ids: own })).map(label(task))) found.set(item.id, item);
+    }
+    return ids.slice(0, limit).map((id) => found.get(id)!);
+  }
+
+  requests(split: string, selection: Selection = {}): Promise<ChoiceRequest[]> {
+    return this.#collect(split, selection, (task, own) => task.requests(split, own));
+  }
+
+  examples(split: string, selection: Selection = {}): Promise<Example[]> {
+    return this.#collect(split, selection, (task, own) => task.examples(split, own));
+  }
+
+  async sample(split: string, options: SampleOptions): Promise<Example[]> {
+    const ids: string[] = [];
+    const golds: number[] = [];
+    for (const task of this.#members.values()) {
+      const own = await task.rowGolds(split, options.sampling === "balanced");
+      own.forEach((gold, row) => {
+        ids.push(`${task.name}/${split}/${row}`);
+        golds.push(gold);
+      });
+    }
+    return await this.examples(split, { ids: drawRows(golds, options).map((position) => ids[position]) });
+  }
+}

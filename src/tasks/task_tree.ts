@@ -11,6 +11,7 @@ import { Settings } from "./task_settings.ts";
 
 /** How a group makes one number of its tasks' numbers. */
 export interface GroupMetric {
+  /** What is summed up. */
   readonly metric: Metric;
   /** Whether each task counts by its number of rows; else all count alike. */
   readonly weightBySize: boolean;
@@ -18,6 +19,7 @@ export interface GroupMetric {
 
 /** Tasks and groups whose results are summed up. */
 export interface TaskGroup {
+  /** As the group file names it; `mmlu::part` for a group written inside another. */
   readonly name: string;
   /** `metadata.version` of the group file, or null. */
   readonly version: string | number | null;

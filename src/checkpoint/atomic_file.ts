@@ -2,9 +2,9 @@
  * Files that are either complete or absent: written beside their place under a temporary name, synced, renamed, and
  * the folder synced, so that a kill or a power cut at any moment leaves no half-written file under the real name.
  */
-import { lstat, open, readdir, rename, rm } from "node:fs/promises";
+import { lstat, mkdir, open, readdir, rename, rm } from "node:fs/promises";
 import { randomUUID } from "node:crypto";
-import { basename, dirname, join } from "node:path";
+import { basename, dirname, join, resolve } from "node:path";
 import process from "node:process";
 
 /** What a file is made of: all of it, or pieces in order. */
@@ -38,6 +38,18 @@ export async function syncFolder(folder: string): Promise<void> {
     await handle.sync();
   } finally {
     await handle.close();
+  }
+}
+
+/** Creates a folder and the folders above it where they are missing, and makes them durable. */
+export async function createFolder(folder: string): Promise<void> {
+  const place = resolve(folder);
+  const first = await mkdir(place, { recursive: true });
+  if (first === undefined) return;
+  // Each new folder is an entry of the one above it.
+  for (let at = place;; at = dirname(at)) {
+    await syncFolder(dirname(at));
+    if (at === resolve(first) || dirname(at) === at) return;
   }
 }
 

@@ -1,7 +1,7 @@
 /** Folders that are either complete or absent: filled beside their place under a temporary name, synced, renamed. */
 import { lstat, mkdir, readdir, rename, rm } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
-import { syncFolder, temporarySibling } from "./atomic_file.ts";
+import { createFolder, syncFolder, temporarySibling } from "./atomic_file.ts";
 
 /**
  * Decides whether a folder may be written at `target`.
@@ -27,6 +27,18 @@ async function mustReplace(target: string, overwrite: boolean, marker: string): 
 }
 
 /**
+ * Removes a folder so that a kill at any moment leaves it whole under its name, or not there: what is left of it is then
+ * found under a temporary name (see `removeLeftovers`).
+ */
+export async function removeFolderAtomic(folder: string): Promise<void> {
+  const place = resolve(folder);
+  const leaving = temporarySibling(place);
+  await rename(place, leaving);
+  await syncFolder(dirname(place));
+  await rm(leaving, { recursive: true });
+}
+
+/**
  * Writes a folder atomically: a kill at any moment leaves the target absent, or as it was, or complete; what was being
  * written stays beside it under a `.partial` name (see `removeLeftovers`). When an older folder is replaced there is
  * one moment, between two renames, at which it is found only under such a name.
@@ -46,7 +58,7 @@ export async function writeFolderAtomic<T>(
 ): Promise<T> {
   const place = resolve(target);
   await mustReplace(place, overwrite, marker);
-  await mkdir(dirname(place), { recursive: true });
+  await createFolder(dirname(place));
   const temporary = temporarySibling(place);
   await mkdir(temporary);
   try {

@@ -215,8 +215,21 @@ async function checkPlaces(source: string, target: string): Promise<void> {
   }
 }
 
-/** Throws when the disk has less room than needed; where the system does not tell, the write itself will. */
-async function checkSpace(folder: string, bytesNeeded: number): Promise<void> {
+/**
+ * Bytes that a pruned copy of a checkpoint takes at most, without files that could be links.
+ *
+ * @throws {RangeError} If the folder has no weight files.
+ */
+export async function prunedCheckpointBytes(sourceFolder: string): Promise<number> {
+  return totalBytes((await inventory(sourceFolder)).files);
+}
+
+function totalBytes(files: ReadonlyMap<string, number>): number {
+  return [...files.values()].reduce((sum, bytes) => sum + bytes, 0);
+}
+
+/** Throws RangeError when the disk has less room than needed; where the system does not tell, the write itself will. */
+export async function checkSpace(folder: string, bytesNeeded: number): Promise<void> {
   const status = await statfs(folder).catch(() => undefined);
   if (status && status.bavail * status.bsize < bytesNeeded) {
     throw new RangeError(
@@ -247,7 +260,7 @@ export async function writePrunedCheckpoint(
   try {
     const zeros = zeroRanges(checkpoint, masks);
     const { files, leftOut } = await inventory(sourceFolder);
-    const bytesTotal = [...files.values()].reduce((sum, bytes) => sum + bytes, 0);
+    const bytesTotal = totalBytes(files);
     const copied: string[] = [];
     const linked: string[] = [];
     let bytesDone = 0;

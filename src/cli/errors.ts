@@ -54,9 +54,6 @@ export function describeError(error: unknown, trace = false): Failure {
 
 /** The code of the operating system's error behind an error, such as `ENOENT`. */
 function systemCode(error: unknown): unknown {
-  if (error instanceof HubError) {
-    return { code: exitCodes.failure, lines: [`Error: ${error.problem}`, `Hint: ${error.advice}.`] };
-  }
   if (!(error instanceof Error)) return undefined;
   return "code" in error ? error.code : systemCode(error.cause);
 }
@@ -65,13 +62,20 @@ function systemCode(error: unknown): unknown {
 function hintFor(error: Error): string {
   const code = systemCode(error);
   if (code === "ENOENT") return "check the path; a model is a folder with config.json, a task is a .yaml file.";
-  if (code === "EACCES" || code === "EPERM") {
+  if (error.name === "NotCapable") return "docs/permissions.md lists the permissions that each command needs.";
+  if (code === "EACCES" || code === "EPERM" || code === "EROFS") {
     return "check the permissions of that path, or write elsewhere with --out.";
   }
-  if (code === "ENOSPC") return "free some space, or write elsewhere with --out.";
+  if (code === "ENOSPC" || code === "EDQUOT" || code === "EFBIG") {
+    return "free some space, or write elsewhere with --out; `run --resume` goes on after the last finished stage.";
+  }
+  if (code === "EIO") return "the disk reports a fault: check it, then repeat the command.";
   if (error.name === "OtherOptionsError") return "repeat the command as it was, or name another folder with --out.";
   if (error.name === "NoAdapterError") return "install a Vulkan driver, or compute on the CPU with --engine reference.";
-  if (error.name === "GPUOutOfMemoryError") return "lower --memory-budget, or use an adapter with more memory.";
+  if (error.name === "OutOfGpuMemoryError") return "lower --memory-budget, or use an adapter with more memory.";
+  if (error.name === "GpuFailure") {
+    return "repeat the command: `run --resume` goes on after the last finished stage. If it fails again, update the driver.";
+  }
   if (error instanceof RangeError || error instanceof SyntaxError || error instanceof TypeError) {
     return "change what the message names; SECATEUR_TRACE=1 shows where it was noticed.";
   }

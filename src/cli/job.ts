@@ -1,13 +1,15 @@
 /** The whole job of `run` and `demo`: score, search, prune, evaluate, and a folder with everything that came of it. */
-import { lstat, mkdir, readdir, rm } from "node:fs/promises";
+import { readdir, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
-import { removeLeftovers } from "../checkpoint/atomic_file.ts";
+import { removeLeftovers, syncFolder } from "../checkpoint/atomic_file.ts";
+import { removeFolderAtomic } from "../checkpoint/atomic_folder.ts";
 import { runFileNames } from "../method/files.ts";
 import type { PlanningOptions } from "../method/pipeline.ts";
 import { type FolderRunResult, prunedFolderName, runInFolder } from "../method/run_folder.ts";
 import type { OptionValues } from "./arguments.ts";
 import type { CommandContext } from "./command.ts";
 import { CommandError } from "./errors.ts";
+import { lockName, withFolderLock } from "./folder_lock.ts";
 import { forecastWork, formatPerformance } from "./forecast.ts";
 import { type runOptions, scoreSettings, searchSettings } from "./options.ts";
 import { decidingMetric, drawExamples, type Session, testExamples } from "./session.ts";
@@ -22,16 +24,28 @@ export interface JobOptions extends OptionValues<typeof runOptions> {
   readonly out: string;
 }
 
-/** Prepares the folder of a run: it exists afterwards, and has nothing in it that is not wanted. */
+/** Refuses a path that cannot become the folder of a run. */
+async function checkPlace(out: string): Promise<void> {
+  const status = await stat(out).catch(() => undefined);
+  if (status && !status.isDirectory()) throw new CommandError(`${out} is a file`, "name a folder with --out.");
+}
+
+/**
+ * What a run writes, in the order in which it is removed. What says that the run is complete goes first, and what others
+ * follow from goes last: a kill in between leaves a run that can be resumed.
+ */
+const ours: readonly string[] = [
+  runFileNames.run,
+  prunedFolderName,
+  runFileNames.plan,
+  runFileNames.grid,
+  runFileNames.scores,
+];
+
+/** Leaves nothing in the folder of a run that is not wanted. */
 async function prepareFolder(out: string, existing: Existing): Promise<void> {
-  const status = await lstat(out).catch(() => undefined);
-  if (status && !status.isDirectory()) {
-    throw new CommandError(`${out} is a file`, "name a folder with --out.");
-  }
-  await mkdir(out, { recursive: true });
   if (existing === "overwrite") await removeLeftovers(out);
-  const ours: readonly string[] = [...Object.values(runFileNames), prunedFolderName];
-  const names = await readdir(out);
+  const names = (await readdir(out)).filter((name) => name !== lockName);
   if (names.length === 0 || existing === "resume") return;
   if (existing === "refuse") {
     throw new CommandError(
@@ -46,7 +60,11 @@ async function prepareFolder(out: string, existing: Existing): Promise<void> {
       "name a folder of an earlier run, or an empty one.",
     );
   }
-  for (const name of names) await rm(join(out, name), { recursive: true });
+  for (const name of ours.filter((name) => names.includes(name))) {
+    if (name === prunedFolderName) await removeFolderAtomic(join(out, name));
+    else await rm(join(out, name));
+    await syncFolder(out);
+  }
 }
 
 /** How plans are made, in the method's words. */
@@ -60,7 +78,7 @@ export function planningOptions(session: Session, options: JobOptions): Planning
   };
 }
 
-/** Does the whole job in the folder of `--out`. */
+/** Does the whole job in the folder of `--out`, in which no other process may work meanwhile. */
 export async function runJob(
   session: Session,
   options: JobOptions,
@@ -71,20 +89,23 @@ export async function runJob(
   const { out } = options;
   const { adaptation, selection } = await drawExamples(task, options);
   const test = await testExamples(task, options, [...adaptation, ...selection]);
-  await prepareFolder(out, existing);
-  return await runInFolder({
-    input: { engine, adaptation, selection, test, ...planningOptions(session, options), signal, onProgress },
-    folder: out,
-    resume: existing === "resume",
-    checkpoint: session.checkpoint.location,
-    provenance,
-    arguments: typed,
-    forecast: (input, { scored, searched }) =>
-      forecastWork(
-        engine,
-        { ...input, ...(scored && { adaptation: [] }) },
-        (stage) => stage === "search" && searched !== undefined,
-      ),
+  await checkPlace(out);
+  return await withFolderLock(out, async () => {
+    await prepareFolder(out, existing);
+    return await runInFolder({
+      input: { engine, adaptation, selection, test, ...planningOptions(session, options), signal, onProgress },
+      folder: out,
+      resume: existing === "resume",
+      checkpoint: session.checkpoint.location,
+      provenance,
+      arguments: typed,
+      forecast: (input, { scored, searched }) =>
+        forecastWork(
+          engine,
+          { ...input, ...(scored && { adaptation: [] }) },
+          (stage) => stage === "search" && searched !== undefined,
+        ),
+    });
   });
 }
 

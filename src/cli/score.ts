@@ -1,11 +1,11 @@
 /** `secateur score`: Integrated Gradients of every neuron. */
-import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { runFileNames, writeScores } from "../method/files.ts";
 import { layerScores } from "../method/neuron_scores.ts";
 import { describePerformance } from "../method/performance.ts";
 import { scoreNeurons } from "../method/score.ts";
 import { defineCommand } from "./command.ts";
+import { withFolderLock } from "./folder_lock.ts";
 import { forecastWork, formatPerformance } from "./forecast.ts";
 import { adaptationOptions, engineOptions, modelOptions, scoreOptions, scoreSettings, taskOptions } from "./options.ts";
 import { decidingMetric, drawExamples, withSession } from "./session.ts";
@@ -39,11 +39,13 @@ export const score = defineCommand({
       const { adaptation } = await drawExamples(task, options);
       const settings = { ...scoreSettings(options), metric: decidingMetric(task, options.metric) };
       const forecast = forecastWork(engine, { adaptation, score: settings });
-      const result = await scoreNeurons(engine, adaptation, { ...settings, signal, onProgress });
       const file = join(options.out, runFileNames.scores);
-      await mkdir(options.out, { recursive: true });
-      signal.throwIfAborted();
-      await writeScores(file, result, provenance);
+      const result = await withFolderLock(options.out, async () => {
+        const scored = await scoreNeurons(engine, adaptation, { ...settings, signal, onProgress });
+        signal.throwIfAborted();
+        await writeScores(file, scored, provenance);
+        return scored;
+      });
 
       const performance = describePerformance(engine.info, forecast);
       const { scores, completenessError, nodesUsed, seconds } = result;

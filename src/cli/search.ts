@@ -1,10 +1,10 @@
 /** `secateur search`: which layer to prune, and how much of it. */
-import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { readScores, runFileNames, writeGrid, writePlan } from "../method/files.ts";
 import { describePerformance } from "../method/performance.ts";
 import { compareConfigurations, planFromSearch, searchGrid } from "../method/search.ts";
 import { defineCommand } from "./command.ts";
+import { withFolderLock } from "./folder_lock.ts";
 import { forecastWork, formatPerformance } from "./forecast.ts";
 import {
   adaptationOptions,
@@ -61,13 +61,14 @@ export const search = defineCommand({
         search: settings,
         randomSearch: false,
       });
-      const result = await searchGrid(engine, selection, scores, { ...settings, signal, onProgress });
-      const plan = planFromSearch(engine.config, result);
       const files = [join(options.out, runFileNames.grid), join(options.out, runFileNames.plan)];
-      await mkdir(options.out, { recursive: true });
-      signal.throwIfAborted();
-      await writeGrid(files[0], result, provenance);
-      await writePlan(files[1], plan);
+      const result = await withFolderLock(options.out, async () => {
+        const found = await searchGrid(engine, selection, scores, { ...settings, signal, onProgress });
+        signal.throwIfAborted();
+        await writeGrid(files[0], found, provenance);
+        await writePlan(files[1], planFromSearch(engine.config, found));
+        return found;
+      });
 
       const performance = describePerformance(engine.info, forecast);
       const best = [...result.configurations].sort(compareConfigurations).slice(0, shown);

@@ -6,7 +6,7 @@ import { lstat } from "node:fs/promises";
 import { isDeepStrictEqual } from "node:util";
 import { join } from "node:path";
 import { removeLeftovers } from "../checkpoint/atomic_file.ts";
-import { writePrunedCheckpoint } from "../checkpoint/prune_checkpoint.ts";
+import { checkSpace, prunedCheckpointBytes, writePrunedCheckpoint } from "../checkpoint/prune_checkpoint.ts";
 import { readGrid, readPlan, readScores, runFileNames, writeGrid, writePlan, writeRun, writeScores } from "./files.ts";
 import { describePerformance, type ForecastSummary } from "./performance.ts";
 import { type PipelineInput, type PipelineResult, runPipeline } from "./pipeline.ts";
@@ -144,6 +144,8 @@ export async function runInFolder(run: FolderRun): Promise<FolderRunResult> {
     },
   };
   const forecast = run.forecast?.(input, earlier) ?? null;
+  // The copy comes last; a disk that is too small for it is noticed before hours of work.
+  if (checkpoint !== null && !pruned) await checkSpace(folder, await prunedCheckpointBytes(checkpoint));
   const result = await runPipeline(input);
   signal?.throwIfAborted();
   if (checkpoint !== null && !pruned) {

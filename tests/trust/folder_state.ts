@@ -1,0 +1,35 @@
+/** What a run's folder holds, as bytes that can be compared. */
+import { readdir, readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { lockName } from "../../src/cli/folder_lock.ts";
+
+/** Bytes as text, by path from the folder, `/` between the parts; temporary names and the lock are left out. */
+export type FolderState = Readonly<Record<string, string>>;
+
+/** Reads every file of a folder that is not a temporary one. */
+export async function folderState(folder: string): Promise<FolderState> {
+  const state: Record<string, string> = {};
+  const walk = async (path: string, name: string) => {
+    const entries = await readdir(path, { withFileTypes: true }).catch((error) => {
+      if (error.code === "ENOENT" && name === "") return [];
+      throw error;
+    });
+    for (const entry of entries) {
+      if (entry.name === lockName || /^\..*\.partial$/.test(entry.name)) continue;
+      const [inside, below] = [join(path, entry.name), name === "" ? entry.name : `${name}/${entry.name}`];
+      if (entry.isDirectory()) await walk(inside, below);
+      else state[below] = (await readFile(inside)).toString("latin1");
+    }
+  };
+  await walk(folder, "");
+  return state;
+}
+
+/** `run.json` also holds times and the command line: everything else of it, and of the other files all bytes. */
+export function repeatable(state: FolderState): FolderState {
+  const { "run.json": text, ...rest } = state;
+  if (text === undefined) return rest;
+  const { startedAt: _startedAt, arguments: _arguments, seconds: _seconds, performance: _performance, engine, ...run } =
+    JSON.parse(text);
+  return { ...rest, "run.json": JSON.stringify({ ...run, adapter: engine.adapter }) };
+}

@@ -41,14 +41,19 @@ export async function syncFolder(folder: string): Promise<void> {
   }
 }
 
-/** Creates a folder and the folders above it where they are missing, and makes them durable. */
+/**
+ * Creates a folder and the folders above it where they are missing, and makes them durable, except in a folder above that
+ * this process may not read.
+ */
 export async function createFolder(folder: string): Promise<void> {
   const place = resolve(folder);
   const first = await mkdir(place, { recursive: true });
   if (first === undefined) return;
   // Each new folder is an entry of the one above it.
   for (let at = place;; at = dirname(at)) {
-    await syncFolder(dirname(at));
+    await syncFolder(dirname(at)).catch((error) => {
+      if (error.name !== "NotCapable" && error.code !== "EACCES" && error.code !== "EPERM") throw error;
+    });
     if (at === resolve(first) || dirname(at) === at) return;
   }
 }
@@ -60,25 +65,35 @@ async function* pieces(content: FileContent): AsyncGenerator<Uint8Array> {
   else yield* content;
 }
 
+/** Names the file in an error of the system that does not, such as that of a full disk. */
+async function naming<T>(name: string, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    throw new Error(`Cannot write ${name}: ${(error as Error).message}`, { cause: error });
+  }
+}
+
 /**
  * Creates a file that must not exist, writes it and syncs it. Not atomic by itself: for files inside a temporary
  * folder.
  *
+ * @param name What the file is called in errors. Default: its path.
  * @returns Bytes written.
- * @throws {Error} With code `EEXIST` if the path exists.
+ * @throws {Error} With code `EEXIST` if the path exists; naming the file if the disk is full or fails.
  */
-export async function writeNewFile(path: string, content: FileContent): Promise<number> {
+export async function writeNewFile(path: string, content: FileContent, name = path): Promise<number> {
   const handle = await open(path, "wx");
   let total = 0;
   try {
     for await (const piece of pieces(content)) {
       for (let done = 0; done < piece.byteLength;) {
-        const { bytesWritten } = await handle.write(piece, done, piece.byteLength - done);
+        const { bytesWritten } = await naming(name, () => handle.write(piece, done, piece.byteLength - done));
         done += bytesWritten;
       }
       total += piece.byteLength;
     }
-    await handle.sync();
+    await naming(name, () => handle.sync());
   } finally {
     await handle.close();
   }
@@ -96,7 +111,7 @@ export async function writeFileAtomic(path: string, content: FileContent): Promi
   if (older?.isDirectory()) throw new RangeError(`Cannot write ${path}: it is a folder, expected a file or nothing`);
   const temporary = temporarySibling(path);
   try {
-    await writeNewFile(temporary, content);
+    await writeNewFile(temporary, content, path);
     await rename(temporary, path);
   } catch (error) {
     await rm(temporary, { force: true });

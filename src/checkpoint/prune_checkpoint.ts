@@ -274,7 +274,7 @@ export async function writePrunedCheckpoint(
       const source = await openFileSource(join(sourceFolder, name));
       try {
         const pieces = ranges ? rewrite(source, ranges, masks, options.note) : stream(source, 0, []);
-        await writeNewFile(place, counted(pieces));
+        await writeNewFile(place, counted(pieces), join(targetFolder, name));
       } finally {
         await source.close();
       }

@@ -1,4 +1,5 @@
 /** How the program says that something went wrong: `Error:` and `Hint:` on stderr, and an exit code. */
+import { constants } from "node:os";
 import { HubError } from "../checkpoint/hub_error.ts";
 
 /** Exit codes of the program. */
@@ -55,7 +56,11 @@ export function describeError(error: unknown, trace = false): Failure {
 /** The code of the operating system's error behind an error, such as `ENOENT`. */
 function systemCode(error: unknown): unknown {
   if (!(error instanceof Error)) return undefined;
-  return "code" in error ? error.code : systemCode(error.cause);
+  if ("code" in error) return error.code;
+  // Some errors of files give the number alone.
+  const number = Number(/\(os error (\d+)\)$/.exec(error.message)?.[1]);
+  const known = Object.entries(constants.errno).find(([, value]) => value === number);
+  return known?.[0] ?? systemCode(error.cause);
 }
 
 /** What to do about an error of the library or of the operating system. */

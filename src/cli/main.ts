@@ -1,5 +1,6 @@
 /** The entry of the `secateur` program. */
 import { demo } from "./demo.ts";
+import { describeError } from "./errors.ts";
 import { evaluate } from "./eval.ts";
 import { info } from "./info.ts";
 import { plan } from "./plan.ts";
@@ -10,7 +11,13 @@ import { score } from "./score.ts";
 import { search } from "./search.ts";
 import { webgpuEnvironment } from "./webgpu_environment.ts";
 
-// Before the first adapter is asked for: drivers are looked for once.
-for (const [name, value] of Object.entries(webgpuEnvironment())) Deno.env.set(name, value);
+try {
+  // Before the first adapter is asked for: drivers are looked for once.
+  for (const [name, value] of Object.entries(webgpuEnvironment())) Deno.env.set(name, value);
+} catch (error) {
+  const { code, lines } = describeError(error);
+  for (const line of lines) console.error(line);
+  Deno.exit(code);
+}
 
 Deno.exit(await runProgram([run, plan, score, search, prune, evaluate, info, demo], Deno.args));

@@ -44,6 +44,15 @@ function stderrColumns(): number {
   }
 }
 
+/** Whether the stack of an error is wanted; where the environment may not be read, it is not. */
+function wantsTrace(): boolean {
+  try {
+    return Deno.env.has("SECATEUR_TRACE");
+  } catch {
+    return false;
+  }
+}
+
 /** Runs the command named by the first argument and resolves to the program's exit code. */
 export async function runProgram(commands: readonly Command[], args: readonly string[]): Promise<number> {
   const progress = new ProgressLine({
@@ -59,7 +68,7 @@ export async function runProgram(commands: readonly Command[], args: readonly st
   };
   const report = (error: unknown): number => {
     progress.finish();
-    const failure = describeError(error, Deno.env.has("SECATEUR_TRACE"));
+    const failure = describeError(error, wantsTrace());
     for (const line of failure.lines) console.error(line);
     return failure.code;
   };

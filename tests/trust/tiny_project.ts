@@ -1,6 +1,6 @@
 /** A checkpoint with tokenizer and a task that the program runs on within a second, in a folder. */
-import { mkdir, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { mkdir, readdir, rename, symlink, writeFile } from "node:fs/promises";
+import { dirname, join, relative } from "node:path";
 import { type TinyOptions, writeTinyCheckpoint } from "../support/tiny_checkpoint.ts";
 import { tinyTokenizerFiles } from "../support/tiny_tokenizer.ts";
 
@@ -28,7 +28,7 @@ export async function writeTinyProject(folder: string, options: TinyOptions = {}
     const rows = Array.from({ length: count }, (_, i) => ({ text: `${split} ${i * 7 % 10}?`, label: i % 2 }));
     await writeFile(join(data, `${split}.jsonl`), rows.map((row) => `${JSON.stringify(row)}\n`).join(""));
   }
-  const task = join(data, "tiny.yaml");
+  const task = join(data, "task.yaml");
   await writeFile(
     task,
     `task: tiny
@@ -54,4 +54,14 @@ metric_list:
 export function tinyRun({ model, task }: TinyProject, out: string): string[] {
   const small = ["--adaptation-examples", "3", "--nodes", "2", "--fractions", "0.25,0.5", "--random-draws", "1"];
   return ["run", "--model", model, "--task", task, "--out", out, ...small];
+}
+
+/** Turns a checkpoint folder into a snapshot as the hub's cache has it: links into a folder `blobs` beside it. */
+export async function linkIntoBlobs(model: string): Promise<void> {
+  const blobs = join(dirname(model), "blobs");
+  await mkdir(blobs);
+  for (const [index, name] of (await readdir(model)).entries()) {
+    await rename(join(model, name), join(blobs, `${index}`));
+    await symlink(relative(model, join(blobs, `${index}`)), join(model, name));
+  }
 }

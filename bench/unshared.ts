@@ -55,6 +55,7 @@ export async function openUnshared(
         config,
         examples: [example],
         targets: [{ token, other: null }],
+        masks: new Map(),
         rule,
         site: "gate",
         positions: "all",

@@ -90,6 +90,12 @@ export interface AttributeOptions extends RunOptions {
   readonly objective?: Objective;
   /** Scale one layer at a time, or all layers together. Default `layer`. */
   readonly path?: "layer" | "joint";
+  /**
+   * Takes the place of the unmodified model: M, its target and both ends of every path are those of the model under this
+   * intervention, and neurons that it switches off score 0. The WebGPU engine takes masks of the sites gate and up only.
+   * Default: the unmodified model.
+   */
+  readonly base?: Intervention;
 }
 
 /** Attribution of one (example, layer) pair. */

@@ -28,7 +28,7 @@ import {
   type WaveForecast,
 } from "./engine.ts";
 import { measureActivations } from "./webgpu/activations.ts";
-import { everyPair, pathPlan, pathPoints, type PathSettings } from "./webgpu/attribution.ts";
+import { baseMasks, clearSilenced, everyPair, pathPlan, pathPoints, type PathSettings } from "./webgpu/attribution.ts";
 import {
   choiceSums,
   firstTokens,
@@ -219,16 +219,17 @@ class WebGpuEngine implements Engine {
 
   attribute(examples: readonly Example[], options: AttributeOptions): Promise<PairAttribution[]> {
     return this.#exclusively(async () => {
-      const { rule, site = "gate", objective = "max-logit", path = "layer", signal } = options;
+      const { rule, site = "gate", objective = "max-logit", path = "layer", base = [], signal } = options;
       const joint = path === "joint";
       const pairs = options.pairs ?? everyPair(this.config, examples.length);
       checkExamples(this.config, examples);
       checkRule(rule);
       checkPairs(this.config, examples.length, pairs, joint);
+      const masks = baseMasks(this.config, base);
       const used = [...new Set(pairs.map((pair) => pair.example))].sort((a, b) => a - b);
-      const clean = await this.#clean(used.map((example) => examples[example]), objective, signal);
+      const clean = await this.#clean(used.map((example) => examples[example]), objective, signal, base);
       const slot = new Map(used.map((example, index) => [example, index]));
-      const settings = this.#pathSettings(used.map((example) => examples[example]), clean.targets, options);
+      const settings = this.#pathSettings(used.map((example) => examples[example]), clean.targets, masks, options);
       const neurons = siteNeurons(this.config, site);
       const scores = new Map<string, Float64Array>();
       const atZero = new Map<string, number>();
@@ -262,10 +263,12 @@ class WebGpuEngine implements Engine {
       });
       return pairs.map(({ example, layer }) => {
         const index = slot.get(example)!;
+        const sums = scores.get(key(index, layer))!;
+        clearSilenced(sums, site, masks.get(layer));
         return {
           example,
           layer,
-          scores: scores.get(key(index, layer))!,
+          scores: sums,
           objectiveAtOne: clean.values[index],
           objectiveAtZero: atZero.get(key(index, joint ? null : layer))!,
           targetToken: clean.targets[index].token,
@@ -307,12 +310,17 @@ class WebGpuEngine implements Engine {
     await Promise.resolve();
   }
 
-  /** Targets and M of the unmodified model. */
-  async #clean(examples: readonly Example[], objective: Objective, signal: AbortSignal | undefined) {
+  /** Targets and M of the unmodified model, or of the one under `base`. */
+  async #clean(
+    examples: readonly Example[],
+    objective: Objective,
+    signal: AbortSignal | undefined,
+    base: Intervention = [],
+  ) {
     const tokens = examples.map(firstTokens);
     const targets = examples.map(() => ({ token: 0, other: null as number | null }));
     const values = new Float64Array(examples.length);
-    await this.#forward(examples, [[]], { choices: false, tokens, signal }, {}, "objective", (
+    await this.#forward(examples, [base], { choices: false, tokens, signal }, {}, "objective", (
       { example },
       { answer, result },
     ) => {
@@ -332,7 +340,7 @@ class WebGpuEngine implements Engine {
         logSumExp: result.logSumExp[row],
       });
       // A maximum overlooks NaN, a sum does not.
-      requireFinite([values[example], result.logSumExp[row]], examples[example], []);
+      requireFinite([values[example], result.logSumExp[row]], examples[example], base);
     });
     return { targets, values };
   }
@@ -367,9 +375,10 @@ class WebGpuEngine implements Engine {
   #pathSettings(
     examples: readonly Example[],
     targets: PathSettings["targets"],
+    masks: PathSettings["masks"],
     { rule, site = "gate", positions = "all", objective = "max-logit", signal }: AttributeOptions,
   ): PathSettings {
-    return { config: this.config, examples, targets, rule, site, positions, objective, signal };
+    return { config: this.config, examples, targets, masks, rule, site, positions, objective, signal };
   }
 
   async #exclusively<T>(work: () => Promise<T>): Promise<T> {

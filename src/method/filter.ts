@@ -1,5 +1,5 @@
-/** Which examples are scored, judged by what the unmodified model answers. */
-import type { Engine, RunOptions } from "../engine/engine.ts";
+/** Which examples are scored, judged by what the model answers before anything is pruned. */
+import type { Engine, Intervention, RunOptions } from "../engine/engine.ts";
 import type { Example } from "../tasks/example.ts";
 import { bestChoice, choiceScores, type Metric } from "../tasks/scoring.ts";
 import { forStage } from "./progress.ts";
@@ -28,6 +28,8 @@ export interface FilterOptions extends RunOptions {
   readonly metric: Metric;
   /** Threshold of `confident`, in [0,1). */
   readonly confidence: number;
+  /** What is switched off in the model that judges. Default: nothing. */
+  readonly base?: Intervention;
 }
 
 /** Probability of the most probable choice among the choices, from the log-probabilities of all of them. */
@@ -46,7 +48,7 @@ export async function filterExamples(
   examples: readonly Example[],
   options: FilterOptions,
 ): Promise<readonly Example[]> {
-  const { filter, metric, confidence } = options;
+  const { filter, metric, confidence, base = [] } = options;
   if (!sampleFilters.includes(filter)) {
     throw new RangeError(`Cannot filter examples by "${filter}": expected one of ${sampleFilters.join(", ")}`);
   }
@@ -54,7 +56,7 @@ export async function filterExamples(
     throw new RangeError(`Cannot filter examples with confidence ${confidence}: expected a number in [0,1)`);
   }
   if (filter === "all") return examples;
-  const [logProbs] = await engine.choiceLogProbs(examples, [[]], forStage(options, "filter"));
+  const [logProbs] = await engine.choiceLogProbs(examples, [base], forStage(options, "filter"));
   const kept = examples.filter((example, index) => {
     const scores = choiceScores(logProbs[index], example, metric);
     if (filter === "confident") return choiceConfidence(logProbs[index]) > confidence;

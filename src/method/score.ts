@@ -1,5 +1,14 @@
 /** Integrated Gradients of every neuron, averaged over examples, with a rule that is refined only where it must be. */
-import type { AttributeOptions, Engine, Objective, Pair, PairAttribution, RunOptions, Site } from "../engine/engine.ts";
+import type {
+  AttributeOptions,
+  Engine,
+  Intervention,
+  Objective,
+  Pair,
+  PairAttribution,
+  RunOptions,
+  Site,
+} from "../engine/engine.ts";
 import type { ModelConfig } from "../checkpoint/model_config.ts";
 import type { Example } from "../tasks/example.ts";
 import {
@@ -48,6 +57,11 @@ export interface ScoreSettings {
 
 /** Options of `scoreNeurons`. */
 export interface ScoreOptions extends RunOptions, Partial<ScoreSettings> {
+  /**
+   * Neurons that are off while the others are scored: the model under this intervention takes the place of the unmodified one
+   * everywhere, also in the filter, and these neurons score 0. It is not among the settings. Default: none.
+   */
+  readonly base?: Intervention;
   /** Also return the scores of every single example. Default false. */
   readonly keepPerExample?: boolean;
   /**
@@ -246,7 +260,7 @@ async function attributeAdaptively(
   engine: Engine,
   examples: readonly Example[],
   settings: ScoreSettings,
-  run: RunOptions,
+  run: Pick<ScoreOptions, "signal" | "onProgress" | "base">,
   stage: string,
 ): Promise<{ results: PathResult[]; nodes: number }> {
   const all: Path[] = examples.flatMap((_, example) =>
@@ -265,7 +279,7 @@ async function attributeAdaptively(
       open.map((index) => all[index]),
       nodes,
       settings,
-      forStage(run, `${stage}, ${nodes} nodes`),
+      { ...forStage(run, `${stage}, ${nodes} nodes`), ...(run.base && { base: run.base }) },
     );
     open.forEach((index, i) => results[index] = attempt[i]);
     paid += open.length * nodes;
@@ -282,7 +296,7 @@ async function attributePaths(
   paths: readonly Path[],
   nodes: number,
   settings: ScoreSettings,
-  run: RunOptions,
+  run: Pick<AttributeOptions, "signal" | "onProgress" | "base">,
 ): Promise<PathResult[]> {
   const used = [...new Set(paths.map((path) => path.example))];
   const position = new Map(used.map((example, index) => [example, index]));

@@ -104,13 +104,15 @@ function lastUse(segments: readonly Segment[], layers: number): number[] {
 /**
  * Packs segments. Segments must be ordered so that sources and prefixes come before what depends on them.
  *
- * @throws {RangeError} If a gradient segment has masks.
+ * @throws {RangeError} If a gradient segment silences output dimensions.
  */
 export function packWave(segments: readonly Segment[], options: PackingOptions): PackedWave {
   const { layers } = options;
   segments.forEach(({ gradient, masks }, index) => {
-    // The gradient kernels know path factors only.
-    if (gradient && masks) throw new RangeError(`Cannot differentiate segment ${index}: it has masks`);
+    // The gradient of the down projection knows no masks.
+    if (gradient && masks && [...masks.values()].some(({ outputs }) => outputs)) {
+      throw new RangeError(`Cannot differentiate segment ${index}: it silences output dimensions`);
+    }
   });
   const until = lastUse(segments, layers);
   const order = segments.map((_, index) => index).sort((a, b) =>

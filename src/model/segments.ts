@@ -49,7 +49,7 @@ export interface Segment {
   readonly factors?: PathFactors;
   /** `spawn`: the spawning layer only; `all`: every layer. */
   readonly factorLayers?: "spawn" | "all";
-  /** Masks by layer, for variants that silence neurons. */
+  /** Masks by layer, for segments that silence neurons. */
   readonly masks?: ReadonlyMap<number, LayerMask>;
   /** Rows whose final hidden state is asked for, ascending. */
   readonly asked: readonly number[];

@@ -24,7 +24,7 @@ export function swigluForward(
   );
 }
 
-/** dg (in place of dh) and du of {@link swigluForward} on `rows` rows. du is overwritten. */
+/** dg (in place of dh) and du of {@link swigluForward} on `rows` rows, 0 where masked. du is overwritten. */
 export function swigluBackwardInPlace(
   context: OpContext,
   g: Matrix,
@@ -39,10 +39,10 @@ export function swigluBackwardInPlace(
   const grid = walkGrid(rows, dh.stride);
   context.recorder.dispatch(
     context.kernels.get({ name: "swiglu_backward", code: swigluBackward }),
-    [g.buffer, u.buffer, table.rows, dh.buffer, du.buffer],
+    [g.buffer, u.buffer, table.rows, table.masks, dh.buffer, du.buffer],
     [rows, dh.stride, grid[0], table.first],
     grid,
-    14 * rows * dh.stride,
+    15 * rows * dh.stride,
   );
 }
 

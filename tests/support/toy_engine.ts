@@ -164,7 +164,8 @@ export class ToyEngine implements Engine {
   }
 
   attribute(examples: readonly Example[], options: AttributeOptions): Promise<PairAttribution[]> {
-    const { rule, path = "layer" } = options;
+    const { rule, path = "layer", base = [] } = options;
+    const masked = prunedBy(base);
     const pairs = options.pairs ??
       examples.flatMap((_, example) => this.config.layerWeights.map((_, layer) => ({ example, layer })));
     const asked = { examples: idsOf(examples), pairs, nodes: rule.nodes.length };
@@ -172,6 +173,7 @@ export class ToyEngine implements Engine {
       pairs.map(({ example, layer }): PairAttribution => {
         const number = examples[example].prompt[0];
         const scores = Float64Array.from({ length: this.model.neurons }, (_, neuron) => {
+          if (masked(layer, neuron)) return 0;
           const gate = this.#gate(number, layer, neuron);
           let integral = 0;
           rule.nodes.forEach((alpha, a) => integral += rule.weights[a] * siluSlope(alpha * gate) * gate);
@@ -182,8 +184,8 @@ export class ToyEngine implements Engine {
           example,
           layer,
           scores,
-          objectiveAtOne: this.#sum((l, neuron) => this.term(number, l, neuron)),
-          objectiveAtZero: this.#sum((l, neuron) => off(l) ? 0 : this.term(number, l, neuron)),
+          objectiveAtOne: this.#sum((l, neuron) => masked(l, neuron) ? 0 : this.term(number, l, neuron)),
+          objectiveAtZero: this.#sum((l, neuron) => off(l) || masked(l, neuron) ? 0 : this.term(number, l, neuron)),
           targetToken: toyTarget,
         };
       }));

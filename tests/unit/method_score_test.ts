@@ -243,3 +243,22 @@ Deno.test("summariseCompleteness() gives worst, mean and number above the tolera
   assertEquals([summary.worst, summary.unconverged], [0.02, 1]);
   assertAlmostEquals(summary.mean, 0.031 / 3, 1e-15);
 });
+
+Deno.test("scoreNeurons() scores the model under a base when it is given one, and filters by its answers", async () => {
+  const engine = new ToyEngine({
+    layers: 2,
+    neurons: 3,
+    gate: (example, layer, neuron) => 1 + example + layer + neuron,
+    logProbs: (example, pruned) => pruned(1, 2) && example === 0 ? [-1, 0] : [0, -1],
+  });
+  const base = [{ layer: 1, site: "gate" as const, neurons: Uint32Array.of(2) }];
+  const { scores, examples, completenessError } = await scoreNeurons(engine, toyExamples(2), {
+    base,
+    filter: "correct",
+  });
+  assertEquals(examples, ["toy/1"]);
+  assertEquals(completenessError.unconverged, 0);
+  const at = (layer: number, neuron: number) => scores.values[layer * 3 + neuron];
+  assertEquals(at(1, 2), 0);
+  assertAlmostEquals(at(0, 2), engine.term(1, 0, 2), 1e-3);
+});

@@ -3,7 +3,7 @@
  *
  * `IG[l,j] = sum_a w_a sum_t dM/dz[l,t,j](alpha_a) * g[l,t,j](alpha_a)`, `z = alpha * g`,
  *
- * where g is the site's pre-activation as the weights make it. On the path of one layer g does not depend on alpha; on the
+ * where g is the site's pre-activation as the weights make it, or 0 where a base intervention switches the neuron off. On the path of one layer g does not depend on alpha; on the
  * joint path it does above the first layer, because the layers below are scaled too.
  */
 import type { Example } from "../../tasks/example.ts";
@@ -12,13 +12,15 @@ import { backward } from "./backward.ts";
 import { forward, type ForwardPass, logitsAt } from "./forward.ts";
 import { chooseTarget, objectiveGradient, objectiveValue, type Target } from "./objective.ts";
 import type { Pacer } from "./pacer.ts";
-import { pathScalings } from "./scaling.ts";
+import { joinScalings, pathScalings, scale, type Scalings, unscaled } from "./scaling.ts";
 import type { Model } from "./weights.ts";
 
 /** The path of one example: which layers are scaled together, where, and what is differentiated. */
 export interface PathOptions extends Required<Pick<AttributeOptions, "rule" | "site" | "positions" | "objective">> {
   /** Layers scaled by the same alpha, ascending. */
   readonly layers: readonly number[];
+  /** What is switched off on the whole path. */
+  readonly base: Scalings;
 }
 
 /** M(1) of an example and the tokens it looks at. */
@@ -27,10 +29,15 @@ export interface CleanRun {
   readonly objectiveAtOne: number;
 }
 
-/** Runs the unmodified model on an example's prompt and chooses the target. */
-export function runClean(model: Model, example: Example, objective: PathOptions["objective"]): CleanRun {
+/** Runs the unmodified model, or the one under `base`, on an example's prompt and chooses the target. */
+export function runClean(
+  model: Model,
+  example: Example,
+  objective: PathOptions["objective"],
+  base: Scalings = unscaled,
+): CleanRun {
   const last = example.prompt.length - 1;
-  const logits = logitsAt(model, forward(model, example.prompt, { firstRow: last }), last);
+  const logits = logitsAt(model, forward(model, example.prompt, { firstRow: last, scalings: base }), last);
   const target = chooseTarget(objective, logits, example);
   return { target, objectiveAtOne: objectiveValue(target, logits) };
 }
@@ -43,7 +50,7 @@ export async function integratePath(
   options: PathOptions,
   pacer: Pacer,
 ): Promise<Omit<PairAttribution, "example">[]> {
-  const { layers, rule, site, positions } = options;
+  const { layers, rule, site, positions, base } = options;
   const { prompt } = example;
   const last = prompt.length - 1;
   const firstPosition = positions === "last" ? last : 0;
@@ -51,7 +58,7 @@ export async function integratePath(
   const scores = new Map(layers.map((layer) => [layer, new Float64Array(siteNeurons(model.config, site))]));
 
   const run = (alpha: number, keepFrom?: number): { pass: ForwardPass; logits: Float64Array } => {
-    const scalings = pathScalings(model.config, layers, site, alpha, firstPosition);
+    const scalings = joinScalings(base, pathScalings(model.config, layers, site, alpha, firstPosition));
     const pass = forward(model, prompt, { firstRow: last, scalings, keepFrom });
     return { pass, logits: logitsAt(model, pass, last) };
   };
@@ -61,7 +68,7 @@ export async function integratePath(
     const dLogits = objectiveGradient(clean.target, logits);
     backward(model, pass, last, dLogits, lowest, (layer, { feedForward }, gradients) => {
       addRowProducts(
-        feedForward.preActivation[site],
+        scale(feedForward.preActivation[site], site, base.get(layer) ?? []),
         gradients[site],
         firstPosition,
         rule.weights[a],

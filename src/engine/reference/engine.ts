@@ -84,6 +84,8 @@ class ReferenceEngine implements Engine {
     checkExamples(this.config, examples);
     checkRule(rule);
     checkPairs(this.config, examples.length, pairs, path === "joint");
+    checkInterventions(this.config, [options.base ?? []]);
+    const base = interventionScalings(this.config, options.base ?? []);
 
     const pacer = new Pacer(options, "attribute", "pairs", pairs.length);
     const cleanRuns = new Map<number, CleanRun>();
@@ -94,10 +96,10 @@ class ReferenceEngine implements Engine {
       const key = `${example}/${layer}`;
       if (!done.has(key)) {
         await pacer.pause();
-        const clean = cleanRuns.get(example) ?? runClean(model, examples[example], objective);
+        const clean = cleanRuns.get(example) ?? runClean(model, examples[example], objective, base);
         cleanRuns.set(example, clean);
         const layers = path === "joint" ? allLayers : [layer];
-        const pathOptions = { layers, rule, site, positions, objective };
+        const pathOptions = { layers, rule, site, positions, objective, base };
         for (const result of await integratePath(model, examples[example], clean, pathOptions, pacer)) {
           done.set(`${example}/${result.layer}`, { example, ...result });
         }

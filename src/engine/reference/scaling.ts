@@ -30,6 +30,15 @@ export function interventionScalings(config: ModelConfig, intervention: Interven
   return scalings;
 }
 
+/** Several scalings together: each layer has those of all, in the order given. */
+export function joinScalings(...parts: readonly Scalings[]): Scalings {
+  const joined = new Map<number, Scaling[]>();
+  for (const part of parts) {
+    for (const [layer, scalings] of part) joined.set(layer, [...joined.get(layer) ?? [], ...scalings]);
+  }
+  return joined;
+}
+
 /** The scalings of one path node: every neuron of `site` times `alpha`, in each of `layers`. */
 export function pathScalings(
   config: ModelConfig,

@@ -4,10 +4,12 @@
  */
 import type { ModelConfig } from "../../checkpoint/model_config.ts";
 import { packWave } from "../../model/packing.ts";
-import type { FoldTarget, PathFactors, Segment } from "../../model/segments.ts";
+import type { FoldTarget, LayerMask, PathFactors, Segment } from "../../model/segments.ts";
 import type { WaveRequest } from "../../model/wave_request.ts";
 import type { Example } from "../../tasks/example.ts";
-import type { AttributeOptions, Pair, QuadratureRule, Site } from "../engine.ts";
+import { checkInterventions } from "../checks.ts";
+import type { AttributeOptions, Intervention, Pair, QuadratureRule, Site } from "../engine.ts";
+import { layerMasks } from "./masks.ts";
 import { gradientSeed, type ObjectiveTarget } from "./targets.ts";
 
 /** One point of one path: node `node` of the rule, or the switched-off end where `node` is null. */
@@ -23,6 +25,8 @@ export interface PathSettings extends Required<Pick<AttributeOptions, "rule" | "
   readonly config: ModelConfig;
   readonly examples: readonly Example[];
   readonly targets: readonly ObjectiveTarget[];
+  /** What is silenced on the whole path, by layer. */
+  readonly masks: ReadonlyMap<number, LayerMask>;
   readonly signal: AbortSignal | undefined;
 }
 
@@ -37,7 +41,8 @@ export interface PathRequest extends WaveRequest {
 
 /** Packs path points into one wave. */
 export function pathRequest(settings: PathSettings, points: readonly PathPoint[]): PathRequest {
-  const { config, examples, targets, site, positions, rule, objective } = settings;
+  const { config, examples, targets, site, positions, rule, objective, masks } = settings;
+  const silenced = masks.size > 0 && { masks };
   const segments: Segment[] = [];
   const bases = new Map<number, number>();
   for (const { example } of points) {
@@ -45,7 +50,15 @@ export function pathRequest(settings: PathSettings, points: readonly PathPoint[]
     const tokens = examples[example].prompt;
     bases.set(
       example,
-      segments.push({ length: tokens.length, position: 0, tokens, spawn: -1, asked: [], gradient: false }) - 1,
+      segments.push({
+        length: tokens.length,
+        position: 0,
+        tokens,
+        spawn: -1,
+        asked: [],
+        gradient: false,
+        ...silenced,
+      }) - 1,
     );
   }
   const scored: { example: number; layer: number }[] = [];
@@ -77,6 +90,7 @@ export function pathRequest(settings: PathSettings, points: readonly PathPoint[]
       asked: [length - row - 1],
       gradient: node !== null,
       folds,
+      ...silenced,
     }) - 1;
   });
   const wave = packWave(segments, {
@@ -137,6 +151,29 @@ export function pathPlan(settings: PathSettings) {
     describe: ({ example, layer }: PathPoint) =>
       `one path node of example ${examples[example].id}, layer ${layer ?? "all"}`,
   };
+}
+
+/**
+ * Bits by layer of what a base intervention silences on a whole path.
+ *
+ * @throws {RangeError} If it does not fit the model, or silences output dimensions.
+ */
+export function baseMasks(config: ModelConfig, base: Intervention): Map<number, LayerMask> {
+  checkInterventions(config, [base]);
+  const masks = layerMasks(config, base);
+  for (const [layer, { outputs }] of masks) {
+    if (outputs === null) continue;
+    throw new RangeError(
+      `Cannot attribute under a mask of the site down in layer ${layer}: expected gate or up, or the reference engine`,
+    );
+  }
+  return masks;
+}
+
+/** Clears the scores of the neurons that a layer's mask silences: the fold reads their g and u as if they were not. */
+export function clearSilenced(scores: Float64Array, site: Site, mask: LayerMask | undefined): void {
+  if (site === "down" || !mask?.neurons) return;
+  for (let j = 0; j < scores.length; j++) if (mask.neurons[j >>> 5] >>> (j & 31) & 1) scores[j] = 0;
 }
 
 function factors(site: Site, alpha: number): PathFactors {

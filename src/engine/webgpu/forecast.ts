@@ -7,7 +7,7 @@ import type { WaveRequest } from "../../model/wave_request.ts";
 import type { Example } from "../../tasks/example.ts";
 import { checkPairs, checkRule } from "../checks.ts";
 import type { ForecastOptions, WaveForecast } from "../engine.ts";
-import { everyPair, pathPlan, pathPoints } from "./attribution.ts";
+import { baseMasks, everyPair, pathPlan, pathPoints } from "./attribution.ts";
 import { firstTokens, forwardPlan } from "./choices.ts";
 import { cutWaves, type WaveLimits, type WavePlan, type WaveSizer } from "./waves.ts";
 
@@ -34,19 +34,20 @@ export function forecastWork(
     for (const { request } of cutWaves(sizer, limits, items, plan)) waves.push(forecastWave(basis, request));
   };
   if (attribute) {
-    const { rule, site = "gate", positions = "all", objective = "max-logit", path = "layer" } = attribute;
+    const { rule, site = "gate", positions = "all", objective = "max-logit", path = "layer", base = [] } = attribute;
     const joint = path === "joint";
     const pairs = attribute.pairs ?? everyPair(config, examples.length);
     checkRule(rule);
     checkPairs(config, examples.length, pairs, joint);
     const used = [...new Set(pairs.map((pair) => pair.example))].map((example) => examples[example]);
-    const clean = forwardPlan(config, used, [[]], { choices: false, tokens: used.map(firstTokens) });
+    const clean = forwardPlan(config, used, [base], { choices: false, tokens: used.map(firstTokens) });
     add(clean.items, clean.plan);
     // Which tokens the targets are makes no difference to the work, but a margin looks at two of them.
     const target = { token: 0, other: objective === "margin" ? 0 : null };
     const targets = examples.map(() => target);
     const points = pathPoints(pairs, rule, joint);
-    add(points, pathPlan({ config, examples, targets, rule, site, positions, objective, signal: undefined }));
+    const masks = baseMasks(config, base);
+    add(points, pathPlan({ config, examples, targets, masks, rule, site, positions, objective, signal: undefined }));
   }
   if (interventions.length > 0) {
     const { items, plan } = forwardPlan(config, examples, interventions, { choices: true });

@@ -14,7 +14,7 @@ export interface SwigluParameters {
   /** Rows of g and u that the row table draws from. Default: row r of h belongs to row r. */
   readonly sources?: number;
   readonly alphas?: boolean;
-  /** Whether neurons are silenced; forward only. */
+  /** Whether neurons are silenced. */
   readonly masks?: boolean;
   /** Entry of the row table for row 0. */
   readonly first?: number;
@@ -139,4 +139,6 @@ export const swigluGradientCases: readonly KernelCase[] = [
   swigluGradientCase({ T: 17, H: 1030, sources: 3, alphas: true }),
   swigluGradientCase({ T: 5, H: 200, magnitude: 150 }),
   swigluGradientCase({ T: 8, H: 90, sources: 5, alphas: true, first: 1, magnitude: 150 }),
+  swigluGradientCase({ T: 9, H: 100, sources: 4, alphas: true, masks: true, first: 3 }),
+  swigluGradientCase({ T: 2, H: 33, masks: true }),
 ];

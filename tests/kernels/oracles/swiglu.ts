@@ -28,8 +28,8 @@ export function swiglu(g: Float64Array, u: Float64Array, rows: readonly RowEntry
 }
 
 /**
- * Gradients of Σ_r dh[r] alphaDown_r h[r] with respect to the g and the u that row r reads; both `[rows, H]`. Rows that
- * silence neurons have none.
+ * Gradients of Σ_r dh[r] alphaDown_r h[r] with respect to the g and the u that row r reads; both `[rows, H]`, 0 for silenced
+ * neurons.
  */
 export function swigluGradient(
   g: Float64Array,
@@ -40,10 +40,10 @@ export function swigluGradient(
 ): { dg: Float64Array; du: Float64Array } {
   const dg = new Float64Array(dh.length);
   const du = new Float64Array(dh.length);
-  rows.forEach(({ source, alphaGate, alphaUp, alphaDown }, r) => {
+  rows.forEach(({ source, alphaGate, alphaUp, alphaDown, neurons }, r) => {
     for (let j = 0; j < H; j++) {
       const at = source * H + j;
-      const d = alphaDown * dh[r * H + j];
+      const d = neurons?.[j] ? 0 : alphaDown * dh[r * H + j];
       dg[r * H + j] = d * alphaGate * siluSlope(alphaGate * g[at]) * alphaUp * u[at];
       du[r * H + j] = d * silu(alphaGate * g[at]) * alphaUp;
     }

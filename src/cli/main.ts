@@ -9,6 +9,7 @@ import { prune } from "./prune.ts";
 import { run } from "./run.ts";
 import { score } from "./score.ts";
 import { search } from "./search.ts";
+import { serve } from "./serve.ts";
 import { webgpuEnvironment } from "./webgpu_environment.ts";
 
 try {
@@ -20,4 +21,4 @@ try {
   Deno.exit(code);
 }
 
-Deno.exit(await runProgram([run, plan, score, search, prune, evaluate, info, demo], Deno.args));
+Deno.exit(await runProgram([run, plan, score, search, prune, evaluate, info, demo, serve], Deno.args));

@@ -1,0 +1,87 @@
+/** `secateur serve`: the service, with its settings as options. */
+import { type ServiceSettings, settingsFrom, variables } from "../serve/settings.ts";
+import { defineCommand } from "./command.ts";
+import { Interrupted } from "./errors.ts";
+import { budgetOptions, engineOptions } from "./options.ts";
+import { version } from "./version.ts";
+
+/** Every variable of the service, for the help. */
+const variableHelp = Object.values(variables)
+  .map(({ name, description, default: value }) => `  ${name}\n      ${description} Default: ${value}.`)
+  .join("\n");
+
+/** Resolves at Ctrl-C and when the service is asked to end. */
+function stopSignal(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    signal.addEventListener("abort", () => resolve());
+    // Windows has no such signal.
+    if (Deno.build.os !== "windows") Deno.addSignalListener("SIGTERM", () => resolve());
+  });
+}
+
+export const serve = defineCommand({
+  name: "serve",
+  summary: "Answer requests for jobs over HTTP, with a web page.",
+  description:
+    "Runs one job after the other, each in a Worker, and keeps them in a folder: jobs survive a restart. Ctrl-C stops the job\n" +
+    "that runs, and it goes on when the service is started again. The same service runs under `deno serve src/serve/main.ts`.\n" +
+    "docs/service.md describes the API. Environment, overridden by options:\n\n" + variableHelp,
+  example: "serve --port 8000 --models models --jobs out/service",
+  options: {
+    port: { type: "integer", min: 0, max: 65535, default: 8000, description: "TCP port; 0 for any free one." },
+    host: {
+      type: "text",
+      placeholder: "NAME",
+      default: "127.0.0.1",
+      description: "Address to listen on; 0.0.0.0 for all, with SECATEUR_TOKEN set.",
+    },
+    models: { type: "text", placeholder: "DIR", description: "Folder of models, instead of SECATEUR_MODELS." },
+    jobs: { type: "text", placeholder: "DIR", description: "Folder of jobs, instead of SECATEUR_JOBS." },
+    queue: { type: "integer", min: 0, max: 10_000, description: "Most waiting jobs, instead of SECATEUR_QUEUE." },
+    engine: {
+      type: "choice",
+      choices: [...engineOptions.engine.choices, "auto"],
+      description: "What computes, instead of SECATEUR_ENGINE.",
+    },
+    ...budgetOptions,
+  },
+  run: async (options, { signal, note }) => {
+    const given: Partial<Record<keyof ServiceSettings, string | number | undefined>> = {
+      modelsFolder: options.models,
+      jobsFolder: options.jobs,
+      queueLength: options.queue,
+      engine: options.engine,
+      memoryBudgetBytes: options["memory-budget"],
+      weightBudgetBytes: options["weight-budget"],
+    };
+    const texts = new Map(
+      Object.entries(given).map(([name, value]) => [variables[name as keyof ServiceSettings].name, value?.toString()]),
+    );
+    const settings = settingsFrom((name) => texts.get(name) ?? Deno.env.get(name));
+    // Loaded now: no other command needs the server's libraries.
+    const { openService } = await import("../serve/app.ts");
+    const service = await openService({
+      settings,
+      version,
+      onError: (error) => note(error instanceof Error ? `Error: ${error.stack}` : `Error: ${error}`),
+    });
+    try {
+      // Not the program's signal: connections end only when the running job has been told to stop.
+      const server = Deno.serve({
+        port: options.port,
+        hostname: options.host,
+        onListen: ({ hostname, port }) => {
+          const name = hostname.includes(":") ? `[${hostname}]` : hostname;
+          note(`Secateur ${version} serves http://${name}:${port}/ with jobs in ${settings.jobsFolder}`);
+          if (settings.token === null) note("Only callers on this machine are answered: SECATEUR_TOKEN is not set.");
+        },
+      }, (request, { remoteAddr }) => service.fetch(request, { remoteAddr }));
+      await Promise.race([stopSignal(signal), server.finished]);
+      // Followers' streams would hold an orderly shutdown up; they resume.
+      server.shutdown().catch(() => {});
+    } finally {
+      await service.close();
+    }
+    throw new Interrupted();
+  },
+});

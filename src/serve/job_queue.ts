@@ -1,0 +1,327 @@
+/**
+ * The jobs of the service: those that wait, the one that runs, and those that have ended. What a caller was told is on the
+ * disk first, so a service that is killed at any moment and started again loses no job.
+ */
+import { readdir, stat } from "node:fs/promises";
+import { join } from "node:path";
+import type { Progress } from "../engine/engine.ts";
+import { runFileNames } from "../method/files.ts";
+import { JobEvents } from "./job_events.ts";
+import type { JobRequest } from "./job_request.ts";
+import { JobRunner } from "./job_runner.ts";
+import { isFinal, type JobState, jobStates, type JobView, type SavedState } from "./job_state.ts";
+import { JobStore } from "./job_store.ts";
+import { listModels } from "./models.ts";
+import { ProblemError } from "./problem.ts";
+import type { ServiceSettings } from "./settings.ts";
+
+/** Times that a job is started again after the service died under it: it may be what kills the service. */
+const mostAttempts = 5;
+
+/** Name of the report in the results of a job. */
+export const reportFileName = "report.html";
+
+/** One job as this process knows it. */
+interface Job {
+  saved: SavedState;
+  readonly events: JobEvents;
+  progress: Progress | null;
+  isStopping: boolean;
+}
+
+/** A file among the results of a job. */
+export interface ResultFile {
+  readonly name: string;
+  readonly bytes: number;
+}
+
+/** What the queue has counted since the service started. */
+export interface QueueCounts {
+  /** Jobs by state, now. */
+  readonly jobs: Readonly<Record<JobState, number>>;
+  /** Jobs that have ended, by final state. */
+  readonly ended: Readonly<Record<string, number>>;
+  /** Seconds that jobs have run. */
+  readonly busySeconds: number;
+  /** Bytes that were on the GPU after the last engine was closed. */
+  readonly gpuLiveBytes: number;
+}
+
+/** Jobs, one of which runs at a time. */
+export class JobQueue {
+  readonly #jobs = new Map<string, Job>();
+  readonly #waiting: string[] = [];
+  readonly #ended: Record<string, number> = { done: 0, failed: 0, cancelled: 0 };
+  #arriving = 0;
+  #running: { readonly job: Job; readonly runner: JobRunner; readonly settled: Promise<void> } | null = null;
+  #isStarting: Promise<void> | null = null;
+  #isClosed = false;
+  #stuck: string | null = null;
+  #busySeconds = 0;
+  #gpuLiveBytes = 0;
+
+  private constructor(
+    readonly settings: ServiceSettings,
+    readonly version: string,
+    readonly store: JobStore,
+    readonly onError: (error: unknown) => void,
+  ) {}
+
+  /**
+   * Opens the folder of jobs; those that an earlier service left unfinished go on.
+   *
+   * @param onError Told what nobody waits for.
+   * @throws {Error} If another service uses the folder, or it cannot be used.
+   */
+  static async open(
+    settings: ServiceSettings,
+    version: string,
+    onError: (error: unknown) => void,
+  ): Promise<JobQueue> {
+    const store = await JobStore.open(settings.jobsFolder);
+    try {
+      const queue = new JobQueue(settings, version, store, onError);
+      await queue.#takeOver(await store.load());
+      queue.#startNext();
+      return queue;
+    } catch (error) {
+      store.close();
+      throw error;
+    }
+  }
+
+  /** Why no job can run any more; null while all is well. */
+  get problem(): string | null {
+    return this.#stuck;
+  }
+
+  get counts(): QueueCounts {
+    const jobs = Object.fromEntries(jobStates.map((state) => [state, 0])) as Record<JobState, number>;
+    for (const job of this.#jobs.values()) jobs[this.#stateOf(job)]++;
+    return { jobs, ended: this.#ended, busySeconds: this.#busySeconds, gpuLiveBytes: this.#gpuLiveBytes };
+  }
+
+  /**
+   * Takes a job in.
+   *
+   * @throws {ProblemError} Status 400 if there is no such model, 429 if too many jobs wait, 503 if the service is closing.
+   */
+  async submit(request: JobRequest): Promise<JobView> {
+    if (this.#isClosed) throw new ProblemError(503, "The service is closing", { "retry-after": "30" });
+    const models = await listModels(this.settings.modelsFolder);
+    if (!models.some(({ name }) => name === request.model)) {
+      const names = models.map(({ name }) => name).join(", ") || "none";
+      throw new ProblemError(
+        400,
+        `Cannot start the job: there is no model ${JSON.stringify(request.model)}; there are ${names}`,
+      );
+    }
+    // The place is taken before the job is written: requests that come together cannot all find it free.
+    const isIdle = this.#running === null && this.#isStarting === null && this.#stuck === null;
+    const room = this.settings.queueLength + (isIdle ? 1 : 0);
+    if (this.#waiting.length + this.#arriving >= room) {
+      throw new ProblemError(429, `Cannot take another job: ${this.#waiting.length} jobs are waiting already`, {
+        "retry-after": "60",
+      });
+    }
+    this.#arriving++;
+    try {
+      const job = this.#know(await this.store.create(request));
+      this.#waiting.push(job.saved.id);
+      this.#startNext();
+      return this.#view(job);
+    } finally {
+      this.#arriving--;
+    }
+  }
+
+  /** A job; undefined where there is none of that id. */
+  find(id: string): { readonly events: JobEvents; view(): JobView } | undefined {
+    const job = this.#jobs.get(id);
+    return job && { events: job.events, view: () => this.#view(job) };
+  }
+
+  /** Jobs from the newest to the oldest, at most `limit`, only those older than `before` if that is given. */
+  list(limit: number, before?: string): JobView[] {
+    const ids = [...this.#jobs.keys()].filter((id) => before === undefined || id < before).sort().reverse();
+    return ids.slice(0, limit).map((id) => this.#view(this.#jobs.get(id)!));
+  }
+
+  /**
+   * Stops a job for good: one that waits at once, one that runs as soon as it can.
+   *
+   * @throws {ProblemError} Status 409 if it has ended.
+   */
+  async cancel(id: string): Promise<JobView> {
+    const job = this.#jobs.get(id)!;
+    if (isFinal(job.saved.state)) throw new ProblemError(409, `Cannot cancel job ${id}: it is ${job.saved.state}`);
+    const place = this.#waiting.indexOf(id);
+    if (place >= 0) {
+      this.#waiting.splice(place, 1);
+      await this.#end(job, "cancelled", null);
+    } else {
+      job.isStopping = true;
+      job.events.state(this.#view(job), false);
+      // While it is starting there is no runner yet; the start looks at `isStopping`.
+      if (this.#running?.job === job) this.#running.runner.stop();
+    }
+    return this.#view(job);
+  }
+
+  /**
+   * Deletes a job that has ended.
+   *
+   * @throws {ProblemError} Status 409 if it has not ended.
+   */
+  async remove(id: string): Promise<void> {
+    const state = this.#stateOf(this.#jobs.get(id)!);
+    if (!isFinal(state)) throw new ProblemError(409, `Cannot delete job ${id}: it is ${state}; cancel it first`);
+    this.#jobs.delete(id);
+    await this.store.remove(id);
+  }
+
+  /** The results that a job has so far, by name. */
+  async results(id: string): Promise<ResultFile[]> {
+    const { results } = this.store.paths(id);
+    const wanted: readonly string[] = [...Object.values(runFileNames), reportFileName];
+    const names = (await readdir(results)).filter((name) => wanted.includes(name)).sort();
+    return await Promise.all(
+      names.map(async (name) => ({ name, bytes: (await stat(join(results, name))).size })),
+    );
+  }
+
+  /** Stops the job that runs, which goes on when the folder is opened again, and lets go of the folder. */
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    await this.#isStarting;
+    this.#running?.runner.stop();
+    await this.#running?.settled;
+    this.store.close();
+  }
+
+  #know(saved: SavedState): Job {
+    const job: Job = { saved, events: new JobEvents(), progress: null, isStopping: false };
+    this.#jobs.set(saved.id, job);
+    return job;
+  }
+
+  async #takeOver(states: readonly SavedState[]): Promise<void> {
+    for (const saved of states) {
+      const job = this.#know(saved);
+      if (isFinal(saved.state)) continue;
+      if (saved.state === "running" && saved.attempts >= mostAttempts) {
+        const error = `The service ended ${saved.attempts} times while this job ran`;
+        await this.#end(job, "failed", error);
+      } else if (saved.state === "running") this.#waiting.unshift(saved.id);
+      else this.#waiting.push(saved.id);
+    }
+    await this.#forgetOldest();
+  }
+
+  #stateOf({ saved, isStopping }: Job): JobState {
+    return isStopping && !isFinal(saved.state) ? "stopping" : saved.state;
+  }
+
+  #view(job: Job): JobView {
+    const { id, model, task, createdAt, startedAt, finishedAt, attempts, error } = job.saved;
+    const place = this.#waiting.indexOf(id);
+    const ahead = place < 0 ? null : place + (this.#running ? 1 : 0);
+    const state = this.#stateOf(job);
+    const times = { createdAt, startedAt, finishedAt };
+    return { id, state, model, task, ...times, attempts, error, ahead, progress: job.progress };
+  }
+
+  async #save(job: Job, change: Partial<SavedState>): Promise<void> {
+    const saved = { ...job.saved, ...change };
+    await this.store.save(saved);
+    this.#note(job, saved);
+  }
+
+  #note(job: Job, saved: SavedState): void {
+    job.saved = saved;
+    job.events.state(this.#view(job), isFinal(saved.state));
+  }
+
+  async #end(job: Job, state: "done" | "failed" | "cancelled", error: string | null): Promise<void> {
+    job.isStopping = false;
+    job.progress = null;
+    this.#ended[state]++;
+    const change = { state, error, finishedAt: new Date().toISOString() };
+    try {
+      await this.#save(job, change);
+    } catch (problem) {
+      // Such as a full disk. It has ended all the same; after a restart it is taken up again and ends at once.
+      this.onError(problem);
+      this.#note(job, { ...job.saved, ...change });
+    }
+    await this.#forgetOldest();
+  }
+
+  async #forgetOldest(): Promise<void> {
+    const ended = [...this.#jobs.values()].filter(({ saved }) => isFinal(saved.state));
+    const byAge = ended.sort((a, b) => a.saved.id < b.saved.id ? -1 : 1);
+    for (const { saved } of byAge.slice(0, Math.max(0, ended.length - this.settings.keptJobs))) {
+      // Another end may be forgetting at the same time.
+      if (this.#jobs.has(saved.id)) await this.remove(saved.id);
+    }
+  }
+
+  #startNext(): void {
+    if (this.#isClosed || this.#running || this.#isStarting || this.#stuck !== null) return;
+    const id = this.#waiting.shift();
+    if (id === undefined) return;
+    const job = this.#jobs.get(id)!;
+    this.#isStarting = this.#start(job).catch(async (error) => {
+      this.onError(error);
+      await this.#end(job, "failed", (error as Error).message).catch(this.onError);
+    }).finally(() => {
+      this.#isStarting = null;
+      this.#startNext();
+    });
+  }
+
+  async #start(job: Job): Promise<void> {
+    const { id, model, attempts } = job.saved;
+    const { settings, version } = this;
+    const found = (await listModels(settings.modelsFolder)).find(({ name }) => name === model);
+    if (!found) throw new RangeError(`Cannot run the job: there is no model ${JSON.stringify(model)} any more`);
+    // Counted before the Worker starts: should the job take the service down, the next one knows.
+    await this.#save(job, { state: "running", attempts: attempts + 1, startedAt: new Date().toISOString() });
+    if (job.isStopping) return await this.#end(job, "cancelled", null);
+    const began = performance.now();
+    let isOverdue = false;
+    const { folder } = this.store.paths(id);
+    const message = { type: "run", folder, modelFolder: found.folder, version, engine: settings } as const;
+    const runner = new JobRunner({ ...message, engine: engineOf(settings) }, settings.stopSeconds, {
+      onProgress: (progress) => {
+        job.progress = progress;
+        job.events.progress(progress);
+      },
+      onStuck: () => this.#stuck = `Job ${id} does not stop: the service must be restarted`,
+    });
+    const limit = setTimeout(() => {
+      isOverdue = true;
+      runner.stop();
+    }, Math.min(2 ** 31 - 1, 1000 * settings.jobSeconds));
+    const settled = runner.ended.then(async ({ outcome, error, gpuLiveBytes }) => {
+      clearTimeout(limit);
+      this.#busySeconds += (performance.now() - began) / 1000;
+      this.#gpuLiveBytes = gpuLiveBytes;
+      this.#stuck = null;
+      if (outcome !== "stopped") await this.#end(job, outcome, error);
+      else if (job.isStopping) await this.#end(job, "cancelled", null);
+      else if (isOverdue) await this.#end(job, "failed", `The job took longer than ${settings.jobSeconds} s`);
+      // Stopped because the service closes: it waits again, and this start does not count.
+      else await this.#save(job, { state: "queued", attempts });
+    }).catch(this.onError).finally(() => {
+      this.#running = null;
+      this.#startNext();
+    });
+    this.#running = { job, runner, settled };
+    if (this.#isClosed) runner.stop();
+  }
+}
+
+function engineOf({ engine, memoryBudgetBytes, weightBudgetBytes }: ServiceSettings) {
+  return { engine, memoryBudgetBytes, weightBudgetBytes };
+}

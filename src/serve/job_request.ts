@@ -1,0 +1,245 @@
+/** What a job is asked to do: one JSON schema that checks requests, fills in defaults, and documents them. */
+import { Ajv2020, type ErrorObject } from "ajv/dist/2020.js";
+import { sampleFilters } from "../method/filter.ts";
+import type { PlanningOptions } from "../method/pipeline.ts";
+import { maxRuleNodes, ruleNames } from "../method/quadrature.ts";
+import { rankings } from "../method/rank.ts";
+import { objectives, type ScoreSettings } from "../method/score.ts";
+import type { SearchSettings } from "../method/search.ts";
+import { type Metric, metrics } from "../tasks/scoring.ts";
+import type { Sampling } from "../tasks/sample.ts";
+import { ProblemError } from "./problem.ts";
+
+/** A row of a task: cells by column. */
+export type RequestRow = Readonly<Record<string, unknown>>;
+
+/** What a request says beside its task and rows. */
+export interface JobSettings {
+  readonly model: string;
+  readonly adaptation: {
+    readonly split?: string;
+    readonly count: number;
+    readonly selectionCount: number;
+    readonly sampling: Sampling;
+  };
+  readonly test: { readonly split?: string; readonly limit?: number };
+  readonly fewshot?: number;
+  readonly metric?: Metric;
+  readonly seed: number;
+  readonly randomDraws: number;
+  readonly score: Partial<ScoreSettings>;
+  readonly search: Partial<SearchSettings>;
+  readonly writePruned: boolean;
+}
+
+/** A request after it was checked, defaults filled in. */
+export interface JobRequest extends JobSettings {
+  /** Keys of a task file of lm-evaluation-harness, without those that name files. */
+  readonly task: Readonly<Record<string, unknown>>;
+  /** Rows of every split. */
+  readonly rows: Readonly<Record<string, readonly RequestRow[]>>;
+}
+
+/** Keys of a task file that would read files or data sets of the server. */
+const refusedTaskKeys = ["include", "dataset_path", "dataset_name", "dataset_kwargs", "data"] as const;
+
+const splitName = "^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$";
+const layers = {
+  type: "array",
+  items: { type: "integer", minimum: 0, maximum: 100_000 },
+  minItems: 1,
+  uniqueItems: true,
+  maxItems: 10_000,
+  description: "Layers to work on, counted from 0. Default: all.",
+} as const;
+
+/** A request as JSON schema, draft 2020-12. */
+export const requestSchema = {
+  type: "object",
+  additionalProperties: false,
+  required: ["model", "task", "rows"],
+  properties: {
+    model: { type: "string", minLength: 1, maxLength: 300, description: "A name that `GET /v1/models` lists." },
+    task: {
+      type: "object",
+      description:
+        "A multiple-choice task with the keys of lm-evaluation-harness, such as doc_to_text, doc_to_choice, " +
+        "doc_to_target, training_split and test_split. Keys that name files or data sets are refused: rows come with " +
+        "the request.",
+      properties: Object.fromEntries(refusedTaskKeys.map((key) => [key, false])),
+    },
+    rows: {
+      type: "object",
+      description: "The rows of every split that the task names.",
+      minProperties: 1,
+      maxProperties: 16,
+      propertyNames: { pattern: splitName },
+      additionalProperties: { type: "array", minItems: 1, items: { type: "object" } },
+    },
+    adaptation: {
+      type: "object",
+      description: "The labelled examples that neurons are scored on and the configuration is chosen on.",
+      additionalProperties: false,
+      default: {},
+      properties: {
+        split: {
+          type: "string",
+          pattern: splitName,
+          description: "Default: `adaptation` if there is such a split, else the training split.",
+        },
+        count: { type: "integer", minimum: 1, maximum: 1_000_000, default: 10, description: "How many to draw." },
+        selectionCount: {
+          type: "integer",
+          minimum: 0,
+          maximum: 1_000_000,
+          default: 0,
+          description: "Further ones to choose the configuration on, instead of those that were scored.",
+        },
+        sampling: {
+          type: "string",
+          enum: ["plain", "balanced"],
+          default: "plain",
+          description: "Draw every row alike, or as many rows of each right choice as possible.",
+        },
+      },
+    },
+    test: {
+      type: "object",
+      description: "The examples that nothing is chosen on.",
+      additionalProperties: false,
+      default: {},
+      properties: {
+        split: { type: "string", pattern: splitName, description: "Default: the task's test split." },
+        limit: { type: "integer", minimum: 1, maximum: 1_000_000_000, description: "Only so many, the first ones." },
+      },
+    },
+    fewshot: {
+      type: "integer",
+      minimum: 0,
+      maximum: 1000,
+      description: "Worked examples before each question, instead of the task's.",
+    },
+    metric: { type: "string", enum: metrics, description: "How answers are compared. Default: the task's first." },
+    seed: {
+      type: "integer",
+      minimum: 0,
+      maximum: Number.MAX_SAFE_INTEGER,
+      default: 0,
+      description: "Seed of everything that is drawn.",
+    },
+    randomDraws: {
+      type: "integer",
+      minimum: 1,
+      maximum: 1000,
+      default: 5,
+      description: "Random sets of neurons, as large as the chosen one, to compare with.",
+    },
+    score: {
+      type: "object",
+      description: "How neurons are scored.",
+      additionalProperties: false,
+      default: {},
+      properties: {
+        site: { type: "string", enum: ["gate", "up", "down"], description: "Default gate." },
+        positions: { type: "string", enum: ["all", "last"], description: "Default all." },
+        objective: { type: "string", enum: objectives, description: "Default max-logit." },
+        path: { type: "string", enum: ["layer", "joint"], description: "Default layer." },
+        rule: { type: "string", enum: ruleNames, description: "Default gauss-legendre." },
+        nodes: {
+          type: "integer",
+          minimum: 1,
+          maximum: maxRuleNodes,
+          description: "The same number of nodes for every path. Default: as many as `tolerance` asks for.",
+        },
+        tolerance: { type: "number", minimum: 1e-12, maximum: 1, description: "Default 0.01." },
+        maxNodes: { type: "integer", minimum: 1, maximum: maxRuleNodes, description: "Default 64." },
+        filter: { type: "string", enum: sampleFilters, description: "Default all." },
+        confidence: { type: "number", minimum: 0, maximum: 0.999999, description: "Default 0.8." },
+        normalise: { type: "string", enum: ["none", "layer-max"], description: "Default none." },
+        layers,
+      },
+    },
+    search: {
+      type: "object",
+      description: "What the search tries.",
+      additionalProperties: false,
+      default: {},
+      properties: {
+        fractions: {
+          type: "array",
+          minItems: 1,
+          maxItems: 1000,
+          uniqueItems: true,
+          items: { type: "number", minimum: 1e-9, maximum: 1 },
+          description: "Fractions of a layer's neurons. Default 0.05 to 0.5 by 0.05.",
+        },
+        ranking: { type: "string", enum: rankings, description: "Default signed." },
+        layers,
+      },
+    },
+    writePruned: {
+      type: "boolean",
+      default: false,
+      description: "Whether the pruned checkpoint is written too: it takes as much space as the model.",
+    },
+  },
+} as const;
+
+const validate = new Ajv2020({ useDefaults: true, strict: true, allowUnionTypes: true }).compile<JobRequest>(
+  requestSchema,
+);
+
+function explain({ instancePath, keyword, params, message }: ErrorObject): string {
+  const place = instancePath === "" ? "the request" : instancePath.slice(1).replaceAll("/", ".");
+  switch (keyword) {
+    case "additionalProperties":
+      return `${place} has the unknown field ${JSON.stringify(params.additionalProperty)}`;
+    case "false schema":
+      return `${place} is refused: rows come with the request, and no file of the server is read`;
+    case "enum":
+      return `${place} must be one of ${params.allowedValues.join(", ")}`;
+    case "propertyNames":
+      return `${place} has the name ${JSON.stringify(params.propertyName)}, expected letters, digits, _ and -`;
+    default:
+      return `${place} ${message}`;
+  }
+}
+
+/**
+ * Checks a request that came as text.
+ *
+ * @throws {ProblemError} Status 400, if it is not JSON, or not what the schema says.
+ */
+export function parseRequest(text: string): JobRequest {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (error) {
+    throw new ProblemError(400, `The body is no JSON: ${(error as Error).message}`);
+  }
+  if (!validate(value)) throw new ProblemError(400, `Cannot start the job: ${explain(validate.errors!.at(-1)!)}`);
+  const { task, rows } = value;
+  for (const key of ["training_split", "validation_split", "test_split", "fewshot_split"] as const) {
+    const split = task[key] ?? null;
+    if (split !== null && !(typeof split === "string" && Object.hasOwn(rows, split))) {
+      throw new ProblemError(
+        400,
+        `Cannot start the job: task.${key} is ${JSON.stringify(split)}, but there are rows for ${
+          Object.keys(rows).join(", ")
+        }`,
+      );
+    }
+  }
+  return value;
+}
+
+/** How plans are made, in the method's words. */
+export function planningOptions(request: JobSettings, taskMetrics: readonly Metric[]): PlanningOptions {
+  const metric = request.metric ?? taskMetrics[0];
+  return {
+    score: { ...request.score, metric },
+    search: { ...request.search, metric },
+    seed: request.seed,
+    randomDraws: request.randomDraws,
+  };
+}

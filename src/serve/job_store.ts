@@ -1,0 +1,133 @@
+/**
+ * Jobs on disk: one folder each, which appears whole or not at all. `state.json` says where the job stands, `request.json`,
+ * `task.yaml` and `rows/` what it is asked, `results/` what came of it.
+ */
+import { mkdir, readdir, readFile, rm } from "node:fs/promises";
+import { randomBytes } from "node:crypto";
+import { join } from "node:path";
+import { removeLeftovers, syncFolder, writeFileAtomic, writeNewFile } from "../checkpoint/atomic_file.ts";
+import { writeFolderAtomic } from "../checkpoint/atomic_folder.ts";
+import type { JobRequest, RequestRow } from "./job_request.ts";
+import { newState, parseState, type SavedState, serialiseState } from "./job_state.ts";
+
+const stateFile = "state.json";
+const requestFile = "request.json";
+const taskFile = "task.yaml";
+
+const idPattern = /^[0-9a-z]{9}[0-9a-f]{16}$/;
+
+/** Whether a text can be the id of a job; nothing else is ever made a path of. */
+export function isJobId(text: string): boolean {
+  return idPattern.test(text);
+}
+
+/** Paths of a job. */
+export interface JobPaths {
+  readonly folder: string;
+  readonly request: string;
+  readonly task: string;
+  readonly results: string;
+}
+
+/** The text of a file of rows. */
+function jsonLines(rows: readonly RequestRow[]): string {
+  return rows.map((row) => `${JSON.stringify(row)}\n`).join("");
+}
+
+/** The folder of all jobs. */
+export class JobStore {
+  #latest = 0;
+
+  private constructor(readonly folder: string, readonly lock: Deno.FsFile) {}
+
+  /**
+   * Opens the folder, which only one service at a time may use.
+   *
+   * @throws {Error} If another service uses it, or it cannot be written to.
+   */
+  static async open(folder: string): Promise<JobStore> {
+    await mkdir(folder, { recursive: true });
+    const lock = await Deno.open(join(folder, ".lock"), { create: true, write: true });
+    if (!await lock.tryLock(true)) {
+      lock.close();
+      throw new Error(`Cannot serve jobs in ${folder}: another service is using it`);
+    }
+    await removeLeftovers(folder);
+    return new JobStore(folder, lock);
+  }
+
+  /** Lets another service have the folder. */
+  close(): void {
+    this.lock.close();
+  }
+
+  /** Where the files of a job are. */
+  paths(id: string): JobPaths {
+    if (!isJobId(id)) throw new RangeError(`Cannot find job ${JSON.stringify(id)}: this is no id of a job`);
+    const folder = join(this.folder, id);
+    return {
+      folder,
+      request: join(folder, requestFile),
+      task: join(folder, taskFile),
+      results: join(folder, "results"),
+    };
+  }
+
+  /** A new id: ids in order are jobs in the order in which they came. */
+  #newId(): string {
+    this.#latest = Math.max(Date.now(), this.#latest + 1);
+    return this.#latest.toString(36).padStart(9, "0") + randomBytes(8).toString("hex");
+  }
+
+  /** Writes a new job. When this returns it is on the disk. */
+  async create({ task, rows, ...request }: JobRequest): Promise<SavedState> {
+    const id = this.#newId();
+    const name = typeof task.task === "string" && task.task !== "" ? task.task : "unnamed";
+    const state = newState({ id, model: request.model, task: name });
+    const files = Object.fromEntries(Object.keys(rows).map((split) => [split, `rows/${split}.jsonl`]));
+    await writeFolderAtomic(this.paths(id).folder, stateFile, false, async (folder) => {
+      await mkdir(join(folder, "rows"));
+      await mkdir(join(folder, "results"));
+      for (const [split, list] of Object.entries(rows)) await writeNewFile(join(folder, files[split]), jsonLines(list));
+      await syncFolder(join(folder, "rows"));
+      // YAML includes JSON.
+      await writeNewFile(join(folder, taskFile), `${JSON.stringify({ task: name, ...task, data: files }, null, 2)}\n`);
+      await writeNewFile(join(folder, requestFile), `${JSON.stringify(request, null, 2)}\n`);
+      await writeNewFile(join(folder, stateFile), serialiseState(state));
+    });
+    return state;
+  }
+
+  /** Replaces the state of a job. */
+  async save(state: SavedState): Promise<void> {
+    await writeFileAtomic(join(this.paths(state.id).folder, stateFile), serialiseState(state));
+  }
+
+  /**
+   * Reads every job, in the order in which they came.
+   *
+   * @throws {SyntaxError} If a state file is malformed; the message names it.
+   */
+  async load(): Promise<SavedState[]> {
+    const states: SavedState[] = [];
+    for (const id of (await readdir(this.folder)).filter(isJobId).sort()) {
+      const path = join(this.folder, id, stateFile);
+      const content = await readFile(path).catch((error) => {
+        // A deletion that was interrupted.
+        if (error.code === "ENOENT") return null;
+        throw error;
+      });
+      if (content === null) await this.remove(id);
+      else states.push(parseState(path, content));
+    }
+    return states;
+  }
+
+  /** Deletes a job and everything in its folder. */
+  async remove(id: string): Promise<void> {
+    const { folder } = this.paths(id);
+    // Without its state the folder counts as deleted, whatever interrupts the rest.
+    await rm(join(folder, stateFile), { force: true });
+    await rm(folder, { recursive: true, force: true });
+  }
+}

@@ -1,0 +1,15 @@
+/** The entry for `deno serve`: settings come from the environment. */
+import manifest from "../../deno.json" with { type: "json" };
+import { openService } from "./app.ts";
+import { settingsFrom } from "./settings.ts";
+
+// Left alone, a machine without a Vulkan driver silently gets OpenGL, which lacks features the kernels use.
+if (Deno.build.os === "linux" && Deno.env.get("DENO_WEBGPU_BACKEND") === undefined) {
+  Deno.env.set("DENO_WEBGPU_BACKEND", "vulkan");
+}
+
+const service = await openService({ settings: settingsFrom((name) => Deno.env.get(name)), version: manifest.version });
+
+export default {
+  fetch: (request, info) => service.fetch(request, { remoteAddr: info.remoteAddr }),
+} satisfies Deno.ServeDefaultExport;

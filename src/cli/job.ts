@@ -36,6 +36,9 @@ async function checkPlace(out: string): Promise<void> {
  */
 const ours: readonly string[] = [
   runFileNames.run,
+  runFileNames.report,
+  runFileNames.traces,
+  runFileNames.answers,
   prunedFolderName,
   runFileNames.plan,
   runFileNames.grid,
@@ -99,6 +102,9 @@ export async function runJob(
       checkpoint: session.checkpoint.location,
       provenance,
       arguments: typed,
+      tokenText: (id) => session.tokenizer.tokenText(id),
+      // Loaded late: what draws charts is large, and no other command needs it.
+      report: async (results) => (await import("../report/run_report.ts")).renderRunReport(results),
       forecast: (input, { scored, searched }) =>
         forecastWork(
           engine,

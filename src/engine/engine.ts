@@ -9,7 +9,7 @@ import type { Example } from "../tasks/example.ts";
 export type Site = "gate" | "up" | "down";
 
 /** Number of neurons that a layer of the site has: H for `gate` and `up`, D for `down`. */
-export function siteNeurons(config: ModelConfig, site: Site): number {
+export function siteNeurons(config: Pick<ModelConfig, "width" | "neurons">, site: Site): number {
   return site === "down" ? config.width : config.neurons;
 }
 

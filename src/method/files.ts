@@ -1,24 +1,29 @@
 /**
- * The files of a run's folder. Each is complete under its name or not there at all. `scores.safetensors`, `grid.json` and
- * `plan.json` depend on what was computed only, so a repeated run gives the same bytes; `run.json` also holds times.
+ * The files of a run's folder. Each is complete under its name or not there at all. They depend on what was computed only,
+ * so a repeated run gives the same bytes; but `run.json` also holds times, and the report shows them.
  */
 import { readFile } from "node:fs/promises";
 import { writeFileAtomic } from "../checkpoint/atomic_file.ts";
-import type { ModelConfig } from "../checkpoint/model_config.ts";
 import { openFileSource } from "../checkpoint/sources.ts";
+import { type Answers, parseAnswers, serialiseAnswers } from "./answers_file.ts";
 import { parseGrid, type SavedGrid, serialiseGrid } from "./grid_file.ts";
-import { parsePlan, type Plan, serialisePlan } from "./plan.ts";
+import { parsePlan, type Plan, type PlanModel, serialisePlan } from "./plan.ts";
 import type { Provenance } from "./provenance.ts";
 import { parseRun, type RunRecord, serialiseRun } from "./run_record.ts";
 import type { ScoreResult } from "./score.ts";
 import { decodeScores, encodeScores, type SavedScores } from "./scores_file.ts";
 import type { SearchResult } from "./search.ts";
+import type { NeuronTraces } from "./trace.ts";
+import { parseTraces, serialiseTraces } from "./traces_file.ts";
 
 /** Names of the files in a run's folder. */
 export const runFileNames = {
   scores: "scores.safetensors",
   grid: "grid.json",
   plan: "plan.json",
+  answers: "answers.json",
+  traces: "traces.json",
+  report: "report.html",
   run: "run.json",
 } as const;
 
@@ -33,7 +38,7 @@ export async function writeScores(path: string, result: ScoreResult, provenance:
  * @throws {SyntaxError} If it is no scores file.
  * @throws {RangeError} If it does not fit the model.
  */
-export async function readScores(path: string, config: ModelConfig): Promise<SavedScores> {
+export async function readScores(path: string, config: PlanModel): Promise<SavedScores> {
   const source = await openFileSource(path);
   try {
     return await decodeScores(source, config);
@@ -53,7 +58,7 @@ export async function writeGrid(path: string, result: SearchResult, provenance: 
  * @throws {SyntaxError} If it is no grid file.
  * @throws {RangeError} If it does not fit the model.
  */
-export async function readGrid(path: string, config: ModelConfig): Promise<SavedGrid> {
+export async function readGrid(path: string, config: PlanModel): Promise<SavedGrid> {
   return parseGrid(path, await readFile(path), config);
 }
 
@@ -65,11 +70,40 @@ export async function writePlan(path: string, plan: Plan): Promise<void> {
 /**
  * Reads a plan for a model.
  *
+ * @param config The model; default: the shape the plan says it was made for.
  * @throws {SyntaxError} If it is no plan file.
  * @throws {RangeError} If it does not fit the model.
  */
-export async function readPlan(path: string, config: ModelConfig): Promise<Plan> {
+export async function readPlan(path: string, config?: PlanModel): Promise<Plan> {
   return parsePlan(path, await readFile(path), config);
+}
+
+/** Writes the answers to the test examples. The folder must exist. */
+export async function writeAnswers(path: string, answers: Answers): Promise<void> {
+  await writeFileAtomic(path, serialiseAnswers(answers));
+}
+
+/**
+ * Reads the answers to the test examples.
+ *
+ * @throws {SyntaxError} If it is no such file.
+ */
+export async function readAnswers(path: string): Promise<Answers> {
+  return parseAnswers(path, await readFile(path));
+}
+
+/** Writes what pruned neurons respond to. The folder must exist. */
+export async function writeTraces(path: string, traces: NeuronTraces | null, provenance: Provenance): Promise<void> {
+  await writeFileAtomic(path, serialiseTraces(traces, provenance));
+}
+
+/**
+ * Reads what pruned neurons respond to; null where there was nothing to trace.
+ *
+ * @throws {SyntaxError} If it is no such file.
+ */
+export async function readTraces(path: string): Promise<NeuronTraces | null> {
+  return parseTraces(path, await readFile(path));
 }
 
 /** Writes the record of a run. The folder must exist. */

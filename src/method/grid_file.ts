@@ -1,8 +1,8 @@
 /** `grid.json`: every configuration of a search and the chosen one. No time, no device: the same search, the same bytes. */
-import type { ModelConfig } from "../checkpoint/model_config.ts";
 import { metrics } from "../tasks/scoring.ts";
 import { formatJson } from "./json.ts";
 import { siteNeurons } from "./neuron_scores.ts";
+import type { PlanModel } from "./plan.ts";
 import { type Provenance, provenanceSchema } from "./provenance.ts";
 import { rankings } from "./rank.ts";
 import { integer, list, nullable, number, oneOf, parseDocument, record, type Schema, text, uint32s } from "./schema.ts";
@@ -74,7 +74,7 @@ export function serialiseGrid(result: SearchResult, provenance: Provenance): str
  * @throws {SyntaxError} If it is no such file, or contradicts itself.
  * @throws {RangeError} If it does not fit the model.
  */
-export function parseGrid(what: string, content: string | Uint8Array, config: ModelConfig): SavedGrid {
+export function parseGrid(what: string, content: string | Uint8Array, config: PlanModel): SavedGrid {
   const { site, settings, examples, chosen, tiedOnAccuracy, neurons, configurations, provenance } = parseDocument(
     what,
     content,

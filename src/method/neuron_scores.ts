@@ -27,7 +27,7 @@ export function siteTensorName(site: Site): string {
 }
 
 /** Every layer of the model, ascending. */
-export function allLayers(config: ModelConfig): number[] {
+export function allLayers(config: Pick<ModelConfig, "layers">): number[] {
   return Array.from({ length: config.layers }, (_, layer) => layer);
 }
 
@@ -36,7 +36,7 @@ export function allLayers(config: ModelConfig): number[] {
  *
  * @throws {RangeError} If the list is empty, repeats a layer, or names one that the model does not have.
  */
-export function checkLayers(layers: readonly number[] | undefined, config: ModelConfig): number[] {
+export function checkLayers(layers: readonly number[] | undefined, config: Pick<ModelConfig, "layers">): number[] {
   if (layers === undefined) return allLayers(config);
   if (layers.length === 0) throw new RangeError("Cannot work on an empty list of layers: name at least one");
   const sorted = [...layers].sort((a, b) => a - b);

@@ -91,7 +91,7 @@ export function plannedNeurons(plan: Plan): number {
  * @throws {RangeError} If it was made for another shape, names a layer, site or neuron the model does not have, repeats
  * one, or is not in ascending order.
  */
-export function checkPlan(plan: Plan, config: ModelConfig): void {
+export function checkPlan(plan: Plan, config: PlanModel): void {
   const fail = (problem: string) => new RangeError(`Cannot apply the plan: ${problem}`);
   for (const field of ["family", "layers", "width", "neurons"] as const) {
     if (plan.model[field] !== config[field]) {
@@ -148,13 +148,14 @@ const planSchema = record({
  * Reads the text of a `plan.json` and checks it against the model it is to be applied to.
  *
  * @param what Named in errors, such as the path.
+ * @param config The model; default: the shape it says it was made for.
  * @throws {SyntaxError} If it is not a plan of a version known here, or has fields that are missing, unknown or of the
  * wrong type.
  * @throws {RangeError} If it does not fit the model.
  */
-export function parsePlan(what: string, content: string | Uint8Array, config: ModelConfig): Plan {
+export function parsePlan(what: string, content: string | Uint8Array, config?: PlanModel): Plan {
   const { version, model, masks, chosen } = parseDocument(what, content, planSchema);
   const plan: Plan = { version, model, masks, chosen };
-  checkPlan(plan, config);
+  checkPlan(plan, config ?? model);
   return plan;
 }

@@ -1,20 +1,36 @@
 /**
  * A run that keeps its results in a folder and can go on after an interruption. Files appear as soon as they are known:
- * scores, then grid and plan, then the pruned checkpoint, and last `run.json`; a folder with `run.json` is complete.
+ * scores, then grid and plan, then the pruned checkpoint, then answers, traces and the report, and last `run.json`; a folder
+ * with `run.json` is complete.
  */
 import { lstat } from "node:fs/promises";
 import { isDeepStrictEqual } from "node:util";
 import { join } from "node:path";
-import { removeLeftovers } from "../checkpoint/atomic_file.ts";
+import { removeLeftovers, writeFileAtomic } from "../checkpoint/atomic_file.ts";
 import { checkSpace, prunedCheckpointBytes, writePrunedCheckpoint } from "../checkpoint/prune_checkpoint.ts";
-import { readGrid, readPlan, readScores, runFileNames, writeGrid, writePlan, writeRun, writeScores } from "./files.ts";
+import { describeAnswers } from "./answers_file.ts";
+import {
+  readGrid,
+  readPlan,
+  readScores,
+  runFileNames,
+  writeAnswers,
+  writeGrid,
+  writePlan,
+  writeRun,
+  writeScores,
+  writeTraces,
+} from "./files.ts";
 import { describePerformance, type ForecastSummary } from "./performance.ts";
 import { type PipelineInput, type PipelineResult, runPipeline } from "./pipeline.ts";
 import { serialisePlan } from "./plan.ts";
+import { runOptionsOf } from "./progress.ts";
 import type { Provenance } from "./provenance.ts";
 import { describeRun, type RunRecord } from "./run_record.ts";
+import type { RunResults } from "./run_results.ts";
 import { resolveScoreSettings, type ScoreResult } from "./score.ts";
 import { planFromSearch, resolveSearchSettings, type SearchResult } from "./search.ts";
+import { traceNeurons } from "./trace.ts";
 
 /** Name of the pruned checkpoint in the folder of a run. */
 export const prunedFolderName = "pruned";
@@ -53,6 +69,10 @@ export interface FolderRun {
   readonly provenance: Provenance;
   /** The command's arguments, as they would be typed again. */
   readonly arguments: readonly string[];
+  /** Text of one token, such as `Tokenizer.tokenText`, for the examples of pruned neurons. */
+  readonly tokenText: (id: number) => string;
+  /** Makes `report.html` of the results; none is written without it. */
+  readonly report?: (results: RunResults) => string | Promise<string>;
   /** Forecasts what is still to be done; called once, before the work starts. */
   readonly forecast?: (input: PipelineInput, earlier: EarlierResults) => ForecastSummary | null;
 }
@@ -121,6 +141,9 @@ export async function runInFolder(run: FolderRun): Promise<FolderRunResult> {
     scores: join(folder, runFileNames.scores),
     grid: join(folder, runFileNames.grid),
     plan: join(folder, runFileNames.plan),
+    answers: join(folder, runFileNames.answers),
+    traces: join(folder, runFileNames.traces),
+    report: join(folder, runFileNames.report),
     run: join(folder, runFileNames.run),
     pruned: join(folder, prunedFolderName),
   };
@@ -157,9 +180,21 @@ export async function runInFolder(run: FolderRun): Promise<FolderRunResult> {
         onProgress?.({ stage: "prune", done: bytesDone, total: bytesTotal, unit: "bytes" }),
     });
   }
+  // Before the traces, which no forecast covers.
   const performance = describePerformance(engine.info, forecast);
   const record = describeRun(input, result, { provenance, startedAt, arguments: run.arguments, performance });
+  const results = { record, scored: result.scored, searched: result.searched, plan: result.plans.pruned };
+  const answers = describeAnswers(input.test, result.test, provenance);
+  await writeAnswers(place.answers, answers);
+  const read = [...input.adaptation, ...(input.selection ?? []), ...input.test];
+  const traces = await traceNeurons(engine, read, results.plan, results.scored.scores, {
+    ranking: results.searched.settings.ranking,
+    tokenText: run.tokenText,
+    ...runOptionsOf(input),
+  });
+  await writeTraces(place.traces, traces, provenance);
+  if (run.report) await writeFileAtomic(place.report, await run.report({ ...results, answers, traces }));
   await writeRun(place.run, record);
-  const { pruned: prunedFolder, ...files } = place;
-  return { input, result, record, files: [...Object.values(files), ...(checkpoint === null ? [] : [prunedFolder])] };
+  const unwritten = [...(checkpoint === null ? [place.pruned] : []), ...(run.report ? [] : [place.report])];
+  return { input, result, record, files: Object.values(place).filter((path) => !unwritten.includes(path)) };
 }

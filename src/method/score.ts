@@ -112,7 +112,10 @@ function checkOneOf(what: string, value: string, allowed: readonly string[]): vo
  *
  * @throws {RangeError} If an option is out of its range or contradicts another one.
  */
-export function resolveScoreSettings(options: Partial<ScoreSettings>, engine: Pick<Engine, "config">): ScoreSettings {
+export function resolveScoreSettings(
+  options: Partial<ScoreSettings>,
+  engine: { readonly config: Pick<ModelConfig, "layers"> },
+): ScoreSettings {
   const settings: ScoreSettings = {
     site: options.site ?? "gate",
     positions: options.positions ?? "all",

@@ -3,12 +3,12 @@
  * completeness of every path, and JSON texts in the metadata. The bytes depend on the result only: no time, no device.
  */
 import type { ByteSource } from "../checkpoint/byte_source.ts";
-import type { ModelConfig } from "../checkpoint/model_config.ts";
 import { encodeSafetensors, type NewTensor, readSafetensorsHeader, readTensorF64 } from "../checkpoint/safetensors.ts";
 import type { Json } from "../checkpoint/strict_json.ts";
 import { type PathCompleteness, summariseCompleteness } from "./completeness.ts";
 import { sampleFilters } from "./filter.ts";
 import { siteNeurons, siteTensorName } from "./neuron_scores.ts";
+import type { PlanModel } from "./plan.ts";
 import { type Provenance, provenanceSchema } from "./provenance.ts";
 import { ruleNames } from "./quadrature.ts";
 import { type Infer, integer, list, nullable, number, oneOf, record, type Schema, text } from "./schema.ts";
@@ -83,7 +83,7 @@ const numericColumns = ["nodes", "objectiveAtOne", "objectiveAtZero", "attributi
  * @throws {SyntaxError} If it is no such file.
  * @throws {RangeError} If the scores do not fit the model.
  */
-export async function decodeScores(source: ByteSource, config: ModelConfig): Promise<SavedScores> {
+export async function decodeScores(source: ByteSource, config: PlanModel): Promise<SavedScores> {
   const header = await readSafetensorsHeader(source);
   const fail = (problem: string) => new SyntaxError(`Cannot read ${source.name}: ${problem}`);
   if (header.metadata.get("format") !== format || header.metadata.get("version") !== version) {

@@ -5,6 +5,17 @@ import { command, demoModel, demoTask, secateur, withFolder } from "./program.ts
 const onDemo = ["--model", demoModel, "--task", demoTask];
 const small = ["--adaptation-examples", "4", "--nodes", "4", "--fractions", "0.1,0.3", "--limit", "12"];
 
+const runFiles = [
+  "answers.json",
+  "grid.json",
+  "plan.json",
+  "pruned",
+  "report.html",
+  "run.json",
+  "scores.safetensors",
+  "traces.json",
+];
+
 async function names(folder: string): Promise<string[]> {
   const entries = [];
   for await (const entry of Deno.readDir(folder)) entries.push(entry.name);
@@ -22,15 +33,17 @@ Deno.test("secateur run writes a folder that score, search, prune, eval and --re
   await withFolder(async (folder) => {
     const out = `${folder}/run`;
     const record = JSON.parse(await succeed("run", ...onDemo, "--out", out, ...small, "--seed", "3", "--json"));
-    assertEquals(await names(out), ["grid.json", "plan.json", "pruned", "run.json", "scores.safetensors"]);
+    assertEquals(await names(out), runFiles);
     const { files, ...rest } = record;
-    assertEquals(files.length, 5);
+    assertEquals(files.length, runFiles.length);
     assertEquals(JSON.parse(await Deno.readTextFile(`${out}/run.json`)), rest);
     assertEquals([record.engine.kind, record.seed, record.examples.test.length], ["webgpu", 3, 12]);
 
     const plan = await Deno.readTextFile(`${out}/plan.json`);
     const scores = await Deno.readFile(`${out}/scores.safetensors`);
     const grid = await Deno.readTextFile(`${out}/grid.json`);
+    const answers = await Deno.readTextFile(`${out}/answers.json`);
+    const traces = await Deno.readTextFile(`${out}/traces.json`);
 
     // Step by step, the same files.
     const draw = ["--adaptation-examples", "4", "--seed", "3"];
@@ -54,14 +67,16 @@ Deno.test("secateur run writes a folder that score, search, prune, eval and --re
     assertEquals(masked.metrics.acc.accuracy, record.test.pruned.acc.accuracy);
 
     // After a kill between scoring and searching.
-    for (const name of ["grid.json", "plan.json", "run.json"]) await Deno.remove(`${out}/${name}`);
+    for (const name of runFiles.filter((name) => /json|html/.test(name))) await Deno.remove(`${out}/${name}`);
     await Deno.remove(`${out}/pruned`, { recursive: true });
     const scoredAt = (await Deno.stat(`${out}/scores.safetensors`)).mtime;
     await succeed("run", ...onDemo, "--out", out, ...small, "--seed", "3", "--resume");
-    assertEquals(await names(out), ["grid.json", "plan.json", "pruned", "run.json", "scores.safetensors"]);
+    assertEquals(await names(out), runFiles);
     assertEquals((await Deno.stat(`${out}/scores.safetensors`)).mtime, scoredAt);
     assertEquals(await Deno.readTextFile(`${out}/grid.json`), grid);
     assertEquals(await Deno.readTextFile(`${out}/plan.json`), plan);
+    assertEquals(await Deno.readTextFile(`${out}/answers.json`), answers);
+    assertEquals(await Deno.readTextFile(`${out}/traces.json`), traces);
 
     // Other options must not take over what is there.
     const other = await secateur(["run", ...onDemo, "--out", out, ...small, "--seed", "4", "--resume"]);

@@ -1,0 +1,23 @@
+/** Which of a run's answers were right, before and after pruning. */
+import { type AnsweredExample, answerScores } from "../method/answers_file.ts";
+import { comparePaired, type PairedComparison } from "../method/paired.ts";
+import type { RunResults } from "../method/run_results.ts";
+import { bestChoice, type Metric } from "../tasks/scoring.ts";
+
+/** Whether a model's answer to each test example was right `[N]`. */
+export function rightAnswers(
+  examples: readonly AnsweredExample[],
+  model: "unpruned" | "pruned",
+  metric: Metric,
+): boolean[] {
+  return examples.map((example) => bestChoice(answerScores(example, model, metric)) === example.gold);
+}
+
+/** The pruned model's answers against the unmodified model's, by the metric that decided the search. */
+export function compareAnswers({ answers, searched }: Pick<RunResults, "answers" | "searched">): PairedComparison {
+  const { metric } = searched.settings;
+  return comparePaired(
+    rightAnswers(answers.examples, "unpruned", metric),
+    rightAnswers(answers.examples, "pruned", metric),
+  );
+}

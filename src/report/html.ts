@@ -22,17 +22,20 @@ const entities: Readonly<Record<string, string>> = {
   "'": "&#39;",
 };
 
+/** What stands for a control character, which HTML cannot hold; tabs and line feeds stay. */
+function pictureOf(control: string): string {
+  const code = control.charCodeAt(0);
+  if (control === "\t" || control === "\n") return control;
+  return code < 0x20 ? String.fromCharCode(0x2400 + code) : code === 0x7f ? "\u2421" : "\ufffd";
+}
+
 /**
- * Text as it stands between tags or inside a quoted attribute. Control characters, which HTML cannot hold, become the
- * picture that Unicode has for each; so do lone surrogates, which UTF-8 cannot hold.
+ * Text as it stands between tags or inside a quoted attribute. Control characters become the picture that Unicode has for
+ * each, and lone surrogates, which UTF-8 cannot hold, the replacement character.
  */
 export function escapeHtml(text: string): string {
   return text.toWellFormed()
-    // deno-lint-ignore no-control-regex
-    .replaceAll(
-      /[\x00-\x08\x0b-\x1f\x7f]/g,
-      (control) => control === "\x7f" ? "\u2421" : String.fromCharCode(0x2400 + control.charCodeAt(0)),
-    )
+    .replaceAll(/\p{Cc}/gu, pictureOf)
     .replaceAll(/[&<>"']/g, (character) => entities[character]);
 }
 

@@ -100,6 +100,8 @@ export async function workOnJob(
       checkpoint: request.writePruned ? modelFolder : null,
       provenance: { model: request.model, task: task.name, versions: { secateur: version } },
       arguments: [],
+      tokenText: (id) => tokenizer.tokenText(id),
+      report: async (results) => (await import("../report/run_report.ts")).renderRunReport(results),
     });
   } finally {
     await engine?.close();

@@ -25,9 +25,16 @@ export async function folderState(folder: string): Promise<FolderState> {
   return state;
 }
 
-/** `run.json` also holds times and the command line: everything else of it, and of the other files all bytes. */
+/**
+ * `run.json` also holds times and the command line, and the report shows them: everything else of the one, whether the other
+ * is whole, and of the other files all bytes.
+ */
 export function repeatable(state: FolderState): FolderState {
-  const { "run.json": text, ...rest } = state;
+  const { "run.json": text, "report.html": report, ...others } = state;
+  const rest = {
+    ...others,
+    ...(report !== undefined && { "report.html": /^<!doctype html>[^]*<\/html>\n$/.test(report) ? "whole" : report }),
+  };
   if (text === undefined) return rest;
   const { startedAt: _startedAt, arguments: _arguments, seconds: _seconds, performance: _performance, engine, ...run } =
     JSON.parse(text);

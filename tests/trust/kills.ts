@@ -120,7 +120,8 @@ function assertWhole(left: FolderState, expected: FolderState, which: string): v
   const there = Object.keys(left);
   assertEquals(left, Object.fromEntries(there.map((name) => [name, expected[name]])), `run ${which}`);
   const pruned = Object.keys(expected).filter((name) => name.startsWith("pruned/"));
-  const chain = [["scores.safetensors"], ["grid.json"], ["plan.json"], pruned, ["run.json"]];
+  const after = [["answers.json"], ["traces.json"], ["report.html"], ["run.json"]];
+  const chain = [["scores.safetensors"], ["grid.json"], ["plan.json"], pruned, ...after];
   const complete = chain.map((names) => names.every((name) => name in left));
   const started = chain.map((names) => names.some((name) => name in left));
   assertEquals(started, complete, `run ${which}: part of ${there}`);

@@ -45,6 +45,13 @@ export { createPlan, planToIntervention } from "./src/method/plan.ts";
 export { searchGlobal } from "./src/method/global_search.ts";
 export { selectForward } from "./src/method/forward_selection.ts";
 export { rankAgreement } from "./src/method/agreement.ts";
+export { compareGroups } from "./src/method/groups.ts";
+export { calibrate } from "./src/method/calibration.ts";
+export { labelCorrelations } from "./src/method/label_correlation.ts";
+export { topActivations } from "./src/method/top_activations.ts";
+export { measureDamage, measurePerplexity } from "./src/method/damage.ts";
+export { cutText } from "./src/tasks/text_windows.ts";
+export { contrastScores } from "./src/method/contrast.ts";
 export { evaluate } from "./src/method/evaluate.ts";
 export { runPipeline } from "./src/method/pipeline.ts";
 export { runRedraws } from "./src/method/redraws.ts";
@@ -65,7 +72,10 @@ export type * from "./src/engine/engine.ts";
 export type { OpenEngineOptions } from "./src/engine/open.ts";
 export type { WebGpuEngineOptions } from "./src/engine/webgpu.ts";
 export type { Agreement, AgreementOptions, LayerAgreement } from "./src/method/agreement.ts";
+export type { Calibration, CalibrationBin } from "./src/method/calibration.ts";
 export type { CompletenessError, PathCompleteness } from "./src/method/completeness.ts";
+export type { ContrastMode, ContrastOptions, ContrastScale } from "./src/method/contrast.ts";
+export type * from "./src/method/damage.ts";
 export type { EvaluateOptions, Evaluation } from "./src/method/evaluate.ts";
 export type { SampleFilter } from "./src/method/filter.ts";
 export type {
@@ -83,6 +93,17 @@ export type {
   GlobalSearchResult,
   GlobalSearchSettings,
 } from "./src/method/global_search.ts";
+export type { GroupAnswers, GroupComparison, GroupsComparison } from "./src/method/groups.ts";
+export type {
+  LabelCorrelationOptions,
+  LabelCorrelations,
+  LabelledExamples,
+  NeuronCorrelation,
+  Pooling,
+} from "./src/method/label_correlation.ts";
+export type { NeuronResponses, TopActivationOptions, TopRow, TopToken } from "./src/method/top_activations.ts";
+export type { TracedNeurons } from "./src/method/traces.ts";
+export type { TextWindowOptions, TextWindows } from "./src/tasks/text_windows.ts";
 export type { NeuronScores, Normalisation } from "./src/method/neuron_scores.ts";
 export type {
   PipelineInput,
@@ -107,5 +128,5 @@ export type { ChoiceRequest } from "./src/tasks/example_builder.ts";
 export type { Example } from "./src/tasks/example.ts";
 export type { SampleOptions, Sampling } from "./src/tasks/sample.ts";
 export type { Metric, Score } from "./src/tasks/scoring.ts";
-export type { LoadTaskOptions, Selection, Task } from "./src/tasks/task.ts";
+export type { LoadTaskOptions, RowMark, Selection, Task } from "./src/tasks/task.ts";
 export type { EncodeOptions, LoadTokenizerOptions, Tokenizer } from "./src/tasks/tokenizer.ts";

@@ -149,6 +149,8 @@ function sortCounting(values: Float64Array, spare: Float64Array, from: number, t
 /** Pearson's correlation; null where one of the two is constant. */
 export function pearson(a: ArrayLike<number>, b: ArrayLike<number>): number | null {
   const n = a.length;
+  // By comparison, not by variance: the rounding of a mean would give equal values some.
+  if (isConstant(a) || isConstant(b)) return null;
   let meanA = 0, meanB = 0;
   for (let i = 0; i < n; i++) {
     meanA += a[i] / n;
@@ -160,8 +162,12 @@ export function pearson(a: ArrayLike<number>, b: ArrayLike<number>): number | nu
     squaresA += (a[i] - meanA) ** 2;
     squaresB += (b[i] - meanB) ** 2;
   }
-  if (squaresA === 0 || squaresB === 0) return null;
   return Math.max(-1, Math.min(1, products / Math.sqrt(squaresA * squaresB)));
+}
+
+function isConstant(values: ArrayLike<number>): boolean {
+  for (let i = 1; i < values.length; i++) if (values[i] !== values[0]) return false;
+  return true;
 }
 
 /** Ranks from 0, ascending; equal values share the mean of theirs. */

@@ -4,7 +4,7 @@ import type { Example } from "./example.ts";
 import { quote } from "./python_value.ts";
 import { drawRows, type SampleOptions } from "./sample.ts";
 import type { Metric } from "./scoring.ts";
-import type { Selection, Task } from "./task.ts";
+import type { RowMark, Selection, Task } from "./task.ts";
 import type { TaskGroup } from "./task_tree.ts";
 
 /** What a group needs of its tasks, besides what every caller may use. */
@@ -95,6 +95,10 @@ export class GroupTask implements Task {
 
   examples(split: string, selection: Selection = {}): Promise<Example[]> {
     return this.#collect(split, selection, (task, own) => task.examples(split, own));
+  }
+
+  marks(split: string, column: string, selection: Selection = {}): Promise<RowMark[]> {
+    return this.#collect(split, selection, (task, own) => task.marks(split, column, own));
   }
 
   async sample(split: string, options: SampleOptions): Promise<Example[]> {

@@ -34,6 +34,14 @@ export interface Selection {
   readonly ids?: readonly string[];
 }
 
+/** The cell of one row in a column that groups rows. */
+export interface RowMark {
+  /** As of the row's example. */
+  readonly id: string;
+  /** The cell as text. */
+  readonly mark: string;
+}
+
 /** A task whose rows can be asked for. Data files are read when a split is first used. */
 export interface Task {
   /** As the task file names it. */
@@ -63,6 +71,12 @@ export interface Task {
    * @throws {RangeError} As `requests`, or if a text cannot be encoded.
    */
   examples(split: string, selection?: Selection): Promise<Example[]>;
+  /**
+   * The cells of one column, such as a mark that tells rows with a shortcut from rows without.
+   *
+   * @throws {RangeError} As `requests`, or if a row has no such column, or holds neither text, number nor boolean there.
+   */
+  marks(split: string, column: string, selection?: Selection): Promise<RowMark[]>;
   /**
    * Draws examples of a split, such as adaptation examples, with a seed.
    *
@@ -197,6 +211,23 @@ class LoadedTask implements GroupMember {
   async rowGolds(split: string, wanted: boolean): Promise<number[]> {
     const { split: { rows }, prompt } = await this.#prepareOnce(split);
     return rows.map((row) => wanted ? prompt.gold(row, prompt.choices(row)) : 0);
+  }
+
+  async marks(split: string, column: string, selection: Selection = {}): Promise<RowMark[]> {
+    const { split: rows } = await this.#prepareOnce(split);
+    return this.#positions(rows, selection).map((position) => {
+      const { id, place, values } = rows.rows[position];
+      const cell = values[column];
+      if (typeof cell === "string" || typeof cell === "number" || typeof cell === "boolean") {
+        return { id, mark: String(cell) };
+      }
+      throw new RangeError(
+        `Cannot mark row ${id} (${place}) by column ${quote(column)}: ` +
+          (cell === undefined
+            ? `there are ${[...rows.columns].join(", ")}`
+            : `it holds ${quote(cell)}, expected text, a number or a boolean`),
+      );
+    });
   }
 
   async sample(split: string, options: SampleOptions): Promise<Example[]> {

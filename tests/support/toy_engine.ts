@@ -5,6 +5,7 @@
  */
 import type { ModelConfig } from "../../src/checkpoint/model_config.ts";
 import type {
+  ActivationOptions,
   ActivationStatistics,
   AttributeOptions,
   Engine,
@@ -191,7 +192,7 @@ export class ToyEngine implements Engine {
       }));
   }
 
-  activations(examples: readonly Example[], options: RunOptions = {}): Promise<ActivationStatistics> {
+  activations(examples: readonly Example[], options: ActivationOptions = {}): Promise<ActivationStatistics> {
     return this.#run("activations", options, { examples: idsOf(examples) }, () => {
       const perLayer = (measure: (h: number[]) => number) =>
         this.config.layerWeights.map((_, layer) =>
@@ -206,7 +207,14 @@ export class ToyEngine implements Engine {
         mean: perLayer(mean),
         meanAbsolute: perLayer((h) => mean(h.map(Math.abs))),
         maxAbsolute: perLayer((h) => Math.max(...h.map(Math.abs))),
-        traces: [],
+        // A toy prompt of several tokens is as many examples' numbers.
+        traces: (options.trace ?? []).map(({ layer, neurons }) =>
+          examples.map(({ prompt }) =>
+            Float32Array.from(
+              [...prompt].flatMap((number) => Array.from(neurons, (neuron) => silu(this.#gate(number, layer, neuron)))),
+            )
+          )
+        ),
       };
     });
   }

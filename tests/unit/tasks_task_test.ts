@@ -482,3 +482,18 @@ Deno.test("requests() throws when a row lacks a column that others have", async 
   assertStringIncludes(error.message, "validation/1");
   assertStringIncludes(error.message, 'the row has no column "label", which other rows have');
 });
+
+Deno.test("marks() gives the cells of a column as text when rows have it, and throws when one has not", async () => {
+  const rows = questions.map((row, index) => ({ ...row, marker: index === 1 ? 7 : "aligned", list: [1] }));
+  await withTask({ test: [...rows, questions[0]] }, async (task) => {
+    const marks = await task.marks("validation", "marker", { limit: 3 });
+    assertEquals(marks, [
+      { id: "validation/0", mark: "aligned" },
+      { id: "validation/1", mark: "7" },
+      { id: "validation/2", mark: "aligned" },
+    ]);
+    assertEquals((await task.marks("validation", "label", { ids: ["validation/1"] }))[0].mark, "0");
+    await assertRejects(() => task.marks("validation", "marker"), RangeError, "row validation/3");
+    await assertRejects(() => task.marks("validation", "list", { limit: 1 }), RangeError, "expected text, a number");
+  });
+});

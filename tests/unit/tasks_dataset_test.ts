@@ -1,4 +1,5 @@
 import { assertEquals, assertRejects, assertStringIncludes, assertThrows } from "@std/assert";
+import { symlink, truncate } from "node:fs/promises";
 import { join } from "node:path";
 import { readSplit, type Split } from "../../src/tasks/dataset.ts";
 import { parseDelimited } from "../../src/tasks/delimited.ts";
@@ -64,7 +65,16 @@ const malformed: readonly [string, string, string | Uint8Array, string][] = [
   ["two columns have one name", "r.csv", "a,a\n1,2\n", 'two columns are named "a"'],
   ["a quote is not closed", "r.tsv", 'a\n"b\n', "line 2 is not closed"],
   ["the bytes are no UTF-8", "r.jsonl", Uint8Array.of(0x7b, 0xff, 0x7d), "expected UTF-8"],
-  ["the ending is unknown", "r.parquet", "PAR1", ".parquet is not supported"],
+  [
+    "the ending is unknown",
+    "r.arrow",
+    "ARROW1",
+    ".arrow is not supported, expected .jsonl, .json, .csv, .tsv or .parquet",
+  ],
+  ["it is no Parquet", "r.parquet", "PAR1", "r.parquet as Parquet: it is too short"],
+  ["it is compressed", "r.jsonl", Uint8Array.of(0x1f, 0x8b, 8, 0), "compressed with gzip"],
+  ["it is UTF-16", "r.csv", Uint8Array.of(0xff, 0xfe, 0x61, 0), "expected UTF-8"],
+  ["brackets are nested too deep", "r.json", "[".repeat(200_000), "r.json: "],
   ["there is no ending", "rows", "x", "a name without an ending"],
 ];
 
@@ -78,6 +88,32 @@ for (const [what, name, content, expected] of malformed) {
 Deno.test("readSplit() throws when the file is missing or a folder", async () => {
   await withFolder({ "folder.jsonl/x": "" }, async (folder) => {
     await assertRejects(() => readSplit("t", [join(folder, "none.jsonl")]), RangeError, "(ENOENT)");
-    await assertRejects(() => readSplit("t", [join(folder, "folder.jsonl")]), RangeError, "(EISDIR)");
+    await assertRejects(() => readSplit("t", [join(folder, "folder.jsonl")]), RangeError, "it is a folder");
   });
+});
+
+Deno.test("readSplit() refuses what never ends or is too large before it reads it", async () => {
+  await withFolder({ "large.jsonl": "" }, async (folder) => {
+    const large = join(folder, "large.jsonl");
+    await truncate(large, 600_000_000);
+    await assertRejects(() => readSplit("t", [large]), RangeError, "600000000 bytes exceed the limit of 500000000");
+    if (Deno.build.os === "windows") return;
+    const pipe = join(folder, "pipe.jsonl");
+    await new Deno.Command("mkfifo", { args: [pipe] }).output();
+    await assertRejects(() => readSplit("t", [pipe]), RangeError, "it is a device or a pipe");
+    await symlink("/dev/zero", join(folder, "zero.csv"));
+    await assertRejects(() => readSplit("t", [join(folder, "zero.csv")]), RangeError, "it is a device or a pipe");
+  });
+});
+
+Deno.test("readSplit() keeps the digits of integers that no number can hold", async () => {
+  const rows =
+    '{"id": 12345678901234567890, "small": -7, "float": 1e300, "text": "98765432109876543210", "list": [-9007199254740993]}';
+  assertEquals(cells(await read("rows.jsonl", rows)), [{
+    id: "12345678901234567890",
+    small: -7,
+    float: 1e300,
+    text: "98765432109876543210",
+    list: ["-9007199254740993"],
+  }]);
 });

@@ -1,0 +1,52 @@
+"""Writes the Parquet files of this folder with pyarrow: `python make.py`, with pyarrow 25.0.1."""
+
+import datetime as dt
+import json
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+# One column of every kind of cell that data sets of questions have, and some that they should not have.
+cells = pa.table({
+    "question": pa.array(["Is ice cold?", "Ünïcode 😀\n", None], pa.string()),
+    "label": pa.array([1, 0, -1], pa.int64()),
+    "large": pa.array([2**53 + 1, 5, -(2**63)], pa.int64()),
+    "unsigned": pa.array([2**64 - 1, 0, None], pa.uint64()),
+    "small": pa.array([7, -8, None], pa.int8()),
+    "share": pa.array([0.5, 0.1, None], pa.float64()),
+    "half": pa.array([0.25, -2.0, None], pa.float32()),
+    "flag": pa.array([True, False, None], pa.bool_()),
+    "options": pa.array([["a", "b"], [], None], pa.list_(pa.string())),
+    "choices": pa.array(
+        [{"text": ["x", "y"], "label": ["A", "B"]}, {"text": [None], "label": ["C"]}, None],
+        pa.struct([("text", pa.list_(pa.string())), ("label", pa.list_(pa.string()))]),
+    ),
+    "turns": pa.array(
+        [[{"role": "user", "n": 1}, {"role": "bot", "n": None}], [], None],
+        pa.list_(pa.struct([("role", pa.string()), ("n", pa.int64())])),
+    ),
+    "grid": pa.array([[[1, 2], []], [[3]], None], pa.list_(pa.list_(pa.int32()))),
+    "kind": pa.array(["p", "q", "p"], pa.string()).dictionary_encode(),
+    "day": pa.array([dt.date(2020, 2, 29), dt.date(1969, 12, 31), None], pa.date32()),
+    "moment": pa.array(
+        [dt.datetime(2020, 1, 2, 3, 4, 5), dt.datetime(1969, 12, 31, 23, 59, 59, 500000), None], pa.timestamp("us")
+    ),
+    "price": pa.array([None, "1.25", "3.00"], pa.string()).cast(pa.decimal128(5, 2)),
+    "raw_text": pa.array([b"plain", b"bytes", None], pa.binary()),
+    "image": pa.array([{"bytes": b"\x89PNG\xff", "path": "a.png"}, None, None],
+                      pa.struct([("bytes", pa.binary()), ("path", pa.string())])),
+})
+pq.write_table(cells, "cells.parquet", compression="zstd")
+
+# The same rows with every codec, in two row groups of several pages.
+rows = pa.table({
+    "question": [f"Question {i}: " + "is it so? " * (i % 5) for i in range(300)],
+    "label": pa.array([i % 2 for i in range(300)], pa.int64()),
+})
+for codec in ["none", "snappy", "gzip", "brotli", "lz4", "zstd"]:
+    pq.write_table(rows, f"rows_{codec}.parquet", compression=codec, row_group_size=200, data_page_size=1024)
+pq.write_table(rows, "rows_v2.parquet", compression="zstd", data_page_version="2.0",
+               column_encoding={"label": "DELTA_BINARY_PACKED", "question": "DELTA_BYTE_ARRAY"}, use_dictionary=False)
+pq.write_table(rows.slice(0, 0), "empty.parquet")
+
+print(json.dumps({"files": "written", "pyarrow": pa.__version__}))

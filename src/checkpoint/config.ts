@@ -14,6 +14,10 @@ const MOST_ROWS = 2 ** 31 - 1;
 const MOST_LAYERS = 10_000;
 const WIDEST_HEAD = 2 ** 16;
 const LARGEST_TENSOR = 2 ** 40;
+const LARGEST_MODEL = 2 ** 43;
+
+/** Bytes of the smallest type that weights are stored in. */
+const LEAST_BYTES = 2;
 
 /**
  * Fields of every family that have one supported value, whatever the family. `[]`: the field must be absent or null.
@@ -93,19 +97,23 @@ function readSizes(fields: Fields, family: Family): Sizes {
   };
 }
 
+/** Refuses what no machine could hold before anything is allocated for it. */
 function checkTensorSizes(sizes: Sizes): void {
-  const matrices: readonly (readonly [string, number])[] = [
-    ["vocab_size * hidden_size", sizes.vocabularySize * sizes.width],
-    ["intermediate_size * hidden_size", sizes.neurons * sizes.width],
-    ["num_attention_heads * head_dim * hidden_size", sizes.queryHeads * sizes.headWidth * sizes.width],
-  ];
-  for (const [product, elements] of matrices) {
-    if (elements > LARGEST_TENSOR) {
-      throw new RangeError(
-        `Cannot use config.json: ${product} = ${elements}, expected at most ${LARGEST_TENSOR} elements`,
-      );
-    }
-  }
+  const { vocabularySize, width, neurons, queryHeads, headWidth, layers } = sizes;
+  const refuse = (what: string, elements: number, most: number) => {
+    if (elements <= most) return;
+    throw new RangeError(
+      `Cannot use config.json: ${what} = ${elements}, which takes ${
+        LEAST_BYTES * elements
+      } bytes or more, expected at most ` +
+        `${most} elements`,
+    );
+  };
+  refuse("vocab_size * hidden_size", vocabularySize * width, LARGEST_TENSOR);
+  refuse("intermediate_size * hidden_size", neurons * width, LARGEST_TENSOR);
+  refuse("num_attention_heads * head_dim * hidden_size", queryHeads * headWidth * width, LARGEST_TENSOR);
+  const layer = 3 * neurons * width + 2 * queryHeads * headWidth * width;
+  refuse("num_hidden_layers * elements of a layer", layers * layer, LARGEST_MODEL);
 }
 
 /** The sliding window of every layer in tokens, null for full attention. */

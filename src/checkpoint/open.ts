@@ -5,7 +5,9 @@ import type { ByteSource } from "./byte_source.ts";
 import type { Checkpoint, TensorInfo, WeightType } from "./checkpoint.ts";
 import { parseConfig } from "./config.ts";
 import { bytesPerWeight, isWeightType, widenToF32 } from "./dtype.ts";
+import { findNotFinite, type NotFinite } from "./finite.ts";
 import { HEAD_TENSOR, isDerivedTensor } from "./layout.ts";
+import { checkLinks } from "./links.ts";
 import type { ModelConfig, WeightRef } from "./model_config.ts";
 import { readSafetensorsHeader, type SafetensorsEntry } from "./safetensors.ts";
 import { openFileSource } from "./sources.ts";
@@ -15,6 +17,12 @@ import { isJsonObject, parseJsonObject } from "./strict_json.ts";
 export const SINGLE_FILE = "model.safetensors";
 /** The name of the file that lists the shards of a divided checkpoint. */
 export const INDEX_FILE = "model.safetensors.index.json";
+/** The one folder that belongs to a checkpoint: its tokenizer's further templates. */
+export const TEMPLATE_FOLDER = "additional_chat_templates";
+
+/** A file beside the index, on every system: no folder, no drive, no control character. */
+// deno-lint-ignore no-control-regex
+const SHARD_NAME = /^[^/\\:\x00-\x1f]+\.safetensors$/;
 
 /** Longest `config.json` or index that is read, in bytes. */
 const LONGEST_TEXT = 100_000_000;
@@ -48,7 +56,7 @@ export function parseIndex(what: string, text: string | Uint8Array): Map<string,
   return new Map(
     Object.entries(map).map(([tensor, file]) => {
       // A name that leaves the folder could make a checkpoint from a stranger read any file of this machine.
-      if (typeof file !== "string" || !/^[^/\\\0]+\.safetensors$/.test(file)) {
+      if (typeof file !== "string" || !SHARD_NAME.test(file)) {
         throw new SyntaxError(
           `Cannot read ${what}: tensor ${tensor} is in ${
             JSON.stringify(file)
@@ -151,8 +159,17 @@ async function checkRepeatedHead(
   }
 }
 
+/** Where an element is in its tensor, and what it is: `[3, 17] is NaN`. */
+export function describeNotFinite({ shape }: Pick<TensorInfo, "shape">, { index, value }: NotFinite): string {
+  const place = shape.length === 1 ? [index] : [Math.floor(index / shape[1]), index % shape[1]];
+  return `[${place.join(", ")}] is ${value}`;
+}
+
 /** A checkpoint over byte sources. */
 class OpenCheckpoint implements Checkpoint {
+  /** Ranges of rows that were found to be finite, by tensor and first row: layers that take turns are read many times. */
+  readonly #finite = new Map<string, number>();
+
   constructor(
     readonly location: string,
     readonly config: ModelConfig,
@@ -195,7 +212,16 @@ class OpenCheckpoint implements Checkpoint {
         }`,
       );
     }
-    await this.files.get(tensor.file)!.readInto(tensor.byteOffset + (ref.rowStart + rowStart) * rowBytes, target);
+    const first = ref.rowStart + rowStart;
+    await this.files.get(tensor.file)!.readInto(tensor.byteOffset + first * rowBytes, target);
+    const range = `${first} ${ref.name}`;
+    if ((this.#finite.get(range) ?? -1) >= rowCount) return;
+    const found = findNotFinite(tensor.dtype, target);
+    if (found) {
+      const place = describeNotFinite(tensor, { ...found, index: first * ref.columns + found.index });
+      throw new RangeError(`Cannot use ${this.location}: weight ${ref.name} ${place}, expected finite numbers`);
+    }
+    this.#finite.set(range, rowCount);
   }
 
   async readF32(ref: WeightRef): Promise<Float32Array> {
@@ -228,8 +254,12 @@ export async function openCheckpointFrom(sources: CheckpointSources): Promise<Ch
   return new OpenCheckpoint(sources.location, config, tensors, sources.files);
 }
 
-/** The whole of a text file of a checkpoint, as bytes. */
-async function readText(path: string): Promise<Uint8Array> {
+/**
+ * The whole of a text file of a checkpoint, as bytes.
+ *
+ * @throws {RangeError} If it is no regular file, or longer than any such file.
+ */
+export async function readText(path: string): Promise<Uint8Array> {
   const source = await openFileSource(path);
   try {
     if (source.size > LONGEST_TEXT) {
@@ -262,12 +292,13 @@ export async function findWeightFiles(folder: string): Promise<{ index?: Uint8Ar
  *
  * @throws {SyntaxError} As `openCheckpointFrom`.
  * @throws {TypeError} As `openCheckpointFrom`.
- * @throws {RangeError} As `openCheckpointFrom`, and if a file is not there.
+ * @throws {RangeError} As `openCheckpointFrom`, and if a file is not there or is a link that leads out of the folder.
  */
 export async function openCheckpoint(folder: string): Promise<Checkpoint> {
   const files = new Map<string, ByteSource>();
   try {
     const config = await readText(join(folder, "config.json"));
+    await checkLinks(folder, [TEMPLATE_FOLDER]);
     const weights = await findWeightFiles(folder);
     for (const file of weights.files) files.set(file, await openFileSource(join(folder, file)));
     return await openCheckpointFrom({ location: folder, config, index: weights.index, files });

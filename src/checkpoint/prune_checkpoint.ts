@@ -3,14 +3,15 @@
  * opens the source opens the copy. Only the weight files that hold such rows are rewritten, as a stream.
  */
 import { link, mkdir, readdir, realpath, stat, statfs } from "node:fs/promises";
-import { basename, dirname, isAbsolute, join, relative, resolve } from "node:path";
+import { basename, dirname, join, resolve } from "node:path";
 import { syncFolder, writeNewFile } from "./atomic_file.ts";
 import { writeFolderAtomic } from "./atomic_folder.ts";
 import type { ByteSource } from "./byte_source.ts";
 import type { Checkpoint } from "./checkpoint.ts";
 import { bytesPerWeight } from "./dtype.ts";
+import { contains } from "./links.ts";
 import type { WeightRef } from "./model_config.ts";
-import { findWeightFiles, INDEX_FILE, openCheckpoint } from "./open.ts";
+import { findWeightFiles, INDEX_FILE, openCheckpoint, TEMPLATE_FOLDER } from "./open.ts";
 import { encodeSafetensorsHeader, readSafetensorsHeader } from "./safetensors.ts";
 import { openFileSource } from "./sources.ts";
 import type { Json, JsonObject } from "./strict_json.ts";
@@ -78,9 +79,6 @@ const HEADER_GROWTH = 1 << 20;
 
 /** File names that belong to a checkpoint in some format, and so may hold the unpruned model. */
 const WEIGHTS = /\.(safetensors|bin|pth?|ckpt|h5|msgpack|gguf|ggml|npz|onnx|onnx_data|tflite)$|\.index\.json$/i;
-
-/** The one folder that belongs to a tokenizer. */
-const TEMPLATE_FOLDER = "additional_chat_templates";
 
 function siteWeight(checkpoint: Checkpoint, mask: NeuronMask): WeightRef {
   const layers = checkpoint.config.layerWeights;
@@ -198,12 +196,6 @@ async function realPlace(path: string): Promise<string> {
   const real = await realpath(path).catch(() => undefined);
   if (real !== undefined || dirname(path) === path) return real ?? path;
   return join(await realPlace(dirname(path)), basename(path));
-}
-
-/** Whether one path is the other or inside it. */
-function contains(outer: string, inner: string): boolean {
-  const path = relative(outer, inner);
-  return !/^\.\.(?:[/\\]|$)/.test(path) && !isAbsolute(path);
 }
 
 async function checkPlaces(source: string, target: string): Promise<void> {

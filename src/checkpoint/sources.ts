@@ -1,5 +1,5 @@
 /** The two byte sources of a local program: a file read by position, and bytes in memory. */
-import { open } from "node:fs/promises";
+import { open, stat } from "node:fs/promises";
 import type { ByteSource } from "./byte_source.ts";
 
 /** One read call asks for at most this many bytes; systems cut longer reads short at 2 GiB. */
@@ -18,11 +18,11 @@ function checkRange(name: string, size: number, offset: number, length: number):
  * has become shorter since it was opened.
  */
 export async function openFileSource(path: string): Promise<ByteSource> {
+  // Asked before opening: a pipe that nobody writes into would be waited for.
+  if (!(await stat(path)).isFile()) throw new RangeError(`Cannot open ${path}: expected a regular file`);
   const handle = await open(path, "r");
   try {
-    const status = await handle.stat();
-    if (!status.isFile()) throw new RangeError(`Cannot open ${path}: expected a regular file`);
-    const size = status.size;
+    const { size } = await handle.stat();
     return {
       name: path,
       size,

@@ -1,9 +1,8 @@
 /** What the files of a checkpoint folder say, whether or not it can be computed with. */
-import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Checkpoint } from "./checkpoint.ts";
 import { isWeightType } from "./dtype.ts";
-import { findWeightFiles, openCheckpoint } from "./open.ts";
+import { findWeightFiles, openCheckpoint, readText } from "./open.ts";
 import { readSafetensorsHeader, type SafetensorsEntry } from "./safetensors.ts";
 import { openFileSource } from "./sources.ts";
 import { type JsonObject, parseJsonObject } from "./strict_json.ts";
@@ -39,7 +38,7 @@ export interface CheckpointSurvey {
  */
 export async function surveyCheckpoint(folder: string): Promise<CheckpointSurvey> {
   const place = join(folder, "config.json");
-  const text = await readFile(place).catch((error) => {
+  const text = await readText(place).catch((error) => {
     throw new RangeError(`Cannot read checkpoint ${folder}: ${error.message}`, { cause: error });
   });
   const fields = parseJsonObject(place, text);

@@ -1,4 +1,5 @@
 /** `secateur info`: what a checkpoint is, what would compute with it, and what stands in the way. */
+import { checkWeights } from "../checkpoint/check_weights.ts";
 import type { Checkpoint } from "../checkpoint/checkpoint.ts";
 import type { JsonObject } from "../checkpoint/strict_json.ts";
 import { surveyCheckpoint } from "../checkpoint/survey.ts";
@@ -131,12 +132,27 @@ export const info = defineCommand({
     "Reads headers only; no weights are loaded, though those of a model by name are downloaded. What keeps a checkpoint\n" +
     "from being computed with is listed at the end, and is no failure of this command.",
   example: "info --model examples/demo/model --task examples/demo/task/demo.yaml",
-  options: { ...modelOptions, task: { ...taskOptions.task, required: false }, ...budgetOptions },
+  options: {
+    ...modelOptions,
+    task: { ...taskOptions.task, required: false },
+    check: { type: "flag", description: "Also read every weight, and name those that are NaN or infinite." },
+    ...budgetOptions,
+  },
   async run(options, context) {
     const model = await findModel(options.model, context);
     const { checkpoint, fields, files, types, problems: found } = await surveyCheckpoint(model.folder);
     try {
       const problems = [...found];
+      if (options.check && checkpoint) {
+        const { signal, onProgress } = context;
+        problems.push(
+          ...await checkWeights(checkpoint, {
+            signal,
+            onProgress: ({ bytesDone, bytesTotal }) =>
+              onProgress({ stage: "check", done: bytesDone, total: bytesTotal, unit: "bytes" }),
+          }),
+        );
+      }
       const attempt = async <T>(work: () => Promise<T>): Promise<T | null> => {
         try {
           return await work();

@@ -8,6 +8,7 @@ import type { Profiler } from "../gpu/profiler.ts";
 import { Recorder } from "../gpu/recorder.ts";
 import { BufferPool } from "../model/buffers.ts";
 import { Sweep } from "../model/sweep.ts";
+import { layOutWeights } from "../model/weight_layout.ts";
 import { type ModelWeights, uploadWeights } from "../model/weights.ts";
 import type { KernelVariant, OpContext } from "../ops/context.ts";
 import { chooseKernelVariant } from "../ops/kernel_trial.ts";
@@ -27,6 +28,7 @@ import {
   siteNeurons,
   type WaveForecast,
 } from "./engine.ts";
+import { requireHostMemory } from "./host_memory.ts";
 import { measureActivations } from "./webgpu/activations.ts";
 import { baseMasks, clearSilenced, everyPair, pathPlan, pathPoints, type PathSettings } from "./webgpu/attribution.ts";
 import {
@@ -121,6 +123,13 @@ class WebGpuEngine implements Engine {
     }
     context.variant = options.kernelVariant ?? await chooseKernelVariant(context);
     const weightBudgetBytes = weightBudget(options);
+    if (gpu.isSoftware) {
+      requireHostMemory(
+        `Cannot open ${checkpoint.location} on ${gpu.adapter}: its weights`,
+        layOutWeights(checkpoint, weightBudgetBytes).bytes,
+        "lower the weight budget, and layers are streamed from disk",
+      );
+    }
     const weights = await uploadWeights(context, checkpoint, {
       ...(weightBudgetBytes !== undefined && { weightBudgetBytes }),
       ...(options.signal && { signal: options.signal }),

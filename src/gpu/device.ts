@@ -32,6 +32,8 @@ export class Gpu {
   /** Whether WGSL may use subgroup operations in groups of at least eight lanes. */
   readonly hasSubgroups: boolean;
   readonly hasTimestamps: boolean;
+  /** Whether the adapter computes on the CPU, in the machine's own memory. */
+  readonly isSoftware: boolean;
   readonly #owned: boolean;
   readonly #onError: (event: Event) => void;
   #failure: Error | undefined;
@@ -43,6 +45,7 @@ export class Gpu {
     this.adapter = info?.description || [info?.vendor, info?.architecture, info?.device].filter(Boolean).join(" ") ||
       "unknown adapter";
     this.hasSubgroups = device.features.has("subgroups") && (info?.subgroupMinSize ?? 0) >= 8;
+    this.isSoftware = info?.isFallbackAdapter ?? false;
     this.hasTimestamps = device.features.has("timestamp-query");
     this.#onError = (event) => {
       event.preventDefault();

@@ -1,9 +1,12 @@
 /** Task files as they lie on disk or are built in: YAML with includes, each entry remembering the file it comes from. */
-import { readFile } from "node:fs/promises";
 import { dirname, posix, resolve } from "node:path";
 import { parseDocument, type ScalarTag } from "yaml";
 import { builtinFiles } from "./builtin/mod.ts";
 import { isRecord, quote } from "./python_value.ts";
+import { readRegularFile } from "./regular_file.ts";
+
+/** Longest task file that is read, in bytes. */
+const LONGEST_FILE = 16_000_000;
 
 /** An entry written as `!function module.name`: a reference to Python code, which is never run. */
 export class PythonFunction {
@@ -43,8 +46,9 @@ async function readText(path: string): Promise<string> {
     throw new RangeError(`Cannot read the task file ${path}: there is no such built-in file`);
   }
   try {
-    return await readFile(path, "utf8");
+    return new TextDecoder("utf-8", { ignoreBOM: true }).decode(await readRegularFile(path, LONGEST_FILE));
   } catch (error) {
+    if (error instanceof RangeError) throw error;
     const code = (error as NodeJS.ErrnoException).code ?? String(error);
     throw new RangeError(`Cannot read the task file ${path} (${code}): expected a readable YAML file`, {
       cause: error,

@@ -7,9 +7,12 @@
  * context is empty is encoded without special tokens and follows the prefix token, which is BOS, else EOS.
  */
 import { Tokenizer as HuggingFaceTokenizer } from "@huggingface/tokenizers";
-import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { isRecord, quote, type ValueRecord } from "./python_value.ts";
+import { readRegularFile } from "./regular_file.ts";
+
+/** Longest file of a tokenizer that is read, in bytes; the largest known have 35 million. */
+const LONGEST_FILE = 500_000_000;
 
 /** How to encode one text. */
 export interface EncodeOptions {
@@ -59,8 +62,9 @@ const CLASSES_WITH_ADD_BOS = /^(?:Llama|CodeLlama|Gemma|Cohere)Tokenizer(?:Fast)
 async function readJson(path: string, advice: string): Promise<ValueRecord> {
   let text: string;
   try {
-    text = await readFile(path, "utf8");
+    text = new TextDecoder("utf-8", { ignoreBOM: true }).decode(await readRegularFile(path, LONGEST_FILE));
   } catch (error) {
+    if (error instanceof RangeError) throw error;
     throw new RangeError(`Cannot read ${path} (${(error as NodeJS.ErrnoException).code ?? error}): ${advice}`, {
       cause: error,
     });

@@ -1,6 +1,6 @@
 /** A checkpoint with tokenizer and a task that the program runs on within a second, in a folder. */
 import { mkdir, readdir, rename, symlink, writeFile } from "node:fs/promises";
-import { dirname, join, relative } from "node:path";
+import { join, relative } from "node:path";
 import { type TinyOptions, writeTinyCheckpoint } from "../support/tiny_checkpoint.ts";
 import { tinyTokenizerFiles } from "../support/tiny_tokenizer.ts";
 
@@ -56,12 +56,18 @@ export function tinyRun({ model, task }: TinyProject, out: string): string[] {
   return ["run", "--model", model, "--task", task, "--out", out, ...small];
 }
 
-/** Turns a checkpoint folder into a snapshot as the hub's cache has it: links into a folder `blobs` beside it. */
-export async function linkIntoBlobs(model: string): Promise<void> {
-  const blobs = join(dirname(model), "blobs");
-  await mkdir(blobs);
+/**
+ * Turns a checkpoint folder into a snapshot as the hub's cache has it, below `folder`: links into the `blobs` of its repository.
+ *
+ * @returns The folder of the snapshot.
+ */
+export async function makeSnapshot(model: string, folder: string): Promise<string> {
+  const [blobs, snapshot] = [join(folder, "models--a--b", "blobs"), join(folder, "models--a--b", "snapshots", "main")];
+  await mkdir(blobs, { recursive: true });
+  await mkdir(snapshot, { recursive: true });
   for (const [index, name] of (await readdir(model)).entries()) {
     await rename(join(model, name), join(blobs, `${index}`));
-    await symlink(relative(model, join(blobs, `${index}`)), join(model, name));
+    await symlink(relative(snapshot, join(blobs, `${index}`)), join(snapshot, name));
   }
+  return snapshot;
 }

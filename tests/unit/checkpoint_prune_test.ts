@@ -195,11 +195,12 @@ Deno.test("writePrunedCheckpoint() takes the tokenizer along and leaves out othe
   });
 });
 
-Deno.test("writePrunedCheckpoint() copies the content of symbolic links", async () => {
+Deno.test("writePrunedCheckpoint() copies the content of links of a snapshot", async () => {
   await withFolder({}, async (folder) => {
-    const source = join(folder, "snapshot");
-    const blobs = await copyOf("llama_tied_f32", folder);
-    await mkdir(source);
+    const source = join(folder, "snapshots", "main");
+    const blobs = join(folder, "blobs");
+    await rename(await copyOf("llama_tied_f32", folder), blobs);
+    await mkdir(source, { recursive: true });
     for (const name of ["config.json", "model.safetensors", "README.md"]) {
       await symlink(join(blobs, name), join(source, name));
     }

@@ -16,6 +16,7 @@ import type {
   PairAttribution,
   RunOptions,
 } from "../engine.ts";
+import { requireHostMemory } from "../host_memory.ts";
 import { measureActivations } from "./activations.ts";
 import { type CleanRun, integratePath, runClean } from "./attribute.ts";
 import { checkExamples, checkInterventions, checkLayer, checkNeurons, checkPairs, checkRule } from "../checks.ts";
@@ -31,8 +32,17 @@ import { loadModel, type Model } from "./weights.ts";
  *
  * The checkpoint is not used afterwards and stays the caller's to close. The engine's calls reject with a `RangeError` for
  * input the model cannot take, and with the signal's reason when they are aborted.
+ *
+ * @throws {RangeError} If the weights take more than the machine's memory, or hold NaN or an infinity.
  */
 export async function createReferenceEngine(checkpoint: Checkpoint): Promise<Engine> {
+  let elements = 0;
+  for (const { shape } of checkpoint.tensors.values()) elements += shape.reduce((count, length) => count * length, 1);
+  requireHostMemory(
+    `Cannot open ${checkpoint.location} on the reference engine: its weights`,
+    4 * elements,
+    "choose a smaller model, or the WebGPU engine, which can stream layers from disk",
+  );
   return new ReferenceEngine(await loadModel(checkpoint));
 }
 

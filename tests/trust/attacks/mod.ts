@@ -1,0 +1,14 @@
+/** The corpus of attacks on what reads files from strangers. */
+import type { Attack } from "./attack.ts";
+import { configAttacks } from "./config.ts";
+import { folderAttacks } from "./folder.ts";
+import { safetensorsAttacks } from "./safetensors.ts";
+import { textAttacks } from "./text.ts";
+
+/** Attacks by what they go through. */
+export const attacks: Readonly<Record<string, readonly Attack[]>> = {
+  "safetensors headers": safetensorsAttacks,
+  "config.json": configAttacks,
+  "folders, indices, links, weights": folderAttacks,
+  "tokenizers and tasks": textAttacks,
+};

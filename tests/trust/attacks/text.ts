@@ -1,0 +1,122 @@
+/** Attacks through the files of a tokenizer and of a task: devices, bombs, and JSON that is none. */
+import { symlink, truncate, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { loadTask } from "../../../src/tasks/task.ts";
+import { loadTokenizer } from "../../../src/tasks/tokenizer.ts";
+import { withFolder } from "../../support/temporary_folder.ts";
+import { tinyTokenizerFiles } from "../../support/tiny_tokenizer.ts";
+import type { Attack } from "./attack.ts";
+
+/** Loads the tiny tokenizer after something was done to its folder. */
+function loadAfter(prepare: (folder: string) => Promise<unknown>): Promise<unknown> {
+  return withFolder(tinyTokenizerFiles(), async (folder) => {
+    await prepare(folder);
+    return await loadTokenizer(folder);
+  });
+}
+
+/** Loads a task from this text, after something was done to its folder. */
+function loadYaml(text: string, prepare?: (folder: string) => Promise<unknown>): Promise<unknown> {
+  return withFolder({ ...tinyTokenizerFiles(), "task.yaml": text }, async (folder) => {
+    await prepare?.(folder);
+    const task = await loadTask(join(folder, "task.yaml"), { tokenizer: await loadTokenizer(folder) });
+    return await task.requests(task.evaluationSplit);
+  });
+}
+
+const fields = [
+  "task: t",
+  "output_type: multiple_choice",
+  "data: {test: rows.jsonl}",
+  "test_split: test",
+  'doc_to_text: "{{q}}"',
+  "doc_to_choice: [a, b]",
+  "doc_to_target: 0",
+];
+const task = fields.join("\n");
+
+/** The task with the field that a line sets replaced by it. */
+function withLine(line: string): string {
+  const name = line.split(":")[0];
+  return [...fields.filter((field) => !field.startsWith(`${name}:`)), line].join("\n");
+}
+
+const rows = (text: string | Uint8Array) => async (folder: string) => await writeFile(join(folder, "rows.jsonl"), text);
+const fine = rows('{"q":"x"}\n');
+
+const path = (name: string) => (folder: string) => join(folder, name);
+
+export const textAttacks: readonly Attack[] = [
+  {
+    name: "loadTokenizer() throws when tokenizer.json is a terabyte of nothing",
+    attempt: () => loadAfter((folder) => truncate(path("tokenizer.json")(folder), 2 ** 40)),
+    error: RangeError,
+    message: "it has 1099511627776 bytes, expected at most",
+  },
+  {
+    name: "loadTokenizer() throws when special_tokens_map.json is a device that never ends",
+    attempt: () => loadAfter((folder) => symlink("/dev/zero", path("special_tokens_map.json")(folder))),
+    error: RangeError,
+    message: "expected a regular file",
+  },
+  {
+    name: "loadTask() throws when the task file is a device that never ends",
+    attempt: () => loadYaml("include: zero.yaml", (folder) => symlink("/dev/zero", path("zero.yaml")(folder))),
+    error: RangeError,
+    message: "expected a regular file",
+  },
+  {
+    name: "loadTask() throws when the task file is a terabyte of nothing",
+    attempt: () => loadYaml(task, (folder) => truncate(path("task.yaml")(folder), 2 ** 40)),
+    error: RangeError,
+    message: "expected at most",
+  },
+  {
+    name: "loadTask() throws when Python is to be run",
+    attempt: () => loadYaml(withLine("doc_to_text: !function os.system"), fine),
+    error: TypeError,
+    message: "which is never run",
+  },
+  {
+    name: "loadTask() throws when a Python object is to be made",
+    attempt: () => loadYaml(withLine("doc_to_text: !!python/object/apply:os.system [x]"), fine),
+    error: SyntaxError,
+    message: "Unresolved tag",
+  },
+  {
+    name: "requests() throws when a template counts to two billion",
+    attempt: () => loadYaml(withLine('doc_to_text: "{% for i in range(2000000000) %}x{% endfor %}"'), fine),
+    error: RangeError,
+    message: "a list of more than 100000 items",
+  },
+  {
+    name: "requests() throws when a template multiplies a text",
+    attempt: () => loadYaml(withLine(`doc_to_text: "{{ 'x' * 10000000000 }}"`), fine),
+    error: RangeError,
+    message: "text of more than 1000000 characters",
+  },
+  {
+    name: "requests() throws when a template reaches for the constructor",
+    attempt: () => loadYaml(withLine('doc_to_text: "{{ q.constructor.constructor(1) }}"'), fine),
+    error: RangeError,
+    message: "q.constructor does not exist",
+  },
+  {
+    name: "requests() throws when a row is no object",
+    attempt: () => loadYaml(task, rows("[1]\n")),
+    error: SyntaxError,
+    message: "expected a JSON object",
+  },
+  {
+    name: "requests() throws when a row is not UTF-8",
+    attempt: () => loadYaml(task, rows(Uint8Array.of(0x7b, 0xff))),
+    error: SyntaxError,
+    message: "expected UTF-8",
+  },
+  {
+    name: "requests() throws when a row is nested a hundred thousand deep",
+    attempt: () => loadYaml(task, rows(`{"q":${"[".repeat(1e5)}${"]".repeat(1e5)}}\n`)),
+    error: RangeError,
+    message: "nested too deeply",
+  },
+];

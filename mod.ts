@@ -127,6 +127,7 @@ export type { GroupMetric, TaskGroup } from "./src/tasks/task_tree.ts";
 export type { ChoiceRequest } from "./src/tasks/example_builder.ts";
 export type { Example } from "./src/tasks/example.ts";
 export type { SampleOptions, Sampling } from "./src/tasks/sample.ts";
+export type { FurtherMetric, FurtherScore } from "./src/tasks/further_scoring.ts";
 export type { Metric, Score } from "./src/tasks/scoring.ts";
 export type { LoadTaskOptions, RowMark, Selection, Task } from "./src/tasks/task.ts";
 export type { EncodeOptions, LoadTokenizerOptions, Tokenizer } from "./src/tasks/tokenizer.ts";

@@ -124,7 +124,7 @@ const metricOption = {
     type: "choice",
     choices: metrics,
     description:
-      "How answers are compared: by log-probability, or by log-probability per character. Default: the task's first.",
+      "How answers are compared: by log-probability, or by log-probability per character or byte. Default: the task's first.",
   },
 } as const satisfies OptionTable;
 

@@ -1,7 +1,7 @@
 /** Checks of what callers pass, so that wrong input is an error that names it and never a silent NaN. */
 import type { ModelConfig } from "../checkpoint/model_config.ts";
 import type { Example } from "../tasks/example.ts";
-import { type AttributeOptions, type Intervention, type Pair, siteNeurons } from "./engine.ts";
+import { type AttributeOptions, type Intervention, type Objective, type Pair, siteNeurons } from "./engine.ts";
 
 /** @throws {RangeError} If a prompt or choice is empty, too long for the model, or holds a token it does not have. */
 export function checkExamples(config: ModelConfig, examples: readonly Example[]): void {
@@ -24,6 +24,28 @@ export function checkExamples(config: ModelConfig, examples: readonly Example[])
         }
       }
     }
+  }
+}
+
+/**
+ * Checks that an example has the choices that an objective compares: two for `margin`, one for `choice` and `gold`.
+ *
+ * @throws {RangeError} If it has not, or its choices differ in the prompt and all begin alike.
+ */
+export function checkObjective(objective: Objective, { id, choices, gold, prompts }: Example): void {
+  const needed = objective === "margin" ? 2 : objective === "gold" || objective === "choice" ? 1 : 0;
+  if (needed === 0) return;
+  if (choices.length < needed || !(gold in choices)) {
+    throw new RangeError(
+      `Cannot take the objective ${objective} of example ${id}: it has ${choices.length} choices and gold ` +
+        `${gold}, expected at least ${needed} and gold among them`,
+    );
+  }
+  if (prompts !== undefined) {
+    throw new RangeError(
+      `Cannot take the objective ${objective} of example ${id}: its choices stand in the prompt and are followed by the ` +
+        "same text; use max-logit, max-logit-moving or max-prob",
+    );
   }
 }
 

@@ -31,6 +31,7 @@ import {
 import { requireHostMemory } from "./host_memory.ts";
 import { measureActivations } from "./webgpu/activations.ts";
 import { baseMasks, clearSilenced, everyPair, pathPlan, pathPoints, type PathSettings } from "./webgpu/attribution.ts";
+import { splitPrompts } from "./prompts.ts";
 import {
   choiceSums,
   firstTokens,
@@ -174,16 +175,24 @@ class WebGpuEngine implements Engine {
     options: RunOptions = {},
   ): Promise<Float64Array[][]> {
     return this.#exclusively(async () => {
-      const results = interventions.map(() => new Array<Float64Array>(examples.length));
-      await this.#forward(examples, interventions, { choices: true, signal: options.signal }, options, "evaluate", (
-        item,
-        { request, answer, result },
-      ) => {
-        const sums = choiceSums(request, answer, result);
-        requireFinite(sums, examples[item.example], interventions[item.intervention]);
-        results[item.intervention][item.example] = sums;
-      });
-      return results;
+      const split = splitPrompts(examples);
+      const results = interventions.map(() => new Array<Float64Array>(split.examples.length));
+      await this.#forward(
+        split.examples,
+        interventions,
+        { choices: true, signal: options.signal },
+        options,
+        "evaluate",
+        (
+          item,
+          { request, answer, result },
+        ) => {
+          const sums = choiceSums(request, answer, result);
+          requireFinite(sums, split.examples[item.example], interventions[item.intervention]);
+          results[item.intervention][item.example] = sums;
+        },
+      );
+      return results.map(split.join);
     });
   }
 

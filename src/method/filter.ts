@@ -1,7 +1,7 @@
 /** Which examples are scored, judged by what the model answers before anything is pruned. */
 import type { Engine, Intervention, RunOptions } from "../engine/engine.ts";
 import type { Example } from "../tasks/example.ts";
-import { bestChoice, choiceScores, type Metric } from "../tasks/scoring.ts";
+import { bestChoice, choiceScores, isRight, type Metric } from "../tasks/scoring.ts";
 import { forStage } from "./progress.ts";
 
 /**
@@ -60,7 +60,7 @@ export async function filterExamples(
   const kept = examples.filter((example, index) => {
     const scores = choiceScores(logProbs[index], example, metric);
     if (filter === "confident") return choiceConfidence(logProbs[index]) > confidence;
-    const correct = bestChoice(scores) === example.gold;
+    const correct = isRight(example, bestChoice(scores));
     return correct === (filter === "correct");
   });
   if (kept.length === 0) {

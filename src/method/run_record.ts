@@ -37,6 +37,7 @@ const metricSchema = record({
 const evaluationSchema: Schema<Record<Metric, Infer<typeof metricSchema>>> = record({
   acc: metricSchema,
   acc_norm: metricSchema,
+  acc_bytes: metricSchema,
 });
 
 const engineInfoSchema: Schema<EngineInfo> = record({

@@ -13,6 +13,17 @@ export interface Example {
   readonly choices: readonly Uint32Array[];
   /** Length of each choice's text in characters (Unicode code points), for `acc_norm` `[C]`. */
   readonly choiceCharacters: readonly number[];
-  /** Index of the right choice. */
+  /** Length of each choice's text in bytes of UTF-8, for `acc_bytes` `[C]`. Default: `choiceCharacters`. */
+  readonly choiceBytes?: readonly number[];
+  /** Index of the right choice; the first of several. */
   readonly gold: number;
+  /** Indices of all right choices, `gold` first, where there are several. */
+  readonly golds?: readonly number[];
+  /**
+   * A prompt for each choice `[C][..]`, where the choices differ in the prompt and are followed by the same text. `prompt`
+   * is then that of the right choice, and is what neurons are scored on.
+   */
+  readonly prompts?: readonly Uint32Array[];
+  /** The choices without their context, for `acc_mutual_info`: the prefix token, and each choice after it `[C][..]`. */
+  readonly unconditional?: { readonly prompt: Uint32Array; readonly choices: readonly Uint32Array[] };
 }

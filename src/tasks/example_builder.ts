@@ -9,13 +9,22 @@ export interface ChoiceRequest {
   readonly id: string;
   /** Description, few-shot examples and question. May be empty. */
   readonly context: string;
+  /** A context for each choice `[C]`, where the choices stand in the question; `context` is then that of the right one. */
+  readonly contexts?: readonly string[];
   /** Target delimiter and choice `[C]`. */
   readonly continuations: readonly string[];
   /** The choices alone `[C]`. */
   readonly choices: readonly string[];
-  /** Index of the right choice. */
+  /** Index of the right choice; the first of several. */
   readonly gold: number;
+  /** Indices of all right choices, `gold` first, where there are several. */
+  readonly golds?: readonly number[];
+  /** What is measured without a context, for `acc_mutual_info`: target delimiter and choice `[C]`. */
+  readonly unconditional?: readonly string[];
 }
+
+/** A context and what follows it, by choice `[C]`. */
+type Texts = Pick<ChoiceRequest, "id" | "context" | "continuations">;
 
 /** Token ids of the context, and of each continuation `[C][..]`. */
 interface SplitTokens {
@@ -24,14 +33,14 @@ interface SplitTokens {
 }
 
 /** An empty context is replaced by the prefix token, which the continuation may already start with. */
-function splitAfterPrefix(request: ChoiceRequest, tokenizer: Tokenizer): SplitTokens {
+function splitAfterPrefix({ id, continuations }: Texts, tokenizer: Tokenizer): SplitTokens {
   const { prefixId } = tokenizer;
   if (prefixId === null) {
     throw new RangeError(
-      `Cannot build example ${request.id}: its context is empty, and the tokenizer has no BOS or EOS token to stand in`,
+      `Cannot build example ${id}: its context is empty, and the tokenizer has no BOS or EOS token to stand in`,
     );
   }
-  const choices = request.continuations.map((continuation) => {
+  const choices = continuations.map((continuation) => {
     const ids = tokenizer.encode(continuation, { addSpecialTokens: false });
     return ids[0] === prefixId ? ids.subarray(1) : ids;
   });
@@ -43,41 +52,60 @@ function splitAfterPrefix(request: ChoiceRequest, tokenizer: Tokenizer): SplitTo
  * whole is encoded and split at the number of tokens that the context has on its own; the prompt is the context's own
  * encoding, so that all choices share it, even where a token of the whole crosses the boundary.
  */
-function splitWhole(request: ChoiceRequest, tokenizer: Tokenizer): SplitTokens {
-  const context = trimEnd(request.context);
-  const space = request.context.slice(context.length);
+function splitWhole(texts: Texts, tokenizer: Tokenizer): SplitTokens {
+  const context = trimEnd(texts.context);
+  const space = texts.context.slice(context.length);
   const prompt = tokenizer.encode(context);
-  const choices = request.continuations.map((continuation) =>
+  const choices = texts.continuations.map((continuation) =>
     tokenizer.encode(context + space + continuation).subarray(prompt.length)
   );
   return { prompt, choices };
 }
 
-/**
- * Encodes a request.
- *
- * @throws {RangeError} If a continuation has no token of its own, the tokenizer cannot encode a text, or the context is
- * empty and there is no prefix token.
- */
-export function buildExample(request: ChoiceRequest, tokenizer: Tokenizer): Example {
-  let tokens = request.context === "" ? splitAfterPrefix(request, tokenizer) : splitWhole(request, tokenizer);
+function splitTexts(texts: Texts, tokenizer: Tokenizer): SplitTokens {
+  let tokens = texts.context === "" ? splitAfterPrefix(texts, tokenizer) : splitWhole(texts, tokenizer);
   // A context of white space only has no token left unless the tokenizer puts BOS in front.
   if (tokens.prompt.length === 0) {
-    const continuations = request.continuations.map((continuation) => request.context + continuation);
-    tokens = splitAfterPrefix({ ...request, continuations }, tokenizer);
+    const continuations = texts.continuations.map((continuation) => texts.context + continuation);
+    tokens = splitAfterPrefix({ ...texts, continuations }, tokenizer);
   }
   const empty = tokens.choices.findIndex((ids) => ids.length === 0);
   if (empty >= 0) {
     throw new RangeError(
-      `Cannot build example ${request.id}: choice ${empty}, ${quote(request.continuations[empty])}, adds no token to ` +
-        `the context that ends with ${quote(request.context.slice(-40))}`,
+      `Cannot build example ${texts.id}: choice ${empty}, ${quote(texts.continuations[empty])}, adds no token to ` +
+        `the context that ends with ${quote(texts.context.slice(-40))}`,
     );
   }
+  return tokens;
+}
+
+/** Prompt and choices of a request, with a prompt for each choice where each has a context of its own. */
+function splitRequest(request: ChoiceRequest, tokenizer: Tokenizer): SplitTokens & Pick<Example, "prompts"> {
+  const { id, contexts, continuations, gold } = request;
+  if (contexts === undefined) return splitTexts(request, tokenizer);
+  const parts = contexts.map((context, choice) =>
+    splitTexts({ id, context, continuations: [continuations[choice]] }, tokenizer)
+  );
+  const prompts = parts.map(({ prompt }) => prompt);
+  return { prompt: prompts[gold], prompts, choices: parts.map(({ choices }) => choices[0]) };
+}
+
+/**
+ * Encodes a request.
+ *
+ * @throws {RangeError} If a continuation has no token of its own, the tokenizer cannot encode a text, or a context is
+ * empty and there is no prefix token.
+ */
+export function buildExample(request: ChoiceRequest, tokenizer: Tokenizer): Example {
+  const { id, choices, gold, golds, unconditional } = request;
   return {
-    id: request.id,
-    prompt: tokens.prompt,
-    choices: tokens.choices,
-    choiceCharacters: request.choices.map(countCodePoints),
-    gold: request.gold,
+    id,
+    ...splitRequest(request, tokenizer),
+    choiceCharacters: choices.map(countCodePoints),
+    choiceBytes: choices.map((choice) => new TextEncoder().encode(choice).length),
+    gold,
+    ...(golds && { golds }),
+    ...(unconditional &&
+      { unconditional: splitAfterPrefix({ id, context: "", continuations: unconditional }, tokenizer) }),
   };
 }

@@ -1,6 +1,7 @@
 /** A group of tasks as one task: the rows of all of them, one task after the other. */
 import type { ChoiceRequest } from "./example_builder.ts";
 import type { Example } from "./example.ts";
+import type { FurtherMetric } from "./further_scoring.ts";
 import { quote } from "./python_value.ts";
 import { drawRows, type SampleOptions } from "./sample.ts";
 import type { Metric } from "./scoring.ts";
@@ -36,6 +37,7 @@ export class GroupTask implements Task {
   readonly name: string;
   readonly version: string | number | null;
   readonly metrics: readonly Metric[];
+  readonly furtherMetrics: readonly FurtherMetric[];
   readonly splits: readonly string[];
   readonly trainingSplit: string | null;
   readonly evaluationSplit: string;
@@ -52,6 +54,8 @@ export class GroupTask implements Task {
     if (this.metrics.length === 0) {
       throw new RangeError(`Cannot load group ${group.name}: no metric is reported by all its tasks`);
     }
+    this.furtherMetrics = first.furtherMetrics
+      .filter((metric) => members.every((task) => task.furtherMetrics.includes(metric)));
     this.splits = first.splits.filter((split) => members.every((task) => task.splits.includes(split)));
     this.trainingSplit = agree(group, "training split", members, (task) => task.trainingSplit);
     this.evaluationSplit = agree(group, "split to evaluate", members, (task) => task.evaluationSplit);

@@ -1,6 +1,7 @@
 /** From a dataset row to the texts of a request, as lm-evaluation-harness `multiple_choice` composes them. */
 import type { Row } from "./dataset.ts";
-import { isPythonSpace, quote, typeName, type Value } from "./python_value.ts";
+import type { Message } from "./message.ts";
+import { isPythonSpace, pythonText, quote, typeName, type Value } from "./python_value.ts";
 import { parsePythonLiteral } from "./python_literal.ts";
 import type { PromptSettings } from "./task_config.ts";
 import type { ColumnOrTemplate } from "./task_settings.ts";
@@ -42,28 +43,38 @@ export function readText(setting: ColumnOrTemplate, row: Row, columns: ReadonlyS
   fail(row, setting, `the column ${quote(setting.text)} holds ${quote(value)}, expected text`);
 }
 
+/** What is asked about a row, and what may be answered. */
+export interface Question {
+  /** How the prompt ends: the question, or one for each choice where the choices stand in the question `[C]`. */
+  readonly turns: readonly (readonly Message[])[];
+  /** What is scored after it `[C]`; the choices themselves, or the same text for each where they stand in the question. */
+  readonly answers: readonly string[];
+  /** The choices `[C]`. */
+  readonly choices: readonly string[];
+  /** Indices of the right choices, at least one. */
+  readonly golds: readonly number[];
+}
+
 /** The parts of one row's prompt. All methods throw RangeError naming row, place, key and value. */
 export class Prompt {
   /** @param columns Names that are columns; any other text is a template. */
   constructor(readonly settings: PromptSettings, readonly columns: ReadonlySet<string>) {}
 
-  /** The question. */
-  question(row: Row): string {
+  /** The question, or the index of the right one of the choices where those are the questions. */
+  #question(row: Row): string | number {
     const { docToText } = this.settings;
-    const text = readText(docToText, row, this.columns);
-    if (!this.columns.has(docToText.text)) {
-      if (/^\d+$/.test(text)) {
-        fail(
-          row,
-          docToText,
-          `it gives the number ${text}, which asks for one prompt per choice: this is not supported`,
-        );
-      }
-      if (/^[A-Za-z_]\w*$/.test(docToText.text)) {
-        fail(row, docToText, `${docToText.text} is no column; the columns are ${[...this.columns].join(", ")}`);
-      }
+    if (typeof docToText === "number") return docToText;
+    const { value, isColumn } = read(docToText, row, this.columns);
+    if (isColumn && typeof value === "number" && Number.isInteger(value)) return value;
+    if (typeof value !== "string") {
+      fail(row, docToText, `the column ${quote(docToText.text)} holds ${quote(value)}, expected text`);
     }
-    return text;
+    if (isColumn) return value;
+    if (/^\d+$/.test(value)) return Number(value);
+    if (/^[A-Za-z_]\w*$/.test(docToText.text)) {
+      fail(row, docToText, `${docToText.text} is no column; the columns are ${[...this.columns].join(", ")}`);
+    }
+    return value;
   }
 
   /** The choices `[C]`, C at least 2, none of them empty. */
@@ -92,84 +103,149 @@ export class Prompt {
     });
   }
 
-  /** The right choice as the settings give it: an index, or a text. */
-  #target(row: Row): number | string {
+  /** The right choices as the settings give them: an index, a text, or a list of those. */
+  #target(row: Row): Value {
     const { docToTarget } = this.settings;
-    if (typeof docToTarget === "number") return docToTarget;
+    if (!isSetting(docToTarget)) return docToTarget;
     const { value, isColumn } = read(docToTarget, row, this.columns);
-    if (typeof value === "string") {
-      if (isColumn) return value;
-      if (/^(?:0+|[1-9]\d*)$/.test(value)) return Number(value);
-      if (/^\[.*\]$/s.test(value) && isLiteral(value)) {
-        fail(row, docToTarget, `it gives the list ${quote(value)}: several right choices are not supported`);
-      }
-      return value;
-    }
-    if (typeof value === "boolean") return Number(value);
-    if (typeof value === "number" && Number.isInteger(value)) return value;
-    fail(row, docToTarget, `it gives ${typeName(value)}, ${quote(value)}, expected the index or the text of a choice`);
+    if (typeof value !== "string" || isColumn) return value;
+    if (/^(?:0+|[1-9]\d*)$/.test(value)) return Number(value);
+    return /^\[.*\]$/s.test(value) ? literalOr(value) : value;
   }
 
-  /** Index of the right choice. */
-  gold(row: Row, choices: readonly string[]): number {
+  /** Indices of the right choices; several only where the settings give a list. */
+  #golds(row: Row, choices: readonly string[]): readonly number[] {
     const target = this.#target(row);
-    const gold = typeof target === "number" ? target : choices.indexOf(target);
-    if (gold >= 0 && gold < choices.length) return gold;
     const setting = this.settings.docToTarget;
-    const key = typeof setting === "number" ? { key: "doc_to_target", text: "" } : setting;
-    if (typeof target === "number") {
-      fail(row, key, `the index ${target} is outside the choices 0..${choices.length - 1}`);
+    const key = isSetting(setting) ? setting : { key: "doc_to_target", text: "" };
+    if (!Array.isArray(target)) return [this.#gold(row, key, target, choices)];
+    if (target.length === 0) fail(row, key, "it gives an empty list, expected at least one right choice");
+    return [...new Set(target.map((item) => this.#gold(row, key, item, choices)))];
+  }
+
+  #gold(
+    row: Row,
+    key: { readonly key: string; readonly text: string },
+    target: Value,
+    choices: readonly string[],
+  ): number {
+    const index = typeof target === "boolean" ? Number(target) : target;
+    if (typeof index !== "string" && !(typeof index === "number" && Number.isInteger(index))) {
+      fail(row, key, `it gives ${typeName(target)}, ${quote(target)}, expected the index or the text of a choice`);
     }
-    const isIndexAsText = /^\d+$/.test(target) && this.columns.has(key.text);
+    const gold = typeof index === "number" ? index : choices.indexOf(index);
+    if (gold >= 0 && gold < choices.length) return gold;
+    if (typeof index === "number") fail(row, key, `the index ${index} is outside the choices 0..${choices.length - 1}`);
+    const isIndexAsText = /^\d+$/.test(index) && this.columns.has(key.text);
     const hint = isIndexAsText ? `; if it is an index, write "{{${key.text}}}"` : "";
-    fail(row, key, `${quote(target)} is none of the choices ${quote(choices)}${hint}`);
+    fail(row, key, `${quote(index)} is none of the choices ${quote(choices)}${hint}`);
   }
 
-  /** Text of the right answer, for a few-shot example. */
-  answer(row: Row): string {
-    const target = this.#target(row);
-    if (typeof target === "string" && target !== "") return target;
+  /** The answer that follows every choice, where the choices stand in the question. */
+  #sharedAnswer(row: Row): string {
+    const { docToTarget } = this.settings;
+    if (!isSetting(docToTarget)) return pythonText(docToTarget);
+    return pythonText(read(docToTarget, row, this.columns).value);
+  }
+
+  /** The questions of a row whose choices are questions: checks the index of the right one. */
+  #checkQuestion(row: Row, right: number, choices: readonly string[]): void {
+    if (right >= 0 && right < choices.length) return;
+    const key = { key: "doc_to_text" };
+    fail(
+      row,
+      key,
+      `it gives the number ${right}, which asks for one prompt per choice, and the choices are 0..${
+        choices.length - 1
+      }`,
+    );
+  }
+
+  /** Question and choices. */
+  ask(row: Row): Question {
+    const question = this.#question(row);
     const choices = this.choices(row);
-    return choices[this.gold(row, choices)];
+    if (typeof question === "string") {
+      const turns = [this.#openTurn(row, question, this.settings.targetDelimiter)];
+      return { turns, answers: choices, choices, golds: this.#golds(row, choices) };
+    }
+    this.#checkQuestion(row, question, choices);
+    const answer = this.#sharedAnswer(row);
+    return {
+      turns: choices.map((choice) => this.#openTurn(row, choice, "")),
+      answers: choices.map(() => answer),
+      choices,
+      golds: [question],
+    };
   }
 
-  /** The text that starts every answer; empty for none. */
-  genPrefix(row: Row): string {
+  /** Index of the right choice; of several, the first one given. */
+  gold(row: Row): number {
+    const question = this.#question(row);
+    const choices = this.choices(row);
+    if (typeof question === "string") return this.#golds(row, choices)[0];
+    this.#checkQuestion(row, question, choices);
+    return question;
+  }
+
+  #genPrefix(row: Row): string {
     const { genPrefix } = this.settings;
     return genPrefix === null ? "" : readText(genPrefix, row, this.columns);
   }
 
   /** Question and start of the answer, which is where a prompt ends. */
-  openTurn(row: Row): string {
-    const question = this.question(row);
-    const prefix = this.genPrefix(row);
-    const delimiter = prefix !== "" && question !== "" && !meetsSpace(question, prefix)
-      ? this.settings.targetDelimiter
-      : "";
-    return question + delimiter + prefix;
+  #openTurn(row: Row, question: string, targetDelimiter: string): Message[] {
+    const prefix = this.#genPrefix(row);
+    if (prefix === "") return [{ role: "user", content: question, delimiter: "" }];
+    const delimiter = question !== "" && !meetsSpace(question, prefix) ? targetDelimiter : "";
+    return [{ role: "user", content: question, delimiter }, { role: "assistant", content: prefix, delimiter: "" }];
   }
 
   /** Question and answer of a few-shot example, with the delimiter that follows. */
-  workedTurn(row: Row): string {
-    const answer = this.answer(row);
+  workedTurn(row: Row): Message[] {
+    const [question, answer] = this.#worked(row);
     const { targetDelimiter, fewshotDelimiter } = this.settings;
-    const prefix = this.genPrefix(row);
-    if (prefix === "") return this.question(row) + targetDelimiter + answer + fewshotDelimiter;
-    const space = meetsSpace(prefix, answer) ? "" : " ";
-    return this.openTurn(row) + space + answer + fewshotDelimiter;
+    const [asked, prefix] = this.#openTurn(row, question, targetDelimiter);
+    if (prefix === undefined) {
+      return [{ ...asked, delimiter: targetDelimiter }, {
+        role: "assistant",
+        content: answer,
+        delimiter: fewshotDelimiter,
+      }];
+    }
+    const space = meetsSpace(prefix.content, answer) ? "" : " ";
+    return [asked, { role: "assistant", content: prefix.content + space + answer, delimiter: fewshotDelimiter }];
+  }
+
+  #worked(row: Row): [question: string, answer: string] {
+    const question = this.#question(row);
+    if (typeof question === "number") {
+      const choices = this.choices(row);
+      this.#checkQuestion(row, question, choices);
+      return [choices[question], this.#sharedAnswer(row)];
+    }
+    const target = this.#target(row);
+    // A few-shot example may be worded otherwise than the choices.
+    if (typeof target === "string" && target !== "") return [question, target];
+    const choices = this.choices(row);
+    return [question, choices[this.#golds(row, choices)[0]]];
   }
 }
 
-/** Whether there is white space on either side of the place where two texts that are not empty meet. */
-function meetsSpace(before: string, after: string): boolean {
-  return isPythonSpace(before.at(-1)!) || isPythonSpace(after[0]);
+/** Whether there is white space on either side of the place where two texts meet. */
+export function meetsSpace(before: string, after: string): boolean {
+  return before === "" || after === "" || isPythonSpace(before.at(-1)!) || isPythonSpace(after[0]);
 }
 
-function isLiteral(text: string): boolean {
+function isSetting(setting: PromptSettings["docToTarget"]): setting is ColumnOrTemplate {
+  return typeof setting === "object" && "template" in setting;
+}
+
+/** The value of a Python literal, or the text itself where it is none. */
+function literalOr(text: string): Value {
   try {
-    parsePythonLiteral(text);
-    return true;
+    return parsePythonLiteral(text);
   } catch {
-    return false;
+    return text;
   }
 }

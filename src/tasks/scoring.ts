@@ -6,11 +6,12 @@ import type { Example } from "./example.ts";
  *
  * - `acc`: sum of the log-probabilities of the choice's tokens
  * - `acc_norm`: that sum divided by the number of characters (code points) of the choice's text
+ * - `acc_bytes`: that sum divided by the number of bytes of the choice's text in UTF-8
  */
-export type Metric = "acc" | "acc_norm";
+export type Metric = "acc" | "acc_norm" | "acc_bytes";
 
 /** All metrics, in the order they are reported. */
-export const metrics: readonly Metric[] = ["acc", "acc_norm"];
+export const metrics: readonly Metric[] = ["acc", "acc_norm", "acc_bytes"];
 
 /** Accuracy of one model on a list of examples. */
 export interface Score {
@@ -18,7 +19,7 @@ export interface Score {
   readonly metric: Metric;
   /** Number of examples N. */
   readonly count: number;
-  /** Share of examples whose best choice is the gold one. */
+  /** Share of examples whose best choice is the gold one, or one of several gold ones. */
   readonly accuracy: number;
   /** Standard error of `accuracy`: sample standard deviation divided by sqrt(N). NaN for a single example. */
   readonly standardError: number;
@@ -28,7 +29,7 @@ export interface Score {
   readonly predictions: readonly number[];
   /** Whether it is the gold one `[N]`. */
   readonly correct: readonly boolean[];
-  /** Gold choice minus best other choice, in the metric's unit `[N]`. */
+  /** Gold choice (the best of several) minus best other choice, in the metric's unit `[N]`. */
   readonly margins: Float64Array;
 }
 
@@ -54,8 +55,17 @@ export function choiceScores(logProbs: ArrayLike<number>, example: Example, metr
     if (Number.isNaN(logProb)) {
       throw new RangeError(`Cannot score example ${example.id}: the log-probability of choice ${choice} is NaN`);
     }
-    return metric === "acc" ? logProb : logProb / example.choiceCharacters[choice];
+    return metric === "acc" ? logProb : logProb / lengths(example, metric)[choice];
   });
+}
+
+function lengths(example: Example, metric: Exclude<Metric, "acc">): readonly number[] {
+  return metric === "acc_bytes" ? example.choiceBytes ?? example.choiceCharacters : example.choiceCharacters;
+}
+
+/** Whether a choice of an example is right. */
+export function isRight(example: Example, choice: number): boolean {
+  return example.golds?.includes(choice) ?? choice === example.gold;
 }
 
 /** Index of the largest score; the first one wins ties. */
@@ -67,14 +77,16 @@ export function bestChoice(scores: ArrayLike<number>): number {
   return best;
 }
 
-/** Gold score minus the largest other score; positive exactly if the gold choice wins without a tie. */
-export function choiceMargin(scores: ArrayLike<number>, gold: number): number {
+/** Best gold score minus the largest other score; positive exactly if a gold choice wins without a tie. */
+export function choiceMargin(scores: ArrayLike<number>, golds: readonly number[]): number {
+  let gold = -Infinity;
   let other = -Infinity;
   for (let choice = 0; choice < scores.length; choice++) {
-    if (choice !== gold) other = Math.max(other, scores[choice]);
+    if (golds.includes(choice)) gold = Math.max(gold, scores[choice]);
+    else other = Math.max(other, scores[choice]);
   }
   // Two impossible choices tie; their difference would be NaN.
-  return scores[gold] === other ? 0 : scores[gold] - other;
+  return gold === other ? 0 : gold - other;
 }
 
 /**
@@ -102,8 +114,8 @@ export function scoreExamples(
   }
   const scores = examples.map((example, i) => choiceScores(logProbs[i], example, metric));
   const predictions = scores.map(bestChoice);
-  const correct = predictions.map((prediction, i) => prediction === examples[i].gold);
-  const margins = Float64Array.from(scores, (score, i) => choiceMargin(score, examples[i].gold));
+  const correct = predictions.map((prediction, i) => isRight(examples[i], prediction));
+  const margins = Float64Array.from(scores, (score, i) => choiceMargin(score, examples[i].golds ?? [examples[i].gold]));
   const count = examples.length;
   const accuracy = correct.filter(Boolean).length / count;
   return {

@@ -6,9 +6,11 @@ import type { Example } from "./example.ts";
 import { createFewshotSampler, type FewshotSampler } from "./fewshot.ts";
 import type { PromptStyle } from "./builtin_tasks.ts";
 import { type GroupMember, GroupTask } from "./group_task.ts";
+import { type Message, messagesText } from "./message.ts";
 import { Prompt, readText } from "./prompt.ts";
 import { quote } from "./python_value.ts";
 import { drawRows, type SampleOptions } from "./sample.ts";
+import type { FurtherMetric } from "./further_scoring.ts";
 import type { Metric } from "./scoring.ts";
 import type { TaskConfig } from "./task_config.ts";
 import { readTaskTree, type TaskGroup } from "./task_tree.ts";
@@ -50,8 +52,10 @@ export interface Task {
   readonly version: string | number | null;
   /** The tasks it consists of, and how their results are summed up; null for a single task. */
   readonly group: TaskGroup | null;
-  /** What the task reports, the first one decides. */
+  /** What the task reports and may be decided by, the first one by default. */
   readonly metrics: readonly Metric[];
+  /** What it reports besides. */
+  readonly furtherMetrics: readonly FurtherMetric[];
   /** Names of the splits there are files for. */
   readonly splits: readonly string[];
   /** `training_split` of the task file, or null. */
@@ -98,6 +102,7 @@ class LoadedTask implements GroupMember {
   readonly name: string;
   readonly version: string | number | null;
   readonly metrics: readonly Metric[];
+  readonly furtherMetrics: readonly FurtherMetric[];
   readonly splits: readonly string[];
   readonly trainingSplit: string | null;
   readonly evaluationSplit: string;
@@ -113,6 +118,7 @@ class LoadedTask implements GroupMember {
     this.name = config.name;
     this.version = config.version;
     this.metrics = config.metrics;
+    this.furtherMetrics = config.furtherMetrics;
     this.splits = [...files.keys()];
     this.trainingSplit = config.trainingSplit;
     this.evaluationSplit = (config.testSplit ?? config.validationSplit)!;
@@ -166,21 +172,28 @@ class LoadedTask implements GroupMember {
 
   #request({ split, prompt, fewshotPrompt, fewshotRows }: PreparedSplit, position: number): ChoiceRequest {
     const row = split.rows[position];
-    const { description } = this.config;
-    const worked = this.fewshotCount === 0 ? [] : fewshotRows(position).map((other) => fewshotPrompt.workedTurn(other));
-    const parts = [
-      description === null ? "" : readText(description, row, split.columns),
-      ...worked,
-      prompt.openTurn(row),
-    ];
-    const choices = prompt.choices(row);
+    const { description, furtherMetrics } = this.config;
+    const before: Message[] = [];
+    const text = description === null ? "" : readText(description, row, split.columns);
+    if (text !== "") before.push({ role: "system", content: text, delimiter: "" });
+    const worked = this.fewshotCount === 0 ? [] : fewshotRows(position);
+    before.push(...worked.flatMap((other) => fewshotPrompt.workedTurn(other)));
+
+    const { turns, answers, choices, golds } = prompt.ask(row);
     const { targetDelimiter } = prompt.settings;
+    const contexts = turns.map((turn) => messagesText([...before, ...turn]));
+    const [gold] = golds;
     return {
       id: row.id,
-      context: parts.join(""),
-      continuations: choices.map((choice) => targetDelimiter + choice),
+      context: contexts.length === 1 ? contexts[0] : contexts[gold],
+      ...(contexts.length > 1 && { contexts }),
+      continuations: answers.map((answer) => targetDelimiter + answer),
       choices,
-      gold: prompt.gold(row, choices),
+      gold,
+      ...(golds.length > 1 && { golds }),
+      ...(furtherMetrics.includes("acc_mutual_info") && {
+        unconditional: choices.map((choice) => targetDelimiter + choice),
+      }),
     };
   }
 
@@ -210,7 +223,7 @@ class LoadedTask implements GroupMember {
 
   async rowGolds(split: string, wanted: boolean): Promise<number[]> {
     const { split: { rows }, prompt } = await this.#prepareOnce(split);
-    return rows.map((row) => wanted ? prompt.gold(row, prompt.choices(row)) : 0);
+    return rows.map((row) => wanted ? prompt.gold(row) : 0);
   }
 
   async marks(split: string, column: string, selection: Selection = {}): Promise<RowMark[]> {

@@ -1,17 +1,22 @@
 /** A task file, checked: which keys of lm-evaluation-harness are understood, what they may be, and their defaults. */
 import { dirname, isAbsolute, join } from "node:path";
 import { isRecord, quote, type ValueRecord } from "./python_value.ts";
+import { type FurtherMetric, furtherMetrics } from "./further_scoring.ts";
 import { type Metric, metrics } from "./scoring.ts";
 import type { TaskEntries } from "./task_file.ts";
 import { type ColumnOrTemplate, refusedKeys, Settings } from "./task_settings.ts";
 
 /** How one row becomes a question, its choices and its answer. */
 export interface PromptSettings {
-  readonly docToText: ColumnOrTemplate;
+  /** A column or template that gives the question, or the index of the right one where the choices are the questions. */
+  readonly docToText: ColumnOrTemplate | number;
   /** A column or template that gives the list, or the list itself. */
   readonly docToChoice: ColumnOrTemplate | readonly string[];
-  /** A column or template that gives index or text of the right choice, or the index itself. */
-  readonly docToTarget: ColumnOrTemplate | number;
+  /**
+   * A column or template that gives index or text of the right choice, or a list of them; or the index or list itself.
+   * Where the choices are the questions: what follows every one of them.
+   */
+  readonly docToTarget: ColumnOrTemplate | number | readonly (number | string)[];
   /** Start of every answer, put at the end of the prompt; null for none. */
   readonly genPrefix: ColumnOrTemplate | null;
   /** Between question and answer. */
@@ -51,17 +56,30 @@ export interface TaskConfig {
   readonly description: ColumnOrTemplate | null;
   readonly prompt: PromptSettings;
   readonly fewshot: FewshotSettings;
+  /** Those that can decide; `acc` where the file names none of them. */
   readonly metrics: readonly Metric[];
+  /** Those that are only reported. */
+  readonly furtherMetrics: readonly FurtherMetric[];
 }
+
+/** Every metric that a task may name. */
+const reportedMetrics: readonly (Metric | FurtherMetric)[] = [...metrics, ...furtherMetrics];
+
+/** How each is made of the rows; no other way is supported. */
+const aggregations: Readonly<Record<Metric | FurtherMetric, string>> = {
+  acc: "mean",
+  acc_norm: "mean",
+  acc_bytes: "mean",
+  acc_mutual_info: "mean",
+  f1: "f1",
+  mcc: "matthews_corrcoef",
+};
 
 /** Keys that change neither requests nor metrics. */
 const ignoredKeys = ["tag", "task_alias", "group_alias", "should_decontaminate", "doc_to_decontamination_query"];
 
-function readDocToText(settings: Settings): ColumnOrTemplate | undefined {
-  const value = settings.value("doc_to_text");
-  if (typeof value === "number") {
-    settings.fail("doc_to_text", `is ${value}, which asks for one prompt per choice: this is not supported`);
-  }
+function readDocToText(settings: Settings): PromptSettings["docToText"] | undefined {
+  if (typeof settings.value("doc_to_text") === "number") return settings.count("doc_to_text", 0);
   return settings.optionalTemplate("doc_to_text");
 }
 
@@ -79,7 +97,13 @@ function readDocToChoice(settings: Settings): PromptSettings["docToChoice"] | un
 
 function readDocToTarget(settings: Settings): PromptSettings["docToTarget"] | undefined {
   const value = settings.value("doc_to_target");
-  if (Array.isArray(value)) settings.fail("doc_to_target", "is a list: several right choices are not supported");
+  if (Array.isArray(value)) {
+    if (value.length === 0) settings.expect("doc_to_target", value, "at least one right choice");
+    return value.map((item) => {
+      if (typeof item === "string" || Number.isInteger(item) && item >= 0) return item;
+      settings.fail("doc_to_target", `has ${quote(item)} in its list, expected an index or the text of a choice`);
+    });
+  }
   if (typeof value === "number") return settings.count("doc_to_target", 0);
   if (typeof value === "boolean") settings.expect("doc_to_target", value, "text: put it in quotes");
   return settings.optionalTemplate("doc_to_target");
@@ -123,18 +147,20 @@ function readFewshot(settings: Settings, prompt: PromptSettings): FewshotSetting
   return result;
 }
 
-function readMetrics(settings: Settings): readonly Metric[] {
+function readMetrics(settings: Settings): Pick<TaskConfig, "metrics" | "furtherMetrics"> {
   const list = settings.list("metric_list");
-  if (list === undefined) return metrics;
+  if (list === undefined) return { metrics: ["acc", "acc_norm"], furtherMetrics: [] };
   const names = list.map((item, i) => {
     if (!isRecord(item)) settings.fail("metric_list", `has ${quote(item)}, expected a mapping such as {metric: acc}`);
-    const { metric, aggregation = "mean", higher_is_better = true, ...rest } = item;
-    const name = metrics.find((known) => known === metric);
+    const { metric, aggregation, higher_is_better = true, ...rest } = item;
+    const name = reportedMetrics.find((known) => known === metric);
     if (name === undefined) {
-      settings.fail("metric_list", `has ${quote(metric ?? null)} as metric ${i}, expected ${metrics.join(" or ")}`);
+      const known = reportedMetrics.join(", ");
+      settings.fail("metric_list", `has ${quote(metric ?? null)} as metric ${i}, expected one of ${known}`);
     }
-    if (aggregation !== "mean" || higher_is_better !== true) {
-      settings.fail("metric_list", `changes the aggregation of ${name}: expected mean, higher is better`);
+    const expected = aggregations[name];
+    if (aggregation !== undefined && aggregation !== null && aggregation !== expected || higher_is_better !== true) {
+      settings.fail("metric_list", `changes the aggregation of ${name}: expected ${expected}, higher is better`);
     }
     const [unknown] = Object.keys(rest);
     if (unknown !== undefined) {
@@ -143,7 +169,11 @@ function readMetrics(settings: Settings): readonly Metric[] {
     return name;
   });
   if (names.length === 0) settings.expect("metric_list", list, "at least one metric");
-  return [...new Set(names)];
+  const deciding = metrics.filter((metric) => names.includes(metric));
+  return {
+    metrics: deciding.length === 0 ? ["acc"] : deciding.toSorted((a, b) => names.indexOf(a) - names.indexOf(b)),
+    furtherMetrics: furtherMetrics.filter((metric) => names.includes(metric)),
+  };
 }
 
 /** Paths from a mapping of splits, or from one path or list of paths, which is the split `train`. */
@@ -211,7 +241,7 @@ export function checkTask(entries: TaskEntries, file: string): TaskConfig {
     description: settings.optionalTemplate("description") ?? null,
     prompt,
     fewshot: readFewshot(settings, prompt),
-    metrics: readMetrics(settings),
+    ...readMetrics(settings),
   };
   settings.checkUnknown();
   if (config.validationSplit === null && config.testSplit === null) {

@@ -16,6 +16,7 @@ import {
   type Value,
 } from "./python_value.ts";
 import type { TemplateBudget } from "./template_budget.ts";
+import { replaceRegex } from "./template_regex.ts";
 
 /** Arguments of a call. */
 export interface Arguments {
@@ -256,6 +257,14 @@ export const filters: ReadonlyMap<string, TemplateFunction> = new Map<string, Te
       expectText("replace", arg(0)),
       expectText("replace", arg(1)),
       expectInteger("replace", arg(2) ?? -1),
+      budget,
+    )),
+  define("regex_replace", ["pattern", "repl", "count"], (value, arg, budget) =>
+    replaceRegex(
+      expectText("regex_replace", value),
+      expectText("regex_replace", arg(0)),
+      expectText("regex_replace", arg(1)),
+      expectInteger("regex_replace", arg(2) ?? 0),
       budget,
     )),
 ]);

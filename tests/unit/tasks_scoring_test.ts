@@ -1,5 +1,6 @@
 import { assert, assertAlmostEquals, assertEquals, assertThrows } from "@std/assert";
 import type { Example } from "../../src/tasks/example.ts";
+import { scoreFurther } from "../../src/tasks/further_scoring.ts";
 import { bestChoice, choiceMargin, choiceScores, scoreExamples } from "../../src/tasks/scoring.ts";
 
 function example(gold: number, choiceCharacters: readonly number[]): Example {
@@ -30,10 +31,10 @@ Deno.test("choiceScores() throws when the gold choice is not there", () => {
 });
 
 Deno.test("choiceMargin() is gold minus the best other when scores are finite, and 0 for impossible ties", () => {
-  assertEquals(choiceMargin([-1, -4, -3], 0), 2);
-  assertEquals(choiceMargin([-1, -4, -3], 1), -3);
-  assertEquals(choiceMargin([-Infinity, -Infinity], 0), 0);
-  assertEquals(choiceMargin([-1, -Infinity], 0), Infinity);
+  assertEquals(choiceMargin([-1, -4, -3], [0]), 2);
+  assertEquals(choiceMargin([-1, -4, -3], [1]), -3);
+  assertEquals(choiceMargin([-Infinity, -Infinity], [0]), 0);
+  assertEquals(choiceMargin([-1, -Infinity], [0]), Infinity);
 });
 
 Deno.test("scoreExamples() counts what the harness counts when the two metrics disagree", () => {
@@ -61,4 +62,66 @@ Deno.test("scoreExamples() has no standard error when there is one example", () 
 Deno.test("scoreExamples() throws when there is nothing to score or the counts differ", () => {
   assertThrows(() => scoreExamples([], [], "acc"), RangeError, "at least one example");
   assertThrows(() => scoreExamples([example(0, [1, 1])], [], "acc"), RangeError, "0 rows of log-probabilities");
+});
+
+Deno.test("scoreExamples() divides by bytes when the metric is acc_bytes", () => {
+  const wide = { ...example(0, [2, 3]), choiceBytes: [8, 3] };
+  const { predictions } = scoreExamples([wide, example(0, [2, 3])], [[-4, -3], [-4, -3]], "acc_bytes");
+  // -4/8 against -3/3, and without bytes -4/2 against -3/3.
+  assertEquals(predictions, [0, 1]);
+});
+
+Deno.test("scoreExamples() takes any of several right choices, and the margin of the best of them", () => {
+  const several = { ...example(2, [1, 1, 1]), golds: [2, 1] };
+  const { correct, margins } = scoreExamples([several, several], [[-3, -1, -2], [-1, -3, -2]], "acc");
+  assertEquals([correct, [...margins]], [[true, false], [2, -1]]);
+});
+
+/** Examples with the given right choices, and log-probabilities that lead to the given predictions. */
+function outcomes(golds: readonly number[], predictions: readonly number[], choices: number) {
+  const examples = golds.map((gold) => example(gold, Array<number>(choices).fill(1)));
+  const logProbs = predictions.map((prediction) =>
+    Array.from({ length: choices }, (_, i) => i === prediction ? -1 : -2)
+  );
+  return [examples, logProbs] as const;
+}
+
+Deno.test("scoreFurther() gives the numbers of scikit-learn 1.9.1 when there are two choices or three", () => {
+  const two = outcomes([0, 1, 1, 0, 1, 1, 0, 1], [0, 1, 0, 1, 1, 1, 0, 0], 2);
+  assertAlmostEquals(scoreFurther("f1", ...two).value, 0.6666666666666666, 1e-12);
+  assertAlmostEquals(scoreFurther("mcc", ...two).value, 0.2581988897471611, 1e-12);
+  const three = outcomes([0, 1, 2, 0, 1, 2, 2, 1, 0], [0, 2, 2, 0, 1, 1, 2, 1, 1], 3);
+  assertAlmostEquals(scoreFurther("mcc", ...three).value, 0.5095246653650681, 1e-12);
+  assertEquals(scoreFurther("f1", ...outcomes([0, 0], [0, 0], 2)).value, 0);
+  assertEquals(scoreFurther("mcc", ...outcomes([1, 1], [0, 1], 2)).value, 0);
+});
+
+Deno.test("scoreFurther() estimates the standard error by resampling, the same every time", () => {
+  const golds = Array.from({ length: 200 }, (_, i) => i % 2);
+  const right = outcomes(golds, golds.map((gold, i) => i % 5 === 0 ? 1 - gold : gold), 2);
+  const { value, standardError } = scoreFurther("mcc", ...right);
+  // Of 2 x accuracy - 1 where the classes are even: 2 x sqrt(0.8 x 0.2 / 200).
+  assertAlmostEquals(value, 0.6, 1e-12);
+  assertAlmostEquals(standardError, 2 * Math.sqrt(0.8 * 0.2 / 200), 0.005);
+  assertEquals(scoreFurther("mcc", ...right).standardError, standardError);
+  assertEquals(scoreFurther("f1", ...outcomes([1], [1], 2)).standardError, NaN);
+});
+
+Deno.test("scoreFurther() compares with and without the context when the metric is acc_mutual_info", () => {
+  const [examples] = outcomes([1, 0], [0, 0], 2);
+  const score = scoreFurther("acc_mutual_info", examples, [[-1, -2], [-1, -2]], [[-1, -3], [-1, -3]]);
+  assertEquals([score.value, score.count], [0.5, 2]);
+  assertThrows(
+    () => scoreFurther("acc_mutual_info", examples, [[-1, -2], [-1, -2]]),
+    RangeError,
+    "without their context",
+  );
+});
+
+Deno.test("scoreFurther() throws when the metric does not fit the example", () => {
+  const [examples, logProbs] = outcomes([1], [0], 3);
+  assertThrows(() => scoreFurther("f1", examples, logProbs), RangeError, "it has 3 choices, expected 2; use mcc");
+  const several = [{ ...examples[0], golds: [1, 2] }];
+  assertThrows(() => scoreFurther("mcc", several, logProbs), RangeError, "several right choices");
+  assertThrows(() => scoreFurther("mcc", [], []), RangeError, "at least one");
 });

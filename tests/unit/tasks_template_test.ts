@@ -22,7 +22,10 @@ const row = {
   objects: [{ a: 1, b: "x" }, { a: 2, b: "y" }],
 };
 
-/** Template and text; Jinja2 3.1.6 with StrictUndefined, keep_trailing_newline and loop controls gives the same. */
+/**
+ * Template and text; Jinja2 3.1.6 with StrictUndefined, keep_trailing_newline and loop controls gives the same, with
+ * `regex_replace` as a filter that calls Python 3.11's `re.sub`.
+ */
 const rendered: readonly [string, string][] = [
   ["{{s}}", "  They're HERE, 🙂 é!\n"],
   ["{{s.strip()}}|{{s|trim}}|{{wide.strip()}}|", "They're HERE, 🙂 é!|They're HERE, 🙂 é!|x\ufeff|"],
@@ -65,6 +68,23 @@ const rendered: readonly [string, string][] = [
   ["{# a comment #}x{#- y -#} z", "xz"],
   ["{{ (n + 1) * 2 - 3 }} {{ not n == 7 or b }} {{ n if n == 8 }}|", "13 True |"],
   ["plain { text } with % and \\n", "plain { text } with % and \\n"],
+  [String.raw`{{t|regex_replace('\\s+', '_')}}`, "true_story"],
+  [String.raw`{{s|regex_replace('[^\\w ]', '')}}`, "  Theyre HERE  é"],
+  [String.raw`{{t|regex_replace('(\\w)(\\w)', '\\2\\1')}}`, "rteu tsroy"],
+  [String.raw`{{t|regex_replace('(?P<a>t)(?P<b>[a-z]?)', '<\\g<b>\\g<a>>', 1)}}`, "<rt>ue story"],
+  [String.raw`{{'baac'|regex_replace('a*', '-')}}`, "-b--c-"],
+  [String.raw`{{'abc'|regex_replace('', '.')}}`, ".a.b.c."],
+  [String.raw`{{wide|regex_replace('\\s', '_')}}`, "__x\ufeff_"],
+  [String.raw`{{cp|regex_replace('.', '<\\g<0>>')}}`, "<🙂><🙃><x>"],
+  [String.raw`{{'A [x] b [yy]'|regex_replace(pattern='\\[.*?\\]', repl='', count=1)}}`, "A  b [yy]"],
+  [String.raw`{{'ÄÖ٣x_'|regex_replace('[\\d_]|\\W', '#')}}`, "ÄÖ#x#"],
+  [String.raw`{{'a.b|c'|regex_replace('[.|]', '\\n')}}`, "a\nb\nc"],
+  [String.raw`{{'Abc aBC'|regex_replace('(?i)abc', 'x')}}`, "x x"],
+  [String.raw`{{'one two'|regex_replace('\\bt', 'T')}}`, "one Two"],
+  [String.raw`{{'x1 '|regex_replace('\\d\\s*$', '')}}`, "x"],
+  [String.raw`{{'[]]a['|regex_replace('[][]', 'o')}}`, "oooao"],
+  [String.raw`{{'x\n'|regex_replace('\\s\\Z', '!')}}`, "x!"],
+  [String.raw`{{'aXbX'|regex_replace('X', '$1 & \\\\')}}`, "a$1 & \\b$1 & \\"],
 ];
 
 for (const [source, expected] of rendered) {
@@ -99,6 +119,10 @@ const failing: readonly [string, string][] = [
   ["{{constructor}}", 'no column "constructor"'],
   ["{{d.__proto__}}", "d.__proto__ does not exist"],
   ["{% break %}", "break outside a loop"],
+  ["{{t|regex_replace('(', '')}}", 'regex_replace cannot use "("'],
+  [String.raw`{{t|regex_replace('(t)', '\\2')}}`, "has no group 2"],
+  [String.raw`{{t|regex_replace('t', '\\')}}`, "in the new text"],
+  ["{{n|regex_replace('t', '')}}", "regex_replace expects text, and got an integer"],
 ];
 
 for (const [source, expected] of failing) {
@@ -133,6 +157,22 @@ for (const [source, expected] of malformed) {
   });
 }
 
+/** What `regex_replace` of Python does and ours refuses, rather than give another text. */
+const refusedPatterns: readonly [string, string][] = [
+  ["{{t|regex_replace('(?=s)', '')}}", "invalid or unsupported"],
+  [String.raw`{{t|regex_replace('(t)\\1', '')}}`, "regex_replace cannot use"],
+  ["{{s|regex_replace('$', '')}}", "write \\Z"],
+  [String.raw`{{s|regex_replace('\\b', '')}}`, "letters other than a to z"],
+  [String.raw`{{t|regex_replace('[\\W]', '')}}`, "inside brackets"],
+];
+
+for (const [source, expected] of refusedPatterns) {
+  Deno.test(`render() says what regex_replace does not take when the template is ${JSON.stringify(source)}`, () => {
+    const error = assertThrows(() => compileTemplate(source).render(row), RangeError);
+    assertStringIncludes(error.message, expected);
+  });
+}
+
 /** Templates that would run for minutes or fill the memory. */
 const bombs: readonly string[] = [
   "{{ range(2000000000) }}",
@@ -147,6 +187,9 @@ const bombs: readonly string[] = [
   `{{ ${"(".repeat(20_000)}1${")".repeat(20_000)} }}`,
   `{{ ${"not ".repeat(15_000)}1 }}`,
   "{{ 9 ** 9 ** 9 ** 9 }}",
+  "{{ ('a' * 900000 ~ 'b') | regex_replace('(a{1,100}){1,10}$', '') }}",
+  "{{ ('a' * 900000) | regex_replace('', 'b' * 900) }}",
+  "{{ 'a' | regex_replace('a{1,1000}' * 900, '') }}",
 ];
 
 for (const [i, source] of bombs.entries()) {

@@ -21,6 +21,7 @@ import { measureActivations } from "./activations.ts";
 import { type CleanRun, integratePath, runClean } from "./attribute.ts";
 import { checkExamples, checkInterventions, checkLayer, checkNeurons, checkPairs, checkRule } from "../checks.ts";
 import { choiceLogProbs } from "./choices.ts";
+import { splitPrompts } from "../prompts.ts";
 import { forward, logitsAt } from "./forward.ts";
 import { objectiveValue } from "./objective.ts";
 import { Pacer } from "./pacer.ts";
@@ -56,12 +57,14 @@ class ReferenceEngine implements Engine {
     this.#model = model;
   }
 
-  choiceLogProbs(
+  async choiceLogProbs(
     examples: readonly Example[],
     interventions: readonly Intervention[],
     options: RunOptions = {},
   ): Promise<Float64Array[][]> {
-    return this.#forEach(examples, interventions, options, "evaluate", choiceLogProbs);
+    const split = splitPrompts(examples);
+    const results = await this.#forEach(split.examples, interventions, options, "evaluate", choiceLogProbs);
+    return results.map(split.join);
   }
 
   async objective(

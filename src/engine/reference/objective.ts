@@ -1,5 +1,6 @@
 /** The objectives: which token M looks at, its value, and its gradient with respect to the logits. */
 import type { Example } from "../../tasks/example.ts";
+import { checkObjective } from "../checks.ts";
 import type { Objective } from "../engine.ts";
 
 /** An objective whose tokens have been chosen on the unmodified model. */
@@ -19,13 +20,7 @@ export interface Target {
  */
 export function chooseTarget(objective: Objective, logits: Float64Array, example: Example): Target {
   const firstTokens = example.choices.map((choice) => choice[0]);
-  const least = objective === "margin" ? 2 : objective === "choice" || objective === "gold" ? 1 : 0;
-  if (firstTokens.length < least || (least > 0 && !(example.gold in firstTokens))) {
-    throw new RangeError(
-      `Cannot take the objective ${objective} of example ${example.id}: it has ${firstTokens.length} choices ` +
-        `and gold ${example.gold}, expected at least ${least} and gold among them`,
-    );
-  }
+  checkObjective(objective, example);
   switch (objective) {
     case "max-logit":
     case "max-logit-moving":

@@ -8,6 +8,7 @@ import type { Example } from "../../tasks/example.ts";
 import { checkPairs, checkRule } from "../checks.ts";
 import type { ForecastOptions, WaveForecast } from "../engine.ts";
 import { baseMasks, everyPair, pathPlan, pathPoints } from "./attribution.ts";
+import { splitPrompts } from "../prompts.ts";
 import { firstTokens, forwardPlan } from "./choices.ts";
 import { cutWaves, type WaveLimits, type WavePlan, type WaveSizer } from "./waves.ts";
 
@@ -50,7 +51,7 @@ export function forecastWork(
     add(points, pathPlan({ config, examples, targets, masks, rule, site, positions, objective, signal: undefined }));
   }
   if (interventions.length > 0) {
-    const { items, plan } = forwardPlan(config, examples, interventions, { choices: true });
+    const { items, plan } = forwardPlan(config, splitPrompts(examples).examples, interventions, { choices: true });
     add(items, plan);
   }
   return waves;

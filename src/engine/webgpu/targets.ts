@@ -2,6 +2,7 @@
 import { ARGMAX } from "../../ops/head.ts";
 import type { Seed } from "../../model/wave_request.ts";
 import type { Example } from "../../tasks/example.ts";
+import { checkObjective } from "../checks.ts";
 import type { Objective } from "../engine.ts";
 
 /** The tokens of an objective, held fixed along a path (except `max-logit-moving`). */
@@ -36,13 +37,7 @@ export interface ObjectiveReading {
  */
 export function chooseTokens(objective: Objective, clean: CleanLogits, example: Example): ObjectiveTarget {
   const first = example.choices.map((choice) => choice[0]);
-  const needed = objective === "margin" ? 2 : objective === "gold" || objective === "choice" ? 1 : 0;
-  if (first.length < needed || (needed > 0 && !(example.gold in first))) {
-    throw new RangeError(
-      `Cannot take the objective ${objective} of example ${example.id}: it has ${first.length} choices and gold ` +
-        `${example.gold}, expected at least ${needed} and gold among them`,
-    );
-  }
+  checkObjective(objective, example);
   const best = (choices: readonly number[]) =>
     choices.reduce((a, b) => clean.firstTokens[b] > clean.firstTokens[a] ? b : a);
   const indices = first.map((_, choice) => choice);

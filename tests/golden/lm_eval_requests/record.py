@@ -4,7 +4,9 @@
     cd tests/golden/lm_eval_requests && python record.py
 
 Writes expected.json: per task and row the context, continuations, gold index and choice lengths; per tokenizer the
-number of context tokens and the token ids of every continuation. No model is run.
+number of context tokens and the token ids of every continuation. Where the choices stand in the question: all contexts.
+Where several choices are right: all of them. Where mutual information is asked for: the continuations' tokens without a
+context. No model is run.
 """
 
 import glob
@@ -56,17 +58,30 @@ def record_task(path, recorders):
         instances = [instance for instance in task.instances if instance.doc_id == number]
         choices = task.doc_to_choice(row)
         target = task.doc_to_target(row)
+        own, alone = instances[:len(choices)], instances[len(choices):]
         tokens = {}
         for name, recorder in recorders.items():
-            pairs = recorder.loglikelihood(instances, disable_tqdm=True)
+            pairs = recorder.loglikelihood(own, disable_tqdm=True)
             tokens[name] = {"prompt": len(pairs[0][0]), "choices": [list(continuation) for _, continuation in pairs]}
-        rows.append({
-            "context": instances[0].args[0],
-            "continuations": [instance.args[1] for instance in instances],
-            "gold": choices.index(target) if isinstance(target, str) else int(target),
+            if task.multiple_input:
+                tokens[name]["prompts"] = [len(context) for context, _ in pairs]
+            if alone:
+                pairs = recorder.loglikelihood(alone, disable_tqdm=True)
+                tokens[name]["alone"] = [list(continuation) for _, continuation in pairs]
+        golds = task.doc_to_text(row) if task.multiple_input else target
+        golds = golds if isinstance(golds, list) else [choices.index(golds) if isinstance(golds, str) else int(golds)]
+        recorded = {
+            "context": own[0].args[0],
+            "continuations": [instance.args[1] for instance in own],
+            "gold": golds[0],
             "characters": [len(choice) for choice in choices],
             "tokens": tokens,
-        })
+        }
+        if task.multiple_input:
+            recorded["contexts"] = [instance.args[0] for instance in own]
+        if len(golds) > 1:
+            recorded["golds"] = golds
+        rows.append(recorded)
     return rows
 
 

@@ -176,7 +176,10 @@ Deno.test("secateur describes, evaluates and scores a model of 1.2 billion param
     assertEquals(resident.json.engine.details.weights, "resident");
     assertBounded("score, resident", resident);
 
-    const error = nmse(await scoresIn(join(folder, "streamed"), model), await scoresIn(join(folder, "resident"), model));
+    const error = nmse(
+      await scoresIn(join(folder, "streamed"), model),
+      await scoresIn(join(folder, "resident"), model),
+    );
     console.log(`scores of layer ${layer}, streamed against resident: NMSE ${error.toExponential(1)}`);
     assertLess(error, 1e-9);
     assertEquals(streamed.json.completeness, resident.json.completeness);

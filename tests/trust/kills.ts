@@ -34,13 +34,13 @@ export interface KillTally {
 }
 
 /** Runs the program to its end; it must succeed. */
-async function succeed(args: readonly string[]): Promise<void> {
+export async function succeed(args: readonly string[]): Promise<void> {
   const { code, stderr } = await secateur(args);
   assertEquals({ code, stderr }, { code: 0, stderr: "" });
 }
 
 /** Counts what happens in a folder until `stop` is called. */
-function watchFolder(folder: string, onEvent: () => void): () => void {
+export function watchFolder(folder: string, onEvent: () => void): () => void {
   const watcher = Deno.watchFs(folder);
   (async () => {
     for await (const _ of watcher) onEvent();
@@ -93,7 +93,7 @@ export async function killRuns({ folder, run, kills, seed, isOver }: KillOptions
 }
 
 /** Starts the program and kills it; resolves to whether it had ended by itself. */
-async function killOnce(
+export async function killOnce(
   args: readonly string[],
   out: string,
   moment: { readonly after?: number; readonly changes?: number },

@@ -19,6 +19,8 @@ export interface KernelGroup {
   readonly cases: readonly KernelCase[];
   /** Variants to time each case in; empty where the kernel has none. */
   readonly variants: readonly KernelVariant[];
+  /** Whether each tile of the matrix products is timed too. */
+  readonly tilings: boolean;
   /** Retired kernels that are timed beside them. They need subgroups. */
   readonly ladder: readonly KernelCase[];
   /** Whether the kernels read and write the whole of what they bind, so that its bytes can be counted. */
@@ -74,8 +76,17 @@ export function kernelGroups(quick: boolean): KernelGroup[] {
     name: string,
     cases: readonly KernelCase[],
     variants = BOTH,
-    rest: Partial<Pick<KernelGroup, "against" | "ladder" | "touchesAll">> = {},
-  ): KernelGroup => ({ name, cases, variants, against: "itself", ladder: [], touchesAll: true, ...rest });
+    rest: Partial<Pick<KernelGroup, "against" | "tilings" | "ladder" | "touchesAll">> = {},
+  ): KernelGroup => ({
+    name,
+    cases,
+    variants,
+    against: "itself",
+    tilings: false,
+    ladder: [],
+    touchesAll: true,
+    ...rest,
+  });
   const heads = { Q, G, K };
   return [
     ...products.map(([T, K, N]) =>
@@ -83,7 +94,7 @@ export function kernelGroups(quick: boolean): KernelGroup[] {
         `matmul ${T}x${K}x${N}`,
         (["nt", "nn"] as const).flatMap((kernel) => TYPES.map((type) => matmulCase({ kernel, T, K, N, type }))),
         BOTH,
-        { against: "first", ladder: retiredProducts(T, K, N, "f32") },
+        { against: "first", tilings: true, ladder: retiredProducts(T, K, N, "f32") },
       )
     ),
     group("attention", [

@@ -2062,6 +2062,101 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
 }
 `;
 
+/** The text of `matmul_nn_rows.wgsl`. */
+export const matmulNnRows = `// dx[R,K] = dy[R,N] w[N,K], or += ; f32 sums: the input gradient of y = x w^T. For a few rows, where reading the weights is the whole
+// cost: of 64 invocations, 16 own four neighbouring columns each of four rows, and four of each split N between them and add up their
+// parts in workgroup memory. dx is overwritten, or accumulated into when params.accumulate is 1.
+
+override WEIGHT_TYPE: u32 = 0u; // 0 f32, 1 bf16, 2 f16
+
+struct Params {
+  rows: u32, // R
+  columns: u32, // K, a multiple of 8: the columns of w and of dx
+  depth: u32, // N, a multiple of 8: the rows of w that are summed over
+  y_row: u32, // first row of dy
+  y_stride: u32, // floats from row to row of dy, a multiple of 4
+  y_column: u32, // first column of dy, a multiple of 4
+  x_row: u32, // first row of dx
+  x_stride: u32, // floats from row to row of dx, a multiple of 4
+  accumulate: u32,
+}
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> dy: array<vec4<f32>>;
+@group(0) @binding(2) var<storage, read> w: array<vec2<u32>>;
+@group(0) @binding(3) var<storage, read_write> dx: array<vec4<f32>>;
+
+var<workgroup> parts: array<vec4<f32>, 256>; // [4 rows][4 parts of N][16 groups of four columns]
+
+// Four neighbouring weights; \`at\` counts groups of four.
+fn weights(at: u32) -> vec4<f32> {
+  if (WEIGHT_TYPE == 0u) {
+    return bitcast<vec4<f32>>(vec4(w[2u * at], w[2u * at + 1u]));
+  }
+  let bits = w[at];
+  if (WEIGHT_TYPE == 1u) {
+    return bitcast<vec4<f32>>(vec4(bits.x << 16u, bits.x & 0xffff0000u, bits.y << 16u, bits.y & 0xffff0000u));
+  }
+  return vec4(unpack2x16float(bits.x), unpack2x16float(bits.y));
+}
+
+fn store(row: u32, column: u32, value: vec4<f32>) {
+  if (row < params.rows && column < params.columns) {
+    let at = ((params.x_row + row) * params.x_stride + column) >> 2u;
+    if (params.accumulate == 1u) {
+      dx[at] += value;
+    } else {
+      dx[at] = value;
+    }
+  }
+}
+
+@compute @workgroup_size(16, 4)
+fn main(
+  @builtin(workgroup_id) group: vec3<u32>,
+  @builtin(local_invocation_id) local: vec3<u32>,
+  @builtin(local_invocation_index) index: u32,
+) {
+  let row = group.y * 4u;
+  let column_groups = params.columns >> 2u;
+  let column = min(group.x * 16u + local.x, column_groups - 1u);
+  let y_stride = params.y_stride >> 2u;
+  let y_column = params.y_column >> 2u;
+  let last_row = params.rows - 1u;
+  let y0 = (params.y_row + min(row + 0u, last_row)) * y_stride + y_column;
+  let y1 = (params.y_row + min(row + 1u, last_row)) * y_stride + y_column;
+  let y2 = (params.y_row + min(row + 2u, last_row)) * y_stride + y_column;
+  let y3 = (params.y_row + min(row + 3u, last_row)) * y_stride + y_column;
+  var sum0 = vec4<f32>();
+  var sum1 = vec4<f32>();
+  var sum2 = vec4<f32>();
+  var sum3 = vec4<f32>();
+  for (var n = local.y; n < (params.depth >> 2u); n += 4u) {
+    let w0 = weights((4u * n + 0u) * column_groups + column);
+    let w1 = weights((4u * n + 1u) * column_groups + column);
+    let w2 = weights((4u * n + 2u) * column_groups + column);
+    let w3 = weights((4u * n + 3u) * column_groups + column);
+    let a0 = dy[y0 + n];
+    sum0 += a0.x * w0 + a0.y * w1 + a0.z * w2 + a0.w * w3;
+    let a1 = dy[y1 + n];
+    sum1 += a1.x * w0 + a1.y * w1 + a1.z * w2 + a1.w * w3;
+    let a2 = dy[y2 + n];
+    sum2 += a2.x * w0 + a2.y * w1 + a2.z * w2 + a2.w * w3;
+    let a3 = dy[y3 + n];
+    sum3 += a3.x * w0 + a3.y * w1 + a3.z * w2 + a3.w * w3;
+  }
+  parts[0u + index] = sum0;
+  parts[64u + index] = sum1;
+  parts[128u + index] = sum2;
+  parts[192u + index] = sum3;
+  workgroupBarrier();
+  // One row of the four for each invocation, so that all of them take part.
+  let at = 64u * local.y + local.x;
+  let total = parts[at] + parts[at + 16u] + parts[at + 32u] + parts[at + 48u];
+  store(row + local.y, (group.x * 16u + local.x) * 4u, total);
+}
+`;
+
 /** The text of `matmul_nn_subgroup.wgsl`. */
 export const matmulNnSubgroup = `// dx[R,K] = dy[R,N] w[N,K], or += ; f32 sums: the input gradient of y = x w^T. A register tile without workgroup memory and with the
 // weights in a texture, as in matmul_nt_subgroup: eight lanes own 16 rows x 64 columns. Needs subgroups of at least eight lanes.
@@ -2244,6 +2339,394 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
 }
 `;
 
+/** The text of `matmul_nn_subgroup_tall.wgsl`. */
+export const matmulNnSubgroupTall = `// dx[R,K] = dy[R,N] w[N,K], or += ; f32 sums: the input gradient of y = x w^T. The register tile of matmul_nn_subgroup for many rows:
+// eight lanes own 32 rows x 64 columns, so that a weight is loaded half as often. The sums are added in the same order as there, so
+// both give the same bits. Needs subgroups of at least eight lanes.
+// dx is overwritten, or accumulated into when params.accumulate is 1.
+
+override WEIGHT_TYPE: u32 = 0u; // 0 f32, 1 bf16, 2 f16
+
+struct Params {
+  rows: u32, // R
+  columns: u32, // K, a multiple of 8: the columns of w and of dx
+  depth: u32, // N, a multiple of 8: the rows of w that are summed over
+  y_row: u32, // first row of dy
+  y_stride: u32, // floats from row to row of dy, a multiple of 4
+  y_column: u32, // first column of dy, a multiple of 4
+  x_row: u32, // first row of dx
+  x_stride: u32, // floats from row to row of dx, a multiple of 4
+  accumulate: u32,
+}
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> dy: array<vec4<f32>>;
+@group(0) @binding(2) var w: texture_2d<u32>; // [N][K], four f32 or eight half-precision weights a texel
+@group(0) @binding(3) var<storage, read_write> dx: array<vec4<f32>>;
+
+// The first and the last four of eight half-precision weights.
+fn low(bits: vec4<u32>) -> vec4<f32> {
+  if (WEIGHT_TYPE == 1u) {
+    return bitcast<vec4<f32>>(vec4(bits.x << 16u, bits.x & 0xffff0000u, bits.y << 16u, bits.y & 0xffff0000u));
+  }
+  return vec4(unpack2x16float(bits.x), unpack2x16float(bits.y));
+}
+
+fn high(bits: vec4<u32>) -> vec4<f32> {
+  return low(bits.zwzw);
+}
+
+// Eight neighbouring weights of one row; \`column\` counts groups of eight.
+struct Weights {
+  left: vec4<f32>,
+  right: vec4<f32>,
+}
+
+fn weights(column: u32, row: u32) -> Weights {
+  if (WEIGHT_TYPE == 0u) {
+    return Weights(
+      bitcast<vec4<f32>>(textureLoad(w, vec2(2u * column, row), 0)),
+      bitcast<vec4<f32>>(textureLoad(w, vec2(2u * column + 1u, row), 0)),
+    );
+  }
+  let bits = textureLoad(w, vec2(column, row), 0);
+  return Weights(low(bits), high(bits));
+}
+
+fn store(row: u32, column: u32, left: vec4<f32>, right: vec4<f32>) {
+  if (row < params.rows && column < params.columns) {
+    let at = ((params.x_row + row) * params.x_stride + column) >> 2u;
+    if (params.accumulate == 1u) {
+      dx[at] += left;
+      dx[at + 1u] += right;
+    } else {
+      dx[at] = left;
+      dx[at + 1u] = right;
+    }
+  }
+}
+
+@compute @workgroup_size(8)
+fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+  let row = group.y * 32u;
+  let column = group.x * 64u + lane * 8u;
+  let last_row = params.rows - 1u;
+  let y_stride = params.y_stride >> 2u;
+  let y_column = params.y_column >> 2u;
+  let y_a = (params.y_row + min(row + lane, last_row)) * y_stride + y_column;
+  let y_b = (params.y_row + min(row + lane + 8u, last_row)) * y_stride + y_column;
+  let y_c = (params.y_row + min(row + lane + 16u, last_row)) * y_stride + y_column;
+  let y_d = (params.y_row + min(row + lane + 24u, last_row)) * y_stride + y_column;
+  let w_column = min(column, params.columns - 8u) >> 3u;
+  var left0 = vec4<f32>();
+  var right0 = vec4<f32>();
+  var left1 = vec4<f32>();
+  var right1 = vec4<f32>();
+  var left2 = vec4<f32>();
+  var right2 = vec4<f32>();
+  var left3 = vec4<f32>();
+  var right3 = vec4<f32>();
+  var left4 = vec4<f32>();
+  var right4 = vec4<f32>();
+  var left5 = vec4<f32>();
+  var right5 = vec4<f32>();
+  var left6 = vec4<f32>();
+  var right6 = vec4<f32>();
+  var left7 = vec4<f32>();
+  var right7 = vec4<f32>();
+  var left8 = vec4<f32>();
+  var right8 = vec4<f32>();
+  var left9 = vec4<f32>();
+  var right9 = vec4<f32>();
+  var left10 = vec4<f32>();
+  var right10 = vec4<f32>();
+  var left11 = vec4<f32>();
+  var right11 = vec4<f32>();
+  var left12 = vec4<f32>();
+  var right12 = vec4<f32>();
+  var left13 = vec4<f32>();
+  var right13 = vec4<f32>();
+  var left14 = vec4<f32>();
+  var right14 = vec4<f32>();
+  var left15 = vec4<f32>();
+  var right15 = vec4<f32>();
+  var left16 = vec4<f32>();
+  var right16 = vec4<f32>();
+  var left17 = vec4<f32>();
+  var right17 = vec4<f32>();
+  var left18 = vec4<f32>();
+  var right18 = vec4<f32>();
+  var left19 = vec4<f32>();
+  var right19 = vec4<f32>();
+  var left20 = vec4<f32>();
+  var right20 = vec4<f32>();
+  var left21 = vec4<f32>();
+  var right21 = vec4<f32>();
+  var left22 = vec4<f32>();
+  var right22 = vec4<f32>();
+  var left23 = vec4<f32>();
+  var right23 = vec4<f32>();
+  var left24 = vec4<f32>();
+  var right24 = vec4<f32>();
+  var left25 = vec4<f32>();
+  var right25 = vec4<f32>();
+  var left26 = vec4<f32>();
+  var right26 = vec4<f32>();
+  var left27 = vec4<f32>();
+  var right27 = vec4<f32>();
+  var left28 = vec4<f32>();
+  var right28 = vec4<f32>();
+  var left29 = vec4<f32>();
+  var right29 = vec4<f32>();
+  var left30 = vec4<f32>();
+  var right30 = vec4<f32>();
+  var left31 = vec4<f32>();
+  var right31 = vec4<f32>();
+  for (var n = 0u; n < params.depth; n += 8u) {
+    let a0 = dy[y_a + (n >> 2u)];
+    let a1 = dy[y_a + (n >> 2u) + 1u];
+    let b0 = dy[y_b + (n >> 2u)];
+    let b1 = dy[y_b + (n >> 2u) + 1u];
+    let c0 = dy[y_c + (n >> 2u)];
+    let c1 = dy[y_c + (n >> 2u) + 1u];
+    let d0 = dy[y_d + (n >> 2u)];
+    let d1 = dy[y_d + (n >> 2u) + 1u];
+    let w0 = weights(w_column, n + 0u);
+    let w1 = weights(w_column, n + 1u);
+    let w2 = weights(w_column, n + 2u);
+    let w3 = weights(w_column, n + 3u);
+    let w4 = weights(w_column, n + 4u);
+    let w5 = weights(w_column, n + 5u);
+    let w6 = weights(w_column, n + 6u);
+    let w7 = weights(w_column, n + 7u);
+    let p0_0 = subgroupBroadcast(a0, 0u);
+    left0 += p0_0.x * w0.left + p0_0.y * w1.left + p0_0.z * w2.left + p0_0.w * w3.left;
+    right0 += p0_0.x * w0.right + p0_0.y * w1.right + p0_0.z * w2.right + p0_0.w * w3.right;
+    let p0_1 = subgroupBroadcast(a1, 0u);
+    left0 += p0_1.x * w4.left + p0_1.y * w5.left + p0_1.z * w6.left + p0_1.w * w7.left;
+    right0 += p0_1.x * w4.right + p0_1.y * w5.right + p0_1.z * w6.right + p0_1.w * w7.right;
+    let p1_0 = subgroupBroadcast(a0, 1u);
+    left1 += p1_0.x * w0.left + p1_0.y * w1.left + p1_0.z * w2.left + p1_0.w * w3.left;
+    right1 += p1_0.x * w0.right + p1_0.y * w1.right + p1_0.z * w2.right + p1_0.w * w3.right;
+    let p1_1 = subgroupBroadcast(a1, 1u);
+    left1 += p1_1.x * w4.left + p1_1.y * w5.left + p1_1.z * w6.left + p1_1.w * w7.left;
+    right1 += p1_1.x * w4.right + p1_1.y * w5.right + p1_1.z * w6.right + p1_1.w * w7.right;
+    let p2_0 = subgroupBroadcast(a0, 2u);
+    left2 += p2_0.x * w0.left + p2_0.y * w1.left + p2_0.z * w2.left + p2_0.w * w3.left;
+    right2 += p2_0.x * w0.right + p2_0.y * w1.right + p2_0.z * w2.right + p2_0.w * w3.right;
+    let p2_1 = subgroupBroadcast(a1, 2u);
+    left2 += p2_1.x * w4.left + p2_1.y * w5.left + p2_1.z * w6.left + p2_1.w * w7.left;
+    right2 += p2_1.x * w4.right + p2_1.y * w5.right + p2_1.z * w6.right + p2_1.w * w7.right;
+    let p3_0 = subgroupBroadcast(a0, 3u);
+    left3 += p3_0.x * w0.left + p3_0.y * w1.left + p3_0.z * w2.left + p3_0.w * w3.left;
+    right3 += p3_0.x * w0.right + p3_0.y * w1.right + p3_0.z * w2.right + p3_0.w * w3.right;
+    let p3_1 = subgroupBroadcast(a1, 3u);
+    left3 += p3_1.x * w4.left + p3_1.y * w5.left + p3_1.z * w6.left + p3_1.w * w7.left;
+    right3 += p3_1.x * w4.right + p3_1.y * w5.right + p3_1.z * w6.right + p3_1.w * w7.right;
+    let p4_0 = subgroupBroadcast(a0, 4u);
+    left4 += p4_0.x * w0.left + p4_0.y * w1.left + p4_0.z * w2.left + p4_0.w * w3.left;
+    right4 += p4_0.x * w0.right + p4_0.y * w1.right + p4_0.z * w2.right + p4_0.w * w3.right;
+    let p4_1 = subgroupBroadcast(a1, 4u);
+    left4 += p4_1.x * w4.left + p4_1.y * w5.left + p4_1.z * w6.left + p4_1.w * w7.left;
+    right4 += p4_1.x * w4.right + p4_1.y * w5.right + p4_1.z * w6.right + p4_1.w * w7.right;
+    let p5_0 = subgroupBroadcast(a0, 5u);
+    left5 += p5_0.x * w0.left + p5_0.y * w1.left + p5_0.z * w2.left + p5_0.w * w3.left;
+    right5 += p5_0.x * w0.right + p5_0.y * w1.right + p5_0.z * w2.right + p5_0.w * w3.right;
+    let p5_1 = subgroupBroadcast(a1, 5u);
+    left5 += p5_1.x * w4.left + p5_1.y * w5.left + p5_1.z * w6.left + p5_1.w * w7.left;
+    right5 += p5_1.x * w4.right + p5_1.y * w5.right + p5_1.z * w6.right + p5_1.w * w7.right;
+    let p6_0 = subgroupBroadcast(a0, 6u);
+    left6 += p6_0.x * w0.left + p6_0.y * w1.left + p6_0.z * w2.left + p6_0.w * w3.left;
+    right6 += p6_0.x * w0.right + p6_0.y * w1.right + p6_0.z * w2.right + p6_0.w * w3.right;
+    let p6_1 = subgroupBroadcast(a1, 6u);
+    left6 += p6_1.x * w4.left + p6_1.y * w5.left + p6_1.z * w6.left + p6_1.w * w7.left;
+    right6 += p6_1.x * w4.right + p6_1.y * w5.right + p6_1.z * w6.right + p6_1.w * w7.right;
+    let p7_0 = subgroupBroadcast(a0, 7u);
+    left7 += p7_0.x * w0.left + p7_0.y * w1.left + p7_0.z * w2.left + p7_0.w * w3.left;
+    right7 += p7_0.x * w0.right + p7_0.y * w1.right + p7_0.z * w2.right + p7_0.w * w3.right;
+    let p7_1 = subgroupBroadcast(a1, 7u);
+    left7 += p7_1.x * w4.left + p7_1.y * w5.left + p7_1.z * w6.left + p7_1.w * w7.left;
+    right7 += p7_1.x * w4.right + p7_1.y * w5.right + p7_1.z * w6.right + p7_1.w * w7.right;
+    let p8_0 = subgroupBroadcast(b0, 0u);
+    left8 += p8_0.x * w0.left + p8_0.y * w1.left + p8_0.z * w2.left + p8_0.w * w3.left;
+    right8 += p8_0.x * w0.right + p8_0.y * w1.right + p8_0.z * w2.right + p8_0.w * w3.right;
+    let p8_1 = subgroupBroadcast(b1, 0u);
+    left8 += p8_1.x * w4.left + p8_1.y * w5.left + p8_1.z * w6.left + p8_1.w * w7.left;
+    right8 += p8_1.x * w4.right + p8_1.y * w5.right + p8_1.z * w6.right + p8_1.w * w7.right;
+    let p9_0 = subgroupBroadcast(b0, 1u);
+    left9 += p9_0.x * w0.left + p9_0.y * w1.left + p9_0.z * w2.left + p9_0.w * w3.left;
+    right9 += p9_0.x * w0.right + p9_0.y * w1.right + p9_0.z * w2.right + p9_0.w * w3.right;
+    let p9_1 = subgroupBroadcast(b1, 1u);
+    left9 += p9_1.x * w4.left + p9_1.y * w5.left + p9_1.z * w6.left + p9_1.w * w7.left;
+    right9 += p9_1.x * w4.right + p9_1.y * w5.right + p9_1.z * w6.right + p9_1.w * w7.right;
+    let p10_0 = subgroupBroadcast(b0, 2u);
+    left10 += p10_0.x * w0.left + p10_0.y * w1.left + p10_0.z * w2.left + p10_0.w * w3.left;
+    right10 += p10_0.x * w0.right + p10_0.y * w1.right + p10_0.z * w2.right + p10_0.w * w3.right;
+    let p10_1 = subgroupBroadcast(b1, 2u);
+    left10 += p10_1.x * w4.left + p10_1.y * w5.left + p10_1.z * w6.left + p10_1.w * w7.left;
+    right10 += p10_1.x * w4.right + p10_1.y * w5.right + p10_1.z * w6.right + p10_1.w * w7.right;
+    let p11_0 = subgroupBroadcast(b0, 3u);
+    left11 += p11_0.x * w0.left + p11_0.y * w1.left + p11_0.z * w2.left + p11_0.w * w3.left;
+    right11 += p11_0.x * w0.right + p11_0.y * w1.right + p11_0.z * w2.right + p11_0.w * w3.right;
+    let p11_1 = subgroupBroadcast(b1, 3u);
+    left11 += p11_1.x * w4.left + p11_1.y * w5.left + p11_1.z * w6.left + p11_1.w * w7.left;
+    right11 += p11_1.x * w4.right + p11_1.y * w5.right + p11_1.z * w6.right + p11_1.w * w7.right;
+    let p12_0 = subgroupBroadcast(b0, 4u);
+    left12 += p12_0.x * w0.left + p12_0.y * w1.left + p12_0.z * w2.left + p12_0.w * w3.left;
+    right12 += p12_0.x * w0.right + p12_0.y * w1.right + p12_0.z * w2.right + p12_0.w * w3.right;
+    let p12_1 = subgroupBroadcast(b1, 4u);
+    left12 += p12_1.x * w4.left + p12_1.y * w5.left + p12_1.z * w6.left + p12_1.w * w7.left;
+    right12 += p12_1.x * w4.right + p12_1.y * w5.right + p12_1.z * w6.right + p12_1.w * w7.right;
+    let p13_0 = subgroupBroadcast(b0, 5u);
+    left13 += p13_0.x * w0.left + p13_0.y * w1.left + p13_0.z * w2.left + p13_0.w * w3.left;
+    right13 += p13_0.x * w0.right + p13_0.y * w1.right + p13_0.z * w2.right + p13_0.w * w3.right;
+    let p13_1 = subgroupBroadcast(b1, 5u);
+    left13 += p13_1.x * w4.left + p13_1.y * w5.left + p13_1.z * w6.left + p13_1.w * w7.left;
+    right13 += p13_1.x * w4.right + p13_1.y * w5.right + p13_1.z * w6.right + p13_1.w * w7.right;
+    let p14_0 = subgroupBroadcast(b0, 6u);
+    left14 += p14_0.x * w0.left + p14_0.y * w1.left + p14_0.z * w2.left + p14_0.w * w3.left;
+    right14 += p14_0.x * w0.right + p14_0.y * w1.right + p14_0.z * w2.right + p14_0.w * w3.right;
+    let p14_1 = subgroupBroadcast(b1, 6u);
+    left14 += p14_1.x * w4.left + p14_1.y * w5.left + p14_1.z * w6.left + p14_1.w * w7.left;
+    right14 += p14_1.x * w4.right + p14_1.y * w5.right + p14_1.z * w6.right + p14_1.w * w7.right;
+    let p15_0 = subgroupBroadcast(b0, 7u);
+    left15 += p15_0.x * w0.left + p15_0.y * w1.left + p15_0.z * w2.left + p15_0.w * w3.left;
+    right15 += p15_0.x * w0.right + p15_0.y * w1.right + p15_0.z * w2.right + p15_0.w * w3.right;
+    let p15_1 = subgroupBroadcast(b1, 7u);
+    left15 += p15_1.x * w4.left + p15_1.y * w5.left + p15_1.z * w6.left + p15_1.w * w7.left;
+    right15 += p15_1.x * w4.right + p15_1.y * w5.right + p15_1.z * w6.right + p15_1.w * w7.right;
+    let p16_0 = subgroupBroadcast(c0, 0u);
+    left16 += p16_0.x * w0.left + p16_0.y * w1.left + p16_0.z * w2.left + p16_0.w * w3.left;
+    right16 += p16_0.x * w0.right + p16_0.y * w1.right + p16_0.z * w2.right + p16_0.w * w3.right;
+    let p16_1 = subgroupBroadcast(c1, 0u);
+    left16 += p16_1.x * w4.left + p16_1.y * w5.left + p16_1.z * w6.left + p16_1.w * w7.left;
+    right16 += p16_1.x * w4.right + p16_1.y * w5.right + p16_1.z * w6.right + p16_1.w * w7.right;
+    let p17_0 = subgroupBroadcast(c0, 1u);
+    left17 += p17_0.x * w0.left + p17_0.y * w1.left + p17_0.z * w2.left + p17_0.w * w3.left;
+    right17 += p17_0.x * w0.right + p17_0.y * w1.right + p17_0.z * w2.right + p17_0.w * w3.right;
+    let p17_1 = subgroupBroadcast(c1, 1u);
+    left17 += p17_1.x * w4.left + p17_1.y * w5.left + p17_1.z * w6.left + p17_1.w * w7.left;
+    right17 += p17_1.x * w4.right + p17_1.y * w5.right + p17_1.z * w6.right + p17_1.w * w7.right;
+    let p18_0 = subgroupBroadcast(c0, 2u);
+    left18 += p18_0.x * w0.left + p18_0.y * w1.left + p18_0.z * w2.left + p18_0.w * w3.left;
+    right18 += p18_0.x * w0.right + p18_0.y * w1.right + p18_0.z * w2.right + p18_0.w * w3.right;
+    let p18_1 = subgroupBroadcast(c1, 2u);
+    left18 += p18_1.x * w4.left + p18_1.y * w5.left + p18_1.z * w6.left + p18_1.w * w7.left;
+    right18 += p18_1.x * w4.right + p18_1.y * w5.right + p18_1.z * w6.right + p18_1.w * w7.right;
+    let p19_0 = subgroupBroadcast(c0, 3u);
+    left19 += p19_0.x * w0.left + p19_0.y * w1.left + p19_0.z * w2.left + p19_0.w * w3.left;
+    right19 += p19_0.x * w0.right + p19_0.y * w1.right + p19_0.z * w2.right + p19_0.w * w3.right;
+    let p19_1 = subgroupBroadcast(c1, 3u);
+    left19 += p19_1.x * w4.left + p19_1.y * w5.left + p19_1.z * w6.left + p19_1.w * w7.left;
+    right19 += p19_1.x * w4.right + p19_1.y * w5.right + p19_1.z * w6.right + p19_1.w * w7.right;
+    let p20_0 = subgroupBroadcast(c0, 4u);
+    left20 += p20_0.x * w0.left + p20_0.y * w1.left + p20_0.z * w2.left + p20_0.w * w3.left;
+    right20 += p20_0.x * w0.right + p20_0.y * w1.right + p20_0.z * w2.right + p20_0.w * w3.right;
+    let p20_1 = subgroupBroadcast(c1, 4u);
+    left20 += p20_1.x * w4.left + p20_1.y * w5.left + p20_1.z * w6.left + p20_1.w * w7.left;
+    right20 += p20_1.x * w4.right + p20_1.y * w5.right + p20_1.z * w6.right + p20_1.w * w7.right;
+    let p21_0 = subgroupBroadcast(c0, 5u);
+    left21 += p21_0.x * w0.left + p21_0.y * w1.left + p21_0.z * w2.left + p21_0.w * w3.left;
+    right21 += p21_0.x * w0.right + p21_0.y * w1.right + p21_0.z * w2.right + p21_0.w * w3.right;
+    let p21_1 = subgroupBroadcast(c1, 5u);
+    left21 += p21_1.x * w4.left + p21_1.y * w5.left + p21_1.z * w6.left + p21_1.w * w7.left;
+    right21 += p21_1.x * w4.right + p21_1.y * w5.right + p21_1.z * w6.right + p21_1.w * w7.right;
+    let p22_0 = subgroupBroadcast(c0, 6u);
+    left22 += p22_0.x * w0.left + p22_0.y * w1.left + p22_0.z * w2.left + p22_0.w * w3.left;
+    right22 += p22_0.x * w0.right + p22_0.y * w1.right + p22_0.z * w2.right + p22_0.w * w3.right;
+    let p22_1 = subgroupBroadcast(c1, 6u);
+    left22 += p22_1.x * w4.left + p22_1.y * w5.left + p22_1.z * w6.left + p22_1.w * w7.left;
+    right22 += p22_1.x * w4.right + p22_1.y * w5.right + p22_1.z * w6.right + p22_1.w * w7.right;
+    let p23_0 = subgroupBroadcast(c0, 7u);
+    left23 += p23_0.x * w0.left + p23_0.y * w1.left + p23_0.z * w2.left + p23_0.w * w3.left;
+    right23 += p23_0.x * w0.right + p23_0.y * w1.right + p23_0.z * w2.right + p23_0.w * w3.right;
+    let p23_1 = subgroupBroadcast(c1, 7u);
+    left23 += p23_1.x * w4.left + p23_1.y * w5.left + p23_1.z * w6.left + p23_1.w * w7.left;
+    right23 += p23_1.x * w4.right + p23_1.y * w5.right + p23_1.z * w6.right + p23_1.w * w7.right;
+    let p24_0 = subgroupBroadcast(d0, 0u);
+    left24 += p24_0.x * w0.left + p24_0.y * w1.left + p24_0.z * w2.left + p24_0.w * w3.left;
+    right24 += p24_0.x * w0.right + p24_0.y * w1.right + p24_0.z * w2.right + p24_0.w * w3.right;
+    let p24_1 = subgroupBroadcast(d1, 0u);
+    left24 += p24_1.x * w4.left + p24_1.y * w5.left + p24_1.z * w6.left + p24_1.w * w7.left;
+    right24 += p24_1.x * w4.right + p24_1.y * w5.right + p24_1.z * w6.right + p24_1.w * w7.right;
+    let p25_0 = subgroupBroadcast(d0, 1u);
+    left25 += p25_0.x * w0.left + p25_0.y * w1.left + p25_0.z * w2.left + p25_0.w * w3.left;
+    right25 += p25_0.x * w0.right + p25_0.y * w1.right + p25_0.z * w2.right + p25_0.w * w3.right;
+    let p25_1 = subgroupBroadcast(d1, 1u);
+    left25 += p25_1.x * w4.left + p25_1.y * w5.left + p25_1.z * w6.left + p25_1.w * w7.left;
+    right25 += p25_1.x * w4.right + p25_1.y * w5.right + p25_1.z * w6.right + p25_1.w * w7.right;
+    let p26_0 = subgroupBroadcast(d0, 2u);
+    left26 += p26_0.x * w0.left + p26_0.y * w1.left + p26_0.z * w2.left + p26_0.w * w3.left;
+    right26 += p26_0.x * w0.right + p26_0.y * w1.right + p26_0.z * w2.right + p26_0.w * w3.right;
+    let p26_1 = subgroupBroadcast(d1, 2u);
+    left26 += p26_1.x * w4.left + p26_1.y * w5.left + p26_1.z * w6.left + p26_1.w * w7.left;
+    right26 += p26_1.x * w4.right + p26_1.y * w5.right + p26_1.z * w6.right + p26_1.w * w7.right;
+    let p27_0 = subgroupBroadcast(d0, 3u);
+    left27 += p27_0.x * w0.left + p27_0.y * w1.left + p27_0.z * w2.left + p27_0.w * w3.left;
+    right27 += p27_0.x * w0.right + p27_0.y * w1.right + p27_0.z * w2.right + p27_0.w * w3.right;
+    let p27_1 = subgroupBroadcast(d1, 3u);
+    left27 += p27_1.x * w4.left + p27_1.y * w5.left + p27_1.z * w6.left + p27_1.w * w7.left;
+    right27 += p27_1.x * w4.right + p27_1.y * w5.right + p27_1.z * w6.right + p27_1.w * w7.right;
+    let p28_0 = subgroupBroadcast(d0, 4u);
+    left28 += p28_0.x * w0.left + p28_0.y * w1.left + p28_0.z * w2.left + p28_0.w * w3.left;
+    right28 += p28_0.x * w0.right + p28_0.y * w1.right + p28_0.z * w2.right + p28_0.w * w3.right;
+    let p28_1 = subgroupBroadcast(d1, 4u);
+    left28 += p28_1.x * w4.left + p28_1.y * w5.left + p28_1.z * w6.left + p28_1.w * w7.left;
+    right28 += p28_1.x * w4.right + p28_1.y * w5.right + p28_1.z * w6.right + p28_1.w * w7.right;
+    let p29_0 = subgroupBroadcast(d0, 5u);
+    left29 += p29_0.x * w0.left + p29_0.y * w1.left + p29_0.z * w2.left + p29_0.w * w3.left;
+    right29 += p29_0.x * w0.right + p29_0.y * w1.right + p29_0.z * w2.right + p29_0.w * w3.right;
+    let p29_1 = subgroupBroadcast(d1, 5u);
+    left29 += p29_1.x * w4.left + p29_1.y * w5.left + p29_1.z * w6.left + p29_1.w * w7.left;
+    right29 += p29_1.x * w4.right + p29_1.y * w5.right + p29_1.z * w6.right + p29_1.w * w7.right;
+    let p30_0 = subgroupBroadcast(d0, 6u);
+    left30 += p30_0.x * w0.left + p30_0.y * w1.left + p30_0.z * w2.left + p30_0.w * w3.left;
+    right30 += p30_0.x * w0.right + p30_0.y * w1.right + p30_0.z * w2.right + p30_0.w * w3.right;
+    let p30_1 = subgroupBroadcast(d1, 6u);
+    left30 += p30_1.x * w4.left + p30_1.y * w5.left + p30_1.z * w6.left + p30_1.w * w7.left;
+    right30 += p30_1.x * w4.right + p30_1.y * w5.right + p30_1.z * w6.right + p30_1.w * w7.right;
+    let p31_0 = subgroupBroadcast(d0, 7u);
+    left31 += p31_0.x * w0.left + p31_0.y * w1.left + p31_0.z * w2.left + p31_0.w * w3.left;
+    right31 += p31_0.x * w0.right + p31_0.y * w1.right + p31_0.z * w2.right + p31_0.w * w3.right;
+    let p31_1 = subgroupBroadcast(d1, 7u);
+    left31 += p31_1.x * w4.left + p31_1.y * w5.left + p31_1.z * w6.left + p31_1.w * w7.left;
+    right31 += p31_1.x * w4.right + p31_1.y * w5.right + p31_1.z * w6.right + p31_1.w * w7.right;
+  }
+  store(row + 0u, column, left0, right0);
+  store(row + 1u, column, left1, right1);
+  store(row + 2u, column, left2, right2);
+  store(row + 3u, column, left3, right3);
+  store(row + 4u, column, left4, right4);
+  store(row + 5u, column, left5, right5);
+  store(row + 6u, column, left6, right6);
+  store(row + 7u, column, left7, right7);
+  store(row + 8u, column, left8, right8);
+  store(row + 9u, column, left9, right9);
+  store(row + 10u, column, left10, right10);
+  store(row + 11u, column, left11, right11);
+  store(row + 12u, column, left12, right12);
+  store(row + 13u, column, left13, right13);
+  store(row + 14u, column, left14, right14);
+  store(row + 15u, column, left15, right15);
+  store(row + 16u, column, left16, right16);
+  store(row + 17u, column, left17, right17);
+  store(row + 18u, column, left18, right18);
+  store(row + 19u, column, left19, right19);
+  store(row + 20u, column, left20, right20);
+  store(row + 21u, column, left21, right21);
+  store(row + 22u, column, left22, right22);
+  store(row + 23u, column, left23, right23);
+  store(row + 24u, column, left24, right24);
+  store(row + 25u, column, left25, right25);
+  store(row + 26u, column, left26, right26);
+  store(row + 27u, column, left27, right27);
+  store(row + 28u, column, left28, right28);
+  store(row + 29u, column, left29, right29);
+  store(row + 30u, column, left30, right30);
+  store(row + 31u, column, left31, right31);
+}
+`;
+
 /** The text of `matmul_nn_tile.wgsl`. */
 export const matmulNnTile = `// dx[R,K] = dy[R,N] w[N,K], or += ; f32 sums: the input gradient of y = x w^T. Tiles of 64 x 64 through workgroup memory,
 // N in steps of 16; each of the 256 invocations keeps 4 x 4 sums.
@@ -2378,6 +2861,279 @@ fn main(
   store(row + local.y * 4u + 1u, column + local.x * 4u, sum1);
   store(row + local.y * 4u + 2u, column + local.x * 4u, sum2);
   store(row + local.y * 4u + 3u, column + local.x * 4u, sum3);
+}
+`;
+
+/** The text of `matmul_nn_tile_wide.wgsl`. */
+export const matmulNnTileWide = `// dx[R,K] = dy[R,N] w[N,K], or += ; f32 sums: the input gradient of y = x w^T. For GPUs with registers to spare: tiles of 8 SIDE x
+// 8 SIDE through workgroup memory, N in steps of 8; each of the SIDE x SIDE invocations keeps 8 x 8 sums, of rows SIDE apart and of two
+// groups of four columns. dx is overwritten, or accumulated into when params.accumulate is 1.
+
+override WEIGHT_TYPE: u32 = 0u; // 0 f32, 1 bf16, 2 f16
+override SIDE: u32 = 16u; // invocations along each side of the workgroup: 8 or 16
+
+struct Params {
+  rows: u32, // R
+  columns: u32, // K, a multiple of 8: the columns of w and of dx
+  depth: u32, // N, a multiple of 8: the rows of w that are summed over
+  y_row: u32, // first row of dy
+  y_stride: u32, // floats from row to row of dy, a multiple of 4
+  y_column: u32, // first column of dy, a multiple of 4
+  x_row: u32, // first row of dx
+  x_stride: u32, // floats from row to row of dx, a multiple of 4
+  accumulate: u32,
+}
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> dy: array<vec4<f32>>;
+@group(0) @binding(2) var<storage, read> w: array<vec2<u32>>;
+@group(0) @binding(3) var<storage, read_write> dx: array<vec4<f32>>;
+
+var<workgroup> y_tile: array<vec4<f32>, 24 * SIDE>; // [8 SIDE rows][2 groups of four N, 1 padding]
+var<workgroup> w_tile: array<vec4<f32>, 16 * SIDE>; // [8 N][2 SIDE groups of four columns]
+
+// Four neighbouring weights; \`at\` counts groups of four.
+fn weights(at: u32) -> vec4<f32> {
+  if (WEIGHT_TYPE == 0u) {
+    return bitcast<vec4<f32>>(vec4(w[2u * at], w[2u * at + 1u]));
+  }
+  let bits = w[at];
+  if (WEIGHT_TYPE == 1u) {
+    return bitcast<vec4<f32>>(vec4(bits.x << 16u, bits.x & 0xffff0000u, bits.y << 16u, bits.y & 0xffff0000u));
+  }
+  return vec4(unpack2x16float(bits.x), unpack2x16float(bits.y));
+}
+
+fn store(row: u32, column: u32, value: vec4<f32>) {
+  if (row < params.rows && column < params.columns) {
+    let at = ((params.x_row + row) * params.x_stride + column) >> 2u;
+    if (params.accumulate == 1u) {
+      dx[at] += value;
+    } else {
+      dx[at] = value;
+    }
+  }
+}
+
+@compute @workgroup_size(SIDE, SIDE)
+fn main(
+  @builtin(workgroup_id) group: vec3<u32>,
+  @builtin(local_invocation_id) local: vec3<u32>,
+  @builtin(local_invocation_index) index: u32,
+) {
+  let row = group.y * 8u * SIDE;
+  let column = group.x * 8u * SIDE;
+  let y_stride = params.y_stride >> 2u;
+  let y_column = params.y_column >> 2u;
+  let column_groups = params.columns >> 2u;
+  var left0 = vec4<f32>();
+  var right0 = vec4<f32>();
+  var left1 = vec4<f32>();
+  var right1 = vec4<f32>();
+  var left2 = vec4<f32>();
+  var right2 = vec4<f32>();
+  var left3 = vec4<f32>();
+  var right3 = vec4<f32>();
+  var left4 = vec4<f32>();
+  var right4 = vec4<f32>();
+  var left5 = vec4<f32>();
+  var right5 = vec4<f32>();
+  var left6 = vec4<f32>();
+  var right6 = vec4<f32>();
+  var left7 = vec4<f32>();
+  var right7 = vec4<f32>();
+  for (var n = 0u; n < params.depth; n += 8u) {
+    workgroupBarrier();
+    // Each invocation brings four values of a row of dy and four neighbouring weights, one or two times.
+    for (var i = index; i < 16u * SIDE; i += SIDE * SIDE) {
+      let tile_row = i >> 1u;
+      let tile_n = i & 1u;
+      let y_row = params.y_row + min(row + tile_row, params.rows - 1u);
+      y_tile[tile_row * 3u + tile_n] = dy[y_row * y_stride + y_column + (n >> 2u) + tile_n];
+      let w_row = n + i / (2u * SIDE);
+      let w_column = min((column >> 2u) + i % (2u * SIDE), column_groups - 1u);
+      w_tile[i] = weights(w_row * column_groups + w_column);
+    }
+    workgroupBarrier();
+    let l00 = w_tile[0u * 2u * SIDE + local.x];
+    let r00 = w_tile[0u * 2u * SIDE + local.x + SIDE];
+    let l01 = w_tile[1u * 2u * SIDE + local.x];
+    let r01 = w_tile[1u * 2u * SIDE + local.x + SIDE];
+    let l02 = w_tile[2u * 2u * SIDE + local.x];
+    let r02 = w_tile[2u * 2u * SIDE + local.x + SIDE];
+    let l03 = w_tile[3u * 2u * SIDE + local.x];
+    let r03 = w_tile[3u * 2u * SIDE + local.x + SIDE];
+    let a00 = y_tile[(local.y + 0u * SIDE) * 3u + 0u];
+    left0 += a00.x * l00 + a00.y * l01 + a00.z * l02 + a00.w * l03;
+    right0 += a00.x * r00 + a00.y * r01 + a00.z * r02 + a00.w * r03;
+    let a01 = y_tile[(local.y + 1u * SIDE) * 3u + 0u];
+    left1 += a01.x * l00 + a01.y * l01 + a01.z * l02 + a01.w * l03;
+    right1 += a01.x * r00 + a01.y * r01 + a01.z * r02 + a01.w * r03;
+    let a02 = y_tile[(local.y + 2u * SIDE) * 3u + 0u];
+    left2 += a02.x * l00 + a02.y * l01 + a02.z * l02 + a02.w * l03;
+    right2 += a02.x * r00 + a02.y * r01 + a02.z * r02 + a02.w * r03;
+    let a03 = y_tile[(local.y + 3u * SIDE) * 3u + 0u];
+    left3 += a03.x * l00 + a03.y * l01 + a03.z * l02 + a03.w * l03;
+    right3 += a03.x * r00 + a03.y * r01 + a03.z * r02 + a03.w * r03;
+    let a04 = y_tile[(local.y + 4u * SIDE) * 3u + 0u];
+    left4 += a04.x * l00 + a04.y * l01 + a04.z * l02 + a04.w * l03;
+    right4 += a04.x * r00 + a04.y * r01 + a04.z * r02 + a04.w * r03;
+    let a05 = y_tile[(local.y + 5u * SIDE) * 3u + 0u];
+    left5 += a05.x * l00 + a05.y * l01 + a05.z * l02 + a05.w * l03;
+    right5 += a05.x * r00 + a05.y * r01 + a05.z * r02 + a05.w * r03;
+    let a06 = y_tile[(local.y + 6u * SIDE) * 3u + 0u];
+    left6 += a06.x * l00 + a06.y * l01 + a06.z * l02 + a06.w * l03;
+    right6 += a06.x * r00 + a06.y * r01 + a06.z * r02 + a06.w * r03;
+    let a07 = y_tile[(local.y + 7u * SIDE) * 3u + 0u];
+    left7 += a07.x * l00 + a07.y * l01 + a07.z * l02 + a07.w * l03;
+    right7 += a07.x * r00 + a07.y * r01 + a07.z * r02 + a07.w * r03;
+    let l10 = w_tile[4u * 2u * SIDE + local.x];
+    let r10 = w_tile[4u * 2u * SIDE + local.x + SIDE];
+    let l11 = w_tile[5u * 2u * SIDE + local.x];
+    let r11 = w_tile[5u * 2u * SIDE + local.x + SIDE];
+    let l12 = w_tile[6u * 2u * SIDE + local.x];
+    let r12 = w_tile[6u * 2u * SIDE + local.x + SIDE];
+    let l13 = w_tile[7u * 2u * SIDE + local.x];
+    let r13 = w_tile[7u * 2u * SIDE + local.x + SIDE];
+    let a10 = y_tile[(local.y + 0u * SIDE) * 3u + 1u];
+    left0 += a10.x * l10 + a10.y * l11 + a10.z * l12 + a10.w * l13;
+    right0 += a10.x * r10 + a10.y * r11 + a10.z * r12 + a10.w * r13;
+    let a11 = y_tile[(local.y + 1u * SIDE) * 3u + 1u];
+    left1 += a11.x * l10 + a11.y * l11 + a11.z * l12 + a11.w * l13;
+    right1 += a11.x * r10 + a11.y * r11 + a11.z * r12 + a11.w * r13;
+    let a12 = y_tile[(local.y + 2u * SIDE) * 3u + 1u];
+    left2 += a12.x * l10 + a12.y * l11 + a12.z * l12 + a12.w * l13;
+    right2 += a12.x * r10 + a12.y * r11 + a12.z * r12 + a12.w * r13;
+    let a13 = y_tile[(local.y + 3u * SIDE) * 3u + 1u];
+    left3 += a13.x * l10 + a13.y * l11 + a13.z * l12 + a13.w * l13;
+    right3 += a13.x * r10 + a13.y * r11 + a13.z * r12 + a13.w * r13;
+    let a14 = y_tile[(local.y + 4u * SIDE) * 3u + 1u];
+    left4 += a14.x * l10 + a14.y * l11 + a14.z * l12 + a14.w * l13;
+    right4 += a14.x * r10 + a14.y * r11 + a14.z * r12 + a14.w * r13;
+    let a15 = y_tile[(local.y + 5u * SIDE) * 3u + 1u];
+    left5 += a15.x * l10 + a15.y * l11 + a15.z * l12 + a15.w * l13;
+    right5 += a15.x * r10 + a15.y * r11 + a15.z * r12 + a15.w * r13;
+    let a16 = y_tile[(local.y + 6u * SIDE) * 3u + 1u];
+    left6 += a16.x * l10 + a16.y * l11 + a16.z * l12 + a16.w * l13;
+    right6 += a16.x * r10 + a16.y * r11 + a16.z * r12 + a16.w * r13;
+    let a17 = y_tile[(local.y + 7u * SIDE) * 3u + 1u];
+    left7 += a17.x * l10 + a17.y * l11 + a17.z * l12 + a17.w * l13;
+    right7 += a17.x * r10 + a17.y * r11 + a17.z * r12 + a17.w * r13;
+  }
+  store(row + local.y + 0u * SIDE, column + local.x * 4u, left0);
+  store(row + local.y + 0u * SIDE, column + (local.x + SIDE) * 4u, right0);
+  store(row + local.y + 1u * SIDE, column + local.x * 4u, left1);
+  store(row + local.y + 1u * SIDE, column + (local.x + SIDE) * 4u, right1);
+  store(row + local.y + 2u * SIDE, column + local.x * 4u, left2);
+  store(row + local.y + 2u * SIDE, column + (local.x + SIDE) * 4u, right2);
+  store(row + local.y + 3u * SIDE, column + local.x * 4u, left3);
+  store(row + local.y + 3u * SIDE, column + (local.x + SIDE) * 4u, right3);
+  store(row + local.y + 4u * SIDE, column + local.x * 4u, left4);
+  store(row + local.y + 4u * SIDE, column + (local.x + SIDE) * 4u, right4);
+  store(row + local.y + 5u * SIDE, column + local.x * 4u, left5);
+  store(row + local.y + 5u * SIDE, column + (local.x + SIDE) * 4u, right5);
+  store(row + local.y + 6u * SIDE, column + local.x * 4u, left6);
+  store(row + local.y + 6u * SIDE, column + (local.x + SIDE) * 4u, right6);
+  store(row + local.y + 7u * SIDE, column + local.x * 4u, left7);
+  store(row + local.y + 7u * SIDE, column + (local.x + SIDE) * 4u, right7);
+}
+`;
+
+/** The text of `matmul_nt_rows.wgsl`. */
+export const matmulNtRows = `// y[R,N] = x[R,K] w[N,K]^T, or += ; f32 sums. For a few rows, where reading the weights is the whole cost: 64 invocations split K
+// between them for four rows x four columns, read neighbouring weights, and add up their parts in workgroup memory.
+// y is overwritten, or accumulated into when params.accumulate is 1.
+
+override WEIGHT_TYPE: u32 = 0u; // 0 f32, 1 bf16, 2 f16
+
+struct Params {
+  rows: u32, // R
+  columns: u32, // N, a multiple of 8
+  depth: u32, // K, a multiple of 8
+  x_row: u32, // first row of x
+  x_stride: u32, // floats from row to row of x, a multiple of 4
+  y_row: u32, // first row of y
+  y_stride: u32, // floats from row to row of y, a multiple of 4
+  y_column: u32, // first column of y, a multiple of 4
+  accumulate: u32,
+}
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> x: array<vec4<f32>>;
+@group(0) @binding(2) var<storage, read> w: array<vec2<u32>>;
+@group(0) @binding(3) var<storage, read_write> y: array<vec4<f32>>;
+
+var<workgroup> parts: array<vec4<f32>, 256>; // [4 rows][64 invocations], of four columns
+
+// Four neighbouring weights; \`at\` counts groups of four.
+fn weights(at: u32) -> vec4<f32> {
+  if (WEIGHT_TYPE == 0u) {
+    return bitcast<vec4<f32>>(vec4(w[2u * at], w[2u * at + 1u]));
+  }
+  let bits = w[at];
+  if (WEIGHT_TYPE == 1u) {
+    return bitcast<vec4<f32>>(vec4(bits.x << 16u, bits.x & 0xffff0000u, bits.y << 16u, bits.y & 0xffff0000u));
+  }
+  return vec4(unpack2x16float(bits.x), unpack2x16float(bits.y));
+}
+
+fn store(row: u32, column: u32, value: vec4<f32>) {
+  if (row < params.rows && column < params.columns) {
+    let at = ((params.y_row + row) * params.y_stride + params.y_column + column) >> 2u;
+    if (params.accumulate == 1u) {
+      y[at] += value;
+    } else {
+      y[at] = value;
+    }
+  }
+}
+
+@compute @workgroup_size(64)
+fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+  let row = group.y * 4u;
+  let column = group.x * 4u;
+  let steps = params.depth >> 2u;
+  let x_stride = params.x_stride >> 2u;
+  let last_row = params.rows - 1u;
+  let x0 = (params.x_row + min(row + 0u, last_row)) * x_stride;
+  let x1 = (params.x_row + min(row + 1u, last_row)) * x_stride;
+  let x2 = (params.x_row + min(row + 2u, last_row)) * x_stride;
+  let x3 = (params.x_row + min(row + 3u, last_row)) * x_stride;
+  var sum0 = vec4<f32>();
+  var sum1 = vec4<f32>();
+  var sum2 = vec4<f32>();
+  var sum3 = vec4<f32>();
+  for (var k = lane; k < steps; k += 64u) {
+    let w0 = weights((column + 0u) * steps + k);
+    let w1 = weights((column + 1u) * steps + k);
+    let w2 = weights((column + 2u) * steps + k);
+    let w3 = weights((column + 3u) * steps + k);
+    let a0 = x[x0 + k];
+    sum0 += vec4(dot(a0, w0), dot(a0, w1), dot(a0, w2), dot(a0, w3));
+    let a1 = x[x1 + k];
+    sum1 += vec4(dot(a1, w0), dot(a1, w1), dot(a1, w2), dot(a1, w3));
+    let a2 = x[x2 + k];
+    sum2 += vec4(dot(a2, w0), dot(a2, w1), dot(a2, w2), dot(a2, w3));
+    let a3 = x[x3 + k];
+    sum3 += vec4(dot(a3, w0), dot(a3, w1), dot(a3, w2), dot(a3, w3));
+  }
+  parts[0u + lane] = sum0;
+  parts[64u + lane] = sum1;
+  parts[128u + lane] = sum2;
+  parts[192u + lane] = sum3;
+  for (var half = 32u; half > 0u; half >>= 1u) {
+    workgroupBarrier();
+    if (lane < half) {
+      parts[0u + lane] += parts[0u + lane + half];
+      parts[64u + lane] += parts[64u + lane + half];
+      parts[128u + lane] += parts[128u + lane + half];
+      parts[192u + lane] += parts[192u + lane + half];
+    }
+  }
+  workgroupBarrier();
+  if (lane < 4u) {
+    store(row + lane, column, parts[64u * lane]);
+  }
 }
 `;
 
@@ -2705,6 +3461,409 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
 }
 `;
 
+/** The text of `matmul_nt_subgroup_tall.wgsl`. */
+export const matmulNtSubgroupTall = `// y[R,N] = x[R,K] w[N,K]^T, or += ; f32 sums. The register tile of matmul_nt_subgroup for many rows: eight lanes own 32 rows x 64
+// columns, so that a weight is loaded half as often; each lane keeps 32 x 8 sums and takes eight steps of K at a time. The sums are
+// added in the same order as there, so both give the same bits. Needs subgroups of at least eight lanes.
+// y is overwritten, or accumulated into when params.accumulate is 1.
+
+override WEIGHT_TYPE: u32 = 0u; // 0 f32, 1 bf16, 2 f16
+
+struct Params {
+  rows: u32, // R
+  columns: u32, // N, a multiple of 8
+  depth: u32, // K, a multiple of 8
+  x_row: u32, // first row of x
+  x_stride: u32, // floats from row to row of x, a multiple of 4
+  y_row: u32, // first row of y
+  y_stride: u32, // floats from row to row of y, a multiple of 4
+  y_column: u32, // first column of y, a multiple of 4
+  accumulate: u32,
+}
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> x: array<vec4<f32>>;
+@group(0) @binding(2) var w: texture_2d<u32>; // [N][K], four f32 or eight half-precision weights a texel
+@group(0) @binding(3) var<storage, read_write> y: array<vec4<f32>>;
+
+// The first and the last four of eight half-precision weights.
+fn low(bits: vec4<u32>) -> vec4<f32> {
+  if (WEIGHT_TYPE == 1u) {
+    return bitcast<vec4<f32>>(vec4(bits.x << 16u, bits.x & 0xffff0000u, bits.y << 16u, bits.y & 0xffff0000u));
+  }
+  return vec4(unpack2x16float(bits.x), unpack2x16float(bits.y));
+}
+
+fn high(bits: vec4<u32>) -> vec4<f32> {
+  return low(bits.zwzw);
+}
+
+// Eight neighbouring weights of one row; \`at\` counts groups of eight.
+struct Weights {
+  first: vec4<f32>,
+  last: vec4<f32>,
+}
+
+fn weights(at: u32, row: u32) -> Weights {
+  if (WEIGHT_TYPE == 0u) {
+    return Weights(
+      bitcast<vec4<f32>>(textureLoad(w, vec2(2u * at, row), 0)),
+      bitcast<vec4<f32>>(textureLoad(w, vec2(2u * at + 1u, row), 0)),
+    );
+  }
+  let bits = textureLoad(w, vec2(at, row), 0);
+  return Weights(low(bits), high(bits));
+}
+
+fn store(row: u32, column: u32, left: vec4<f32>, right: vec4<f32>) {
+  if (row < params.rows && column < params.columns) {
+    let at = ((params.y_row + row) * params.y_stride + params.y_column + column) >> 2u;
+    if (params.accumulate == 1u) {
+      y[at] += left;
+      y[at + 1u] += right;
+    } else {
+      y[at] = left;
+      y[at + 1u] = right;
+    }
+  }
+}
+
+@compute @workgroup_size(8)
+fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+  let row = group.y * 32u;
+  let column = group.x * 64u + lane * 8u;
+  let last_row = params.rows - 1u;
+  let x_stride = params.x_stride >> 2u;
+  let x_a = (params.x_row + min(row + lane, last_row)) * x_stride;
+  let x_b = (params.x_row + min(row + lane + 8u, last_row)) * x_stride;
+  let x_c = (params.x_row + min(row + lane + 16u, last_row)) * x_stride;
+  let x_d = (params.x_row + min(row + lane + 24u, last_row)) * x_stride;
+  let w_row = min(column, params.columns - 8u);
+  var left0 = vec4<f32>();
+  var right0 = vec4<f32>();
+  var left1 = vec4<f32>();
+  var right1 = vec4<f32>();
+  var left2 = vec4<f32>();
+  var right2 = vec4<f32>();
+  var left3 = vec4<f32>();
+  var right3 = vec4<f32>();
+  var left4 = vec4<f32>();
+  var right4 = vec4<f32>();
+  var left5 = vec4<f32>();
+  var right5 = vec4<f32>();
+  var left6 = vec4<f32>();
+  var right6 = vec4<f32>();
+  var left7 = vec4<f32>();
+  var right7 = vec4<f32>();
+  var left8 = vec4<f32>();
+  var right8 = vec4<f32>();
+  var left9 = vec4<f32>();
+  var right9 = vec4<f32>();
+  var left10 = vec4<f32>();
+  var right10 = vec4<f32>();
+  var left11 = vec4<f32>();
+  var right11 = vec4<f32>();
+  var left12 = vec4<f32>();
+  var right12 = vec4<f32>();
+  var left13 = vec4<f32>();
+  var right13 = vec4<f32>();
+  var left14 = vec4<f32>();
+  var right14 = vec4<f32>();
+  var left15 = vec4<f32>();
+  var right15 = vec4<f32>();
+  var left16 = vec4<f32>();
+  var right16 = vec4<f32>();
+  var left17 = vec4<f32>();
+  var right17 = vec4<f32>();
+  var left18 = vec4<f32>();
+  var right18 = vec4<f32>();
+  var left19 = vec4<f32>();
+  var right19 = vec4<f32>();
+  var left20 = vec4<f32>();
+  var right20 = vec4<f32>();
+  var left21 = vec4<f32>();
+  var right21 = vec4<f32>();
+  var left22 = vec4<f32>();
+  var right22 = vec4<f32>();
+  var left23 = vec4<f32>();
+  var right23 = vec4<f32>();
+  var left24 = vec4<f32>();
+  var right24 = vec4<f32>();
+  var left25 = vec4<f32>();
+  var right25 = vec4<f32>();
+  var left26 = vec4<f32>();
+  var right26 = vec4<f32>();
+  var left27 = vec4<f32>();
+  var right27 = vec4<f32>();
+  var left28 = vec4<f32>();
+  var right28 = vec4<f32>();
+  var left29 = vec4<f32>();
+  var right29 = vec4<f32>();
+  var left30 = vec4<f32>();
+  var right30 = vec4<f32>();
+  var left31 = vec4<f32>();
+  var right31 = vec4<f32>();
+  for (var k = 0u; k < (params.depth >> 3u); k += 1u) {
+    let a0 = x[x_a + 2u * k];
+    let a1 = x[x_a + 2u * k + 1u];
+    let b0 = x[x_b + 2u * k];
+    let b1 = x[x_b + 2u * k + 1u];
+    let c0 = x[x_c + 2u * k];
+    let c1 = x[x_c + 2u * k + 1u];
+    let d0 = x[x_d + 2u * k];
+    let d1 = x[x_d + 2u * k + 1u];
+    let w0 = weights(k, w_row + 0u);
+    let w1 = weights(k, w_row + 1u);
+    let w2 = weights(k, w_row + 2u);
+    let w3 = weights(k, w_row + 3u);
+    let w4 = weights(k, w_row + 4u);
+    let w5 = weights(k, w_row + 5u);
+    let w6 = weights(k, w_row + 6u);
+    let w7 = weights(k, w_row + 7u);
+    let l00 = vec4(w0.first.x, w1.first.x, w2.first.x, w3.first.x);
+    let r00 = vec4(w4.first.x, w5.first.x, w6.first.x, w7.first.x);
+    let l01 = vec4(w0.first.y, w1.first.y, w2.first.y, w3.first.y);
+    let r01 = vec4(w4.first.y, w5.first.y, w6.first.y, w7.first.y);
+    let l02 = vec4(w0.first.z, w1.first.z, w2.first.z, w3.first.z);
+    let r02 = vec4(w4.first.z, w5.first.z, w6.first.z, w7.first.z);
+    let l03 = vec4(w0.first.w, w1.first.w, w2.first.w, w3.first.w);
+    let r03 = vec4(w4.first.w, w5.first.w, w6.first.w, w7.first.w);
+    let l10 = vec4(w0.last.x, w1.last.x, w2.last.x, w3.last.x);
+    let r10 = vec4(w4.last.x, w5.last.x, w6.last.x, w7.last.x);
+    let l11 = vec4(w0.last.y, w1.last.y, w2.last.y, w3.last.y);
+    let r11 = vec4(w4.last.y, w5.last.y, w6.last.y, w7.last.y);
+    let l12 = vec4(w0.last.z, w1.last.z, w2.last.z, w3.last.z);
+    let r12 = vec4(w4.last.z, w5.last.z, w6.last.z, w7.last.z);
+    let l13 = vec4(w0.last.w, w1.last.w, w2.last.w, w3.last.w);
+    let r13 = vec4(w4.last.w, w5.last.w, w6.last.w, w7.last.w);
+    let p0_0 = subgroupBroadcast(a0, 0u);
+    left0 += p0_0.x * l00 + p0_0.y * l01 + p0_0.z * l02 + p0_0.w * l03;
+    right0 += p0_0.x * r00 + p0_0.y * r01 + p0_0.z * r02 + p0_0.w * r03;
+    let p0_1 = subgroupBroadcast(a1, 0u);
+    left0 += p0_1.x * l10 + p0_1.y * l11 + p0_1.z * l12 + p0_1.w * l13;
+    right0 += p0_1.x * r10 + p0_1.y * r11 + p0_1.z * r12 + p0_1.w * r13;
+    let p1_0 = subgroupBroadcast(a0, 1u);
+    left1 += p1_0.x * l00 + p1_0.y * l01 + p1_0.z * l02 + p1_0.w * l03;
+    right1 += p1_0.x * r00 + p1_0.y * r01 + p1_0.z * r02 + p1_0.w * r03;
+    let p1_1 = subgroupBroadcast(a1, 1u);
+    left1 += p1_1.x * l10 + p1_1.y * l11 + p1_1.z * l12 + p1_1.w * l13;
+    right1 += p1_1.x * r10 + p1_1.y * r11 + p1_1.z * r12 + p1_1.w * r13;
+    let p2_0 = subgroupBroadcast(a0, 2u);
+    left2 += p2_0.x * l00 + p2_0.y * l01 + p2_0.z * l02 + p2_0.w * l03;
+    right2 += p2_0.x * r00 + p2_0.y * r01 + p2_0.z * r02 + p2_0.w * r03;
+    let p2_1 = subgroupBroadcast(a1, 2u);
+    left2 += p2_1.x * l10 + p2_1.y * l11 + p2_1.z * l12 + p2_1.w * l13;
+    right2 += p2_1.x * r10 + p2_1.y * r11 + p2_1.z * r12 + p2_1.w * r13;
+    let p3_0 = subgroupBroadcast(a0, 3u);
+    left3 += p3_0.x * l00 + p3_0.y * l01 + p3_0.z * l02 + p3_0.w * l03;
+    right3 += p3_0.x * r00 + p3_0.y * r01 + p3_0.z * r02 + p3_0.w * r03;
+    let p3_1 = subgroupBroadcast(a1, 3u);
+    left3 += p3_1.x * l10 + p3_1.y * l11 + p3_1.z * l12 + p3_1.w * l13;
+    right3 += p3_1.x * r10 + p3_1.y * r11 + p3_1.z * r12 + p3_1.w * r13;
+    let p4_0 = subgroupBroadcast(a0, 4u);
+    left4 += p4_0.x * l00 + p4_0.y * l01 + p4_0.z * l02 + p4_0.w * l03;
+    right4 += p4_0.x * r00 + p4_0.y * r01 + p4_0.z * r02 + p4_0.w * r03;
+    let p4_1 = subgroupBroadcast(a1, 4u);
+    left4 += p4_1.x * l10 + p4_1.y * l11 + p4_1.z * l12 + p4_1.w * l13;
+    right4 += p4_1.x * r10 + p4_1.y * r11 + p4_1.z * r12 + p4_1.w * r13;
+    let p5_0 = subgroupBroadcast(a0, 5u);
+    left5 += p5_0.x * l00 + p5_0.y * l01 + p5_0.z * l02 + p5_0.w * l03;
+    right5 += p5_0.x * r00 + p5_0.y * r01 + p5_0.z * r02 + p5_0.w * r03;
+    let p5_1 = subgroupBroadcast(a1, 5u);
+    left5 += p5_1.x * l10 + p5_1.y * l11 + p5_1.z * l12 + p5_1.w * l13;
+    right5 += p5_1.x * r10 + p5_1.y * r11 + p5_1.z * r12 + p5_1.w * r13;
+    let p6_0 = subgroupBroadcast(a0, 6u);
+    left6 += p6_0.x * l00 + p6_0.y * l01 + p6_0.z * l02 + p6_0.w * l03;
+    right6 += p6_0.x * r00 + p6_0.y * r01 + p6_0.z * r02 + p6_0.w * r03;
+    let p6_1 = subgroupBroadcast(a1, 6u);
+    left6 += p6_1.x * l10 + p6_1.y * l11 + p6_1.z * l12 + p6_1.w * l13;
+    right6 += p6_1.x * r10 + p6_1.y * r11 + p6_1.z * r12 + p6_1.w * r13;
+    let p7_0 = subgroupBroadcast(a0, 7u);
+    left7 += p7_0.x * l00 + p7_0.y * l01 + p7_0.z * l02 + p7_0.w * l03;
+    right7 += p7_0.x * r00 + p7_0.y * r01 + p7_0.z * r02 + p7_0.w * r03;
+    let p7_1 = subgroupBroadcast(a1, 7u);
+    left7 += p7_1.x * l10 + p7_1.y * l11 + p7_1.z * l12 + p7_1.w * l13;
+    right7 += p7_1.x * r10 + p7_1.y * r11 + p7_1.z * r12 + p7_1.w * r13;
+    let p8_0 = subgroupBroadcast(b0, 0u);
+    left8 += p8_0.x * l00 + p8_0.y * l01 + p8_0.z * l02 + p8_0.w * l03;
+    right8 += p8_0.x * r00 + p8_0.y * r01 + p8_0.z * r02 + p8_0.w * r03;
+    let p8_1 = subgroupBroadcast(b1, 0u);
+    left8 += p8_1.x * l10 + p8_1.y * l11 + p8_1.z * l12 + p8_1.w * l13;
+    right8 += p8_1.x * r10 + p8_1.y * r11 + p8_1.z * r12 + p8_1.w * r13;
+    let p9_0 = subgroupBroadcast(b0, 1u);
+    left9 += p9_0.x * l00 + p9_0.y * l01 + p9_0.z * l02 + p9_0.w * l03;
+    right9 += p9_0.x * r00 + p9_0.y * r01 + p9_0.z * r02 + p9_0.w * r03;
+    let p9_1 = subgroupBroadcast(b1, 1u);
+    left9 += p9_1.x * l10 + p9_1.y * l11 + p9_1.z * l12 + p9_1.w * l13;
+    right9 += p9_1.x * r10 + p9_1.y * r11 + p9_1.z * r12 + p9_1.w * r13;
+    let p10_0 = subgroupBroadcast(b0, 2u);
+    left10 += p10_0.x * l00 + p10_0.y * l01 + p10_0.z * l02 + p10_0.w * l03;
+    right10 += p10_0.x * r00 + p10_0.y * r01 + p10_0.z * r02 + p10_0.w * r03;
+    let p10_1 = subgroupBroadcast(b1, 2u);
+    left10 += p10_1.x * l10 + p10_1.y * l11 + p10_1.z * l12 + p10_1.w * l13;
+    right10 += p10_1.x * r10 + p10_1.y * r11 + p10_1.z * r12 + p10_1.w * r13;
+    let p11_0 = subgroupBroadcast(b0, 3u);
+    left11 += p11_0.x * l00 + p11_0.y * l01 + p11_0.z * l02 + p11_0.w * l03;
+    right11 += p11_0.x * r00 + p11_0.y * r01 + p11_0.z * r02 + p11_0.w * r03;
+    let p11_1 = subgroupBroadcast(b1, 3u);
+    left11 += p11_1.x * l10 + p11_1.y * l11 + p11_1.z * l12 + p11_1.w * l13;
+    right11 += p11_1.x * r10 + p11_1.y * r11 + p11_1.z * r12 + p11_1.w * r13;
+    let p12_0 = subgroupBroadcast(b0, 4u);
+    left12 += p12_0.x * l00 + p12_0.y * l01 + p12_0.z * l02 + p12_0.w * l03;
+    right12 += p12_0.x * r00 + p12_0.y * r01 + p12_0.z * r02 + p12_0.w * r03;
+    let p12_1 = subgroupBroadcast(b1, 4u);
+    left12 += p12_1.x * l10 + p12_1.y * l11 + p12_1.z * l12 + p12_1.w * l13;
+    right12 += p12_1.x * r10 + p12_1.y * r11 + p12_1.z * r12 + p12_1.w * r13;
+    let p13_0 = subgroupBroadcast(b0, 5u);
+    left13 += p13_0.x * l00 + p13_0.y * l01 + p13_0.z * l02 + p13_0.w * l03;
+    right13 += p13_0.x * r00 + p13_0.y * r01 + p13_0.z * r02 + p13_0.w * r03;
+    let p13_1 = subgroupBroadcast(b1, 5u);
+    left13 += p13_1.x * l10 + p13_1.y * l11 + p13_1.z * l12 + p13_1.w * l13;
+    right13 += p13_1.x * r10 + p13_1.y * r11 + p13_1.z * r12 + p13_1.w * r13;
+    let p14_0 = subgroupBroadcast(b0, 6u);
+    left14 += p14_0.x * l00 + p14_0.y * l01 + p14_0.z * l02 + p14_0.w * l03;
+    right14 += p14_0.x * r00 + p14_0.y * r01 + p14_0.z * r02 + p14_0.w * r03;
+    let p14_1 = subgroupBroadcast(b1, 6u);
+    left14 += p14_1.x * l10 + p14_1.y * l11 + p14_1.z * l12 + p14_1.w * l13;
+    right14 += p14_1.x * r10 + p14_1.y * r11 + p14_1.z * r12 + p14_1.w * r13;
+    let p15_0 = subgroupBroadcast(b0, 7u);
+    left15 += p15_0.x * l00 + p15_0.y * l01 + p15_0.z * l02 + p15_0.w * l03;
+    right15 += p15_0.x * r00 + p15_0.y * r01 + p15_0.z * r02 + p15_0.w * r03;
+    let p15_1 = subgroupBroadcast(b1, 7u);
+    left15 += p15_1.x * l10 + p15_1.y * l11 + p15_1.z * l12 + p15_1.w * l13;
+    right15 += p15_1.x * r10 + p15_1.y * r11 + p15_1.z * r12 + p15_1.w * r13;
+    let p16_0 = subgroupBroadcast(c0, 0u);
+    left16 += p16_0.x * l00 + p16_0.y * l01 + p16_0.z * l02 + p16_0.w * l03;
+    right16 += p16_0.x * r00 + p16_0.y * r01 + p16_0.z * r02 + p16_0.w * r03;
+    let p16_1 = subgroupBroadcast(c1, 0u);
+    left16 += p16_1.x * l10 + p16_1.y * l11 + p16_1.z * l12 + p16_1.w * l13;
+    right16 += p16_1.x * r10 + p16_1.y * r11 + p16_1.z * r12 + p16_1.w * r13;
+    let p17_0 = subgroupBroadcast(c0, 1u);
+    left17 += p17_0.x * l00 + p17_0.y * l01 + p17_0.z * l02 + p17_0.w * l03;
+    right17 += p17_0.x * r00 + p17_0.y * r01 + p17_0.z * r02 + p17_0.w * r03;
+    let p17_1 = subgroupBroadcast(c1, 1u);
+    left17 += p17_1.x * l10 + p17_1.y * l11 + p17_1.z * l12 + p17_1.w * l13;
+    right17 += p17_1.x * r10 + p17_1.y * r11 + p17_1.z * r12 + p17_1.w * r13;
+    let p18_0 = subgroupBroadcast(c0, 2u);
+    left18 += p18_0.x * l00 + p18_0.y * l01 + p18_0.z * l02 + p18_0.w * l03;
+    right18 += p18_0.x * r00 + p18_0.y * r01 + p18_0.z * r02 + p18_0.w * r03;
+    let p18_1 = subgroupBroadcast(c1, 2u);
+    left18 += p18_1.x * l10 + p18_1.y * l11 + p18_1.z * l12 + p18_1.w * l13;
+    right18 += p18_1.x * r10 + p18_1.y * r11 + p18_1.z * r12 + p18_1.w * r13;
+    let p19_0 = subgroupBroadcast(c0, 3u);
+    left19 += p19_0.x * l00 + p19_0.y * l01 + p19_0.z * l02 + p19_0.w * l03;
+    right19 += p19_0.x * r00 + p19_0.y * r01 + p19_0.z * r02 + p19_0.w * r03;
+    let p19_1 = subgroupBroadcast(c1, 3u);
+    left19 += p19_1.x * l10 + p19_1.y * l11 + p19_1.z * l12 + p19_1.w * l13;
+    right19 += p19_1.x * r10 + p19_1.y * r11 + p19_1.z * r12 + p19_1.w * r13;
+    let p20_0 = subgroupBroadcast(c0, 4u);
+    left20 += p20_0.x * l00 + p20_0.y * l01 + p20_0.z * l02 + p20_0.w * l03;
+    right20 += p20_0.x * r00 + p20_0.y * r01 + p20_0.z * r02 + p20_0.w * r03;
+    let p20_1 = subgroupBroadcast(c1, 4u);
+    left20 += p20_1.x * l10 + p20_1.y * l11 + p20_1.z * l12 + p20_1.w * l13;
+    right20 += p20_1.x * r10 + p20_1.y * r11 + p20_1.z * r12 + p20_1.w * r13;
+    let p21_0 = subgroupBroadcast(c0, 5u);
+    left21 += p21_0.x * l00 + p21_0.y * l01 + p21_0.z * l02 + p21_0.w * l03;
+    right21 += p21_0.x * r00 + p21_0.y * r01 + p21_0.z * r02 + p21_0.w * r03;
+    let p21_1 = subgroupBroadcast(c1, 5u);
+    left21 += p21_1.x * l10 + p21_1.y * l11 + p21_1.z * l12 + p21_1.w * l13;
+    right21 += p21_1.x * r10 + p21_1.y * r11 + p21_1.z * r12 + p21_1.w * r13;
+    let p22_0 = subgroupBroadcast(c0, 6u);
+    left22 += p22_0.x * l00 + p22_0.y * l01 + p22_0.z * l02 + p22_0.w * l03;
+    right22 += p22_0.x * r00 + p22_0.y * r01 + p22_0.z * r02 + p22_0.w * r03;
+    let p22_1 = subgroupBroadcast(c1, 6u);
+    left22 += p22_1.x * l10 + p22_1.y * l11 + p22_1.z * l12 + p22_1.w * l13;
+    right22 += p22_1.x * r10 + p22_1.y * r11 + p22_1.z * r12 + p22_1.w * r13;
+    let p23_0 = subgroupBroadcast(c0, 7u);
+    left23 += p23_0.x * l00 + p23_0.y * l01 + p23_0.z * l02 + p23_0.w * l03;
+    right23 += p23_0.x * r00 + p23_0.y * r01 + p23_0.z * r02 + p23_0.w * r03;
+    let p23_1 = subgroupBroadcast(c1, 7u);
+    left23 += p23_1.x * l10 + p23_1.y * l11 + p23_1.z * l12 + p23_1.w * l13;
+    right23 += p23_1.x * r10 + p23_1.y * r11 + p23_1.z * r12 + p23_1.w * r13;
+    let p24_0 = subgroupBroadcast(d0, 0u);
+    left24 += p24_0.x * l00 + p24_0.y * l01 + p24_0.z * l02 + p24_0.w * l03;
+    right24 += p24_0.x * r00 + p24_0.y * r01 + p24_0.z * r02 + p24_0.w * r03;
+    let p24_1 = subgroupBroadcast(d1, 0u);
+    left24 += p24_1.x * l10 + p24_1.y * l11 + p24_1.z * l12 + p24_1.w * l13;
+    right24 += p24_1.x * r10 + p24_1.y * r11 + p24_1.z * r12 + p24_1.w * r13;
+    let p25_0 = subgroupBroadcast(d0, 1u);
+    left25 += p25_0.x * l00 + p25_0.y * l01 + p25_0.z * l02 + p25_0.w * l03;
+    right25 += p25_0.x * r00 + p25_0.y * r01 + p25_0.z * r02 + p25_0.w * r03;
+    let p25_1 = subgroupBroadcast(d1, 1u);
+    left25 += p25_1.x * l10 + p25_1.y * l11 + p25_1.z * l12 + p25_1.w * l13;
+    right25 += p25_1.x * r10 + p25_1.y * r11 + p25_1.z * r12 + p25_1.w * r13;
+    let p26_0 = subgroupBroadcast(d0, 2u);
+    left26 += p26_0.x * l00 + p26_0.y * l01 + p26_0.z * l02 + p26_0.w * l03;
+    right26 += p26_0.x * r00 + p26_0.y * r01 + p26_0.z * r02 + p26_0.w * r03;
+    let p26_1 = subgroupBroadcast(d1, 2u);
+    left26 += p26_1.x * l10 + p26_1.y * l11 + p26_1.z * l12 + p26_1.w * l13;
+    right26 += p26_1.x * r10 + p26_1.y * r11 + p26_1.z * r12 + p26_1.w * r13;
+    let p27_0 = subgroupBroadcast(d0, 3u);
+    left27 += p27_0.x * l00 + p27_0.y * l01 + p27_0.z * l02 + p27_0.w * l03;
+    right27 += p27_0.x * r00 + p27_0.y * r01 + p27_0.z * r02 + p27_0.w * r03;
+    let p27_1 = subgroupBroadcast(d1, 3u);
+    left27 += p27_1.x * l10 + p27_1.y * l11 + p27_1.z * l12 + p27_1.w * l13;
+    right27 += p27_1.x * r10 + p27_1.y * r11 + p27_1.z * r12 + p27_1.w * r13;
+    let p28_0 = subgroupBroadcast(d0, 4u);
+    left28 += p28_0.x * l00 + p28_0.y * l01 + p28_0.z * l02 + p28_0.w * l03;
+    right28 += p28_0.x * r00 + p28_0.y * r01 + p28_0.z * r02 + p28_0.w * r03;
+    let p28_1 = subgroupBroadcast(d1, 4u);
+    left28 += p28_1.x * l10 + p28_1.y * l11 + p28_1.z * l12 + p28_1.w * l13;
+    right28 += p28_1.x * r10 + p28_1.y * r11 + p28_1.z * r12 + p28_1.w * r13;
+    let p29_0 = subgroupBroadcast(d0, 5u);
+    left29 += p29_0.x * l00 + p29_0.y * l01 + p29_0.z * l02 + p29_0.w * l03;
+    right29 += p29_0.x * r00 + p29_0.y * r01 + p29_0.z * r02 + p29_0.w * r03;
+    let p29_1 = subgroupBroadcast(d1, 5u);
+    left29 += p29_1.x * l10 + p29_1.y * l11 + p29_1.z * l12 + p29_1.w * l13;
+    right29 += p29_1.x * r10 + p29_1.y * r11 + p29_1.z * r12 + p29_1.w * r13;
+    let p30_0 = subgroupBroadcast(d0, 6u);
+    left30 += p30_0.x * l00 + p30_0.y * l01 + p30_0.z * l02 + p30_0.w * l03;
+    right30 += p30_0.x * r00 + p30_0.y * r01 + p30_0.z * r02 + p30_0.w * r03;
+    let p30_1 = subgroupBroadcast(d1, 6u);
+    left30 += p30_1.x * l10 + p30_1.y * l11 + p30_1.z * l12 + p30_1.w * l13;
+    right30 += p30_1.x * r10 + p30_1.y * r11 + p30_1.z * r12 + p30_1.w * r13;
+    let p31_0 = subgroupBroadcast(d0, 7u);
+    left31 += p31_0.x * l00 + p31_0.y * l01 + p31_0.z * l02 + p31_0.w * l03;
+    right31 += p31_0.x * r00 + p31_0.y * r01 + p31_0.z * r02 + p31_0.w * r03;
+    let p31_1 = subgroupBroadcast(d1, 7u);
+    left31 += p31_1.x * l10 + p31_1.y * l11 + p31_1.z * l12 + p31_1.w * l13;
+    right31 += p31_1.x * r10 + p31_1.y * r11 + p31_1.z * r12 + p31_1.w * r13;
+  }
+  store(row + 0u, column, left0, right0);
+  store(row + 1u, column, left1, right1);
+  store(row + 2u, column, left2, right2);
+  store(row + 3u, column, left3, right3);
+  store(row + 4u, column, left4, right4);
+  store(row + 5u, column, left5, right5);
+  store(row + 6u, column, left6, right6);
+  store(row + 7u, column, left7, right7);
+  store(row + 8u, column, left8, right8);
+  store(row + 9u, column, left9, right9);
+  store(row + 10u, column, left10, right10);
+  store(row + 11u, column, left11, right11);
+  store(row + 12u, column, left12, right12);
+  store(row + 13u, column, left13, right13);
+  store(row + 14u, column, left14, right14);
+  store(row + 15u, column, left15, right15);
+  store(row + 16u, column, left16, right16);
+  store(row + 17u, column, left17, right17);
+  store(row + 18u, column, left18, right18);
+  store(row + 19u, column, left19, right19);
+  store(row + 20u, column, left20, right20);
+  store(row + 21u, column, left21, right21);
+  store(row + 22u, column, left22, right22);
+  store(row + 23u, column, left23, right23);
+  store(row + 24u, column, left24, right24);
+  store(row + 25u, column, left25, right25);
+  store(row + 26u, column, left26, right26);
+  store(row + 27u, column, left27, right27);
+  store(row + 28u, column, left28, right28);
+  store(row + 29u, column, left29, right29);
+  store(row + 30u, column, left30, right30);
+  store(row + 31u, column, left31, right31);
+}
+`;
+
 /** The text of `matmul_nt_tile.wgsl`. */
 export const matmulNtTile = `// y[R,N] = x[R,K] w[N,K]^T, or += ; f32 sums. Tiles of 64 x 64 through workgroup memory, K in steps of 16; each of the 256
 // invocations keeps 4 x 4 sums. Tile rows run along K and are padded to five vec4 so that neighbouring rows use other banks.
@@ -2840,6 +3999,228 @@ fn main(
   store(row + local.y * 4u + 1u, column + local.x * 4u, sum1);
   store(row + local.y * 4u + 2u, column + local.x * 4u, sum2);
   store(row + local.y * 4u + 3u, column + local.x * 4u, sum3);
+}
+`;
+
+/** The text of `matmul_nt_tile_wide.wgsl`. */
+export const matmulNtTileWide = `// y[R,N] = x[R,K] w[N,K]^T, or += ; f32 sums. For GPUs with registers to spare: tiles of 8 SIDE x 8 SIDE through workgroup memory, K in
+// steps of 8; each of the SIDE x SIDE invocations keeps 8 x 8 sums, of rows and columns SIDE apart, so that neighbours read and write
+// neighbouring elements. Tile rows run along K and are padded to three vec4 so that neighbouring rows use other banks.
+// y is overwritten, or accumulated into when params.accumulate is 1.
+
+override WEIGHT_TYPE: u32 = 0u; // 0 f32, 1 bf16, 2 f16
+override SIDE: u32 = 16u; // invocations along each side of the workgroup: 8 or 16
+
+struct Params {
+  rows: u32, // R
+  columns: u32, // N, a multiple of 8
+  depth: u32, // K, a multiple of 8
+  x_row: u32, // first row of x
+  x_stride: u32, // floats from row to row of x, a multiple of 4
+  y_row: u32, // first row of y
+  y_stride: u32, // floats from row to row of y, a multiple of 4
+  y_column: u32, // first column of y, a multiple of 4
+  accumulate: u32,
+}
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> x: array<vec4<f32>>;
+@group(0) @binding(2) var<storage, read> w: array<vec2<u32>>;
+@group(0) @binding(3) var<storage, read_write> y: array<f32>;
+
+var<workgroup> x_tile: array<vec4<f32>, 24 * SIDE>; // [8 SIDE rows][2 groups of four K, 1 padding]
+var<workgroup> w_tile: array<vec4<f32>, 24 * SIDE>;
+
+// Four neighbouring weights; \`at\` counts groups of four.
+fn weights(at: u32) -> vec4<f32> {
+  if (WEIGHT_TYPE == 0u) {
+    return bitcast<vec4<f32>>(vec4(w[2u * at], w[2u * at + 1u]));
+  }
+  let bits = w[at];
+  if (WEIGHT_TYPE == 1u) {
+    return bitcast<vec4<f32>>(vec4(bits.x << 16u, bits.x & 0xffff0000u, bits.y << 16u, bits.y & 0xffff0000u));
+  }
+  return vec4(unpack2x16float(bits.x), unpack2x16float(bits.y));
+}
+
+fn store(row: u32, column: u32, value: f32) {
+  if (row < params.rows && column < params.columns) {
+    let at = (params.y_row + row) * params.y_stride + params.y_column + column;
+    if (params.accumulate == 1u) {
+      y[at] += value;
+    } else {
+      y[at] = value;
+    }
+  }
+}
+
+@compute @workgroup_size(SIDE, SIDE)
+fn main(
+  @builtin(workgroup_id) group: vec3<u32>,
+  @builtin(local_invocation_id) local: vec3<u32>,
+  @builtin(local_invocation_index) index: u32,
+) {
+  let row = group.y * 8u * SIDE;
+  let column = group.x * 8u * SIDE;
+  let steps = params.depth >> 2u;
+  let x_stride = params.x_stride >> 2u;
+  var low0 = vec4<f32>();
+  var high0 = vec4<f32>();
+  var low1 = vec4<f32>();
+  var high1 = vec4<f32>();
+  var low2 = vec4<f32>();
+  var high2 = vec4<f32>();
+  var low3 = vec4<f32>();
+  var high3 = vec4<f32>();
+  var low4 = vec4<f32>();
+  var high4 = vec4<f32>();
+  var low5 = vec4<f32>();
+  var high5 = vec4<f32>();
+  var low6 = vec4<f32>();
+  var high6 = vec4<f32>();
+  var low7 = vec4<f32>();
+  var high7 = vec4<f32>();
+  for (var k = 0u; k < steps; k += 2u) {
+    workgroupBarrier();
+    // Each invocation brings four neighbouring K values of a row of x and of a row of w, one or two times.
+    for (var i = index; i < 16u * SIDE; i += SIDE * SIDE) {
+      let tile_row = i >> 1u;
+      let tile_k = i & 1u;
+      let x_row = params.x_row + min(row + tile_row, params.rows - 1u);
+      let w_row = min(column + tile_row, params.columns - 1u);
+      x_tile[tile_row * 3u + tile_k] = x[x_row * x_stride + k + tile_k];
+      w_tile[tile_row * 3u + tile_k] = weights(w_row * steps + k + tile_k);
+    }
+    workgroupBarrier();
+    let b00 = w_tile[(local.x + 0u * SIDE) * 3u + 0u];
+    let b01 = w_tile[(local.x + 1u * SIDE) * 3u + 0u];
+    let b02 = w_tile[(local.x + 2u * SIDE) * 3u + 0u];
+    let b03 = w_tile[(local.x + 3u * SIDE) * 3u + 0u];
+    let b04 = w_tile[(local.x + 4u * SIDE) * 3u + 0u];
+    let b05 = w_tile[(local.x + 5u * SIDE) * 3u + 0u];
+    let b06 = w_tile[(local.x + 6u * SIDE) * 3u + 0u];
+    let b07 = w_tile[(local.x + 7u * SIDE) * 3u + 0u];
+    let a00 = x_tile[(local.y + 0u * SIDE) * 3u + 0u];
+    low0 += vec4(dot(a00, b00), dot(a00, b01), dot(a00, b02), dot(a00, b03));
+    high0 += vec4(dot(a00, b04), dot(a00, b05), dot(a00, b06), dot(a00, b07));
+    let a01 = x_tile[(local.y + 1u * SIDE) * 3u + 0u];
+    low1 += vec4(dot(a01, b00), dot(a01, b01), dot(a01, b02), dot(a01, b03));
+    high1 += vec4(dot(a01, b04), dot(a01, b05), dot(a01, b06), dot(a01, b07));
+    let a02 = x_tile[(local.y + 2u * SIDE) * 3u + 0u];
+    low2 += vec4(dot(a02, b00), dot(a02, b01), dot(a02, b02), dot(a02, b03));
+    high2 += vec4(dot(a02, b04), dot(a02, b05), dot(a02, b06), dot(a02, b07));
+    let a03 = x_tile[(local.y + 3u * SIDE) * 3u + 0u];
+    low3 += vec4(dot(a03, b00), dot(a03, b01), dot(a03, b02), dot(a03, b03));
+    high3 += vec4(dot(a03, b04), dot(a03, b05), dot(a03, b06), dot(a03, b07));
+    let a04 = x_tile[(local.y + 4u * SIDE) * 3u + 0u];
+    low4 += vec4(dot(a04, b00), dot(a04, b01), dot(a04, b02), dot(a04, b03));
+    high4 += vec4(dot(a04, b04), dot(a04, b05), dot(a04, b06), dot(a04, b07));
+    let a05 = x_tile[(local.y + 5u * SIDE) * 3u + 0u];
+    low5 += vec4(dot(a05, b00), dot(a05, b01), dot(a05, b02), dot(a05, b03));
+    high5 += vec4(dot(a05, b04), dot(a05, b05), dot(a05, b06), dot(a05, b07));
+    let a06 = x_tile[(local.y + 6u * SIDE) * 3u + 0u];
+    low6 += vec4(dot(a06, b00), dot(a06, b01), dot(a06, b02), dot(a06, b03));
+    high6 += vec4(dot(a06, b04), dot(a06, b05), dot(a06, b06), dot(a06, b07));
+    let a07 = x_tile[(local.y + 7u * SIDE) * 3u + 0u];
+    low7 += vec4(dot(a07, b00), dot(a07, b01), dot(a07, b02), dot(a07, b03));
+    high7 += vec4(dot(a07, b04), dot(a07, b05), dot(a07, b06), dot(a07, b07));
+    let b10 = w_tile[(local.x + 0u * SIDE) * 3u + 1u];
+    let b11 = w_tile[(local.x + 1u * SIDE) * 3u + 1u];
+    let b12 = w_tile[(local.x + 2u * SIDE) * 3u + 1u];
+    let b13 = w_tile[(local.x + 3u * SIDE) * 3u + 1u];
+    let b14 = w_tile[(local.x + 4u * SIDE) * 3u + 1u];
+    let b15 = w_tile[(local.x + 5u * SIDE) * 3u + 1u];
+    let b16 = w_tile[(local.x + 6u * SIDE) * 3u + 1u];
+    let b17 = w_tile[(local.x + 7u * SIDE) * 3u + 1u];
+    let a10 = x_tile[(local.y + 0u * SIDE) * 3u + 1u];
+    low0 += vec4(dot(a10, b10), dot(a10, b11), dot(a10, b12), dot(a10, b13));
+    high0 += vec4(dot(a10, b14), dot(a10, b15), dot(a10, b16), dot(a10, b17));
+    let a11 = x_tile[(local.y + 1u * SIDE) * 3u + 1u];
+    low1 += vec4(dot(a11, b10), dot(a11, b11), dot(a11, b12), dot(a11, b13));
+    high1 += vec4(dot(a11, b14), dot(a11, b15), dot(a11, b16), dot(a11, b17));
+    let a12 = x_tile[(local.y + 2u * SIDE) * 3u + 1u];
+    low2 += vec4(dot(a12, b10), dot(a12, b11), dot(a12, b12), dot(a12, b13));
+    high2 += vec4(dot(a12, b14), dot(a12, b15), dot(a12, b16), dot(a12, b17));
+    let a13 = x_tile[(local.y + 3u * SIDE) * 3u + 1u];
+    low3 += vec4(dot(a13, b10), dot(a13, b11), dot(a13, b12), dot(a13, b13));
+    high3 += vec4(dot(a13, b14), dot(a13, b15), dot(a13, b16), dot(a13, b17));
+    let a14 = x_tile[(local.y + 4u * SIDE) * 3u + 1u];
+    low4 += vec4(dot(a14, b10), dot(a14, b11), dot(a14, b12), dot(a14, b13));
+    high4 += vec4(dot(a14, b14), dot(a14, b15), dot(a14, b16), dot(a14, b17));
+    let a15 = x_tile[(local.y + 5u * SIDE) * 3u + 1u];
+    low5 += vec4(dot(a15, b10), dot(a15, b11), dot(a15, b12), dot(a15, b13));
+    high5 += vec4(dot(a15, b14), dot(a15, b15), dot(a15, b16), dot(a15, b17));
+    let a16 = x_tile[(local.y + 6u * SIDE) * 3u + 1u];
+    low6 += vec4(dot(a16, b10), dot(a16, b11), dot(a16, b12), dot(a16, b13));
+    high6 += vec4(dot(a16, b14), dot(a16, b15), dot(a16, b16), dot(a16, b17));
+    let a17 = x_tile[(local.y + 7u * SIDE) * 3u + 1u];
+    low7 += vec4(dot(a17, b10), dot(a17, b11), dot(a17, b12), dot(a17, b13));
+    high7 += vec4(dot(a17, b14), dot(a17, b15), dot(a17, b16), dot(a17, b17));
+  }
+  store(row + local.y + 0u * SIDE, column + local.x + 0u * SIDE, low0.x);
+  store(row + local.y + 0u * SIDE, column + local.x + 1u * SIDE, low0.y);
+  store(row + local.y + 0u * SIDE, column + local.x + 2u * SIDE, low0.z);
+  store(row + local.y + 0u * SIDE, column + local.x + 3u * SIDE, low0.w);
+  store(row + local.y + 0u * SIDE, column + local.x + 4u * SIDE, high0.x);
+  store(row + local.y + 0u * SIDE, column + local.x + 5u * SIDE, high0.y);
+  store(row + local.y + 0u * SIDE, column + local.x + 6u * SIDE, high0.z);
+  store(row + local.y + 0u * SIDE, column + local.x + 7u * SIDE, high0.w);
+  store(row + local.y + 1u * SIDE, column + local.x + 0u * SIDE, low1.x);
+  store(row + local.y + 1u * SIDE, column + local.x + 1u * SIDE, low1.y);
+  store(row + local.y + 1u * SIDE, column + local.x + 2u * SIDE, low1.z);
+  store(row + local.y + 1u * SIDE, column + local.x + 3u * SIDE, low1.w);
+  store(row + local.y + 1u * SIDE, column + local.x + 4u * SIDE, high1.x);
+  store(row + local.y + 1u * SIDE, column + local.x + 5u * SIDE, high1.y);
+  store(row + local.y + 1u * SIDE, column + local.x + 6u * SIDE, high1.z);
+  store(row + local.y + 1u * SIDE, column + local.x + 7u * SIDE, high1.w);
+  store(row + local.y + 2u * SIDE, column + local.x + 0u * SIDE, low2.x);
+  store(row + local.y + 2u * SIDE, column + local.x + 1u * SIDE, low2.y);
+  store(row + local.y + 2u * SIDE, column + local.x + 2u * SIDE, low2.z);
+  store(row + local.y + 2u * SIDE, column + local.x + 3u * SIDE, low2.w);
+  store(row + local.y + 2u * SIDE, column + local.x + 4u * SIDE, high2.x);
+  store(row + local.y + 2u * SIDE, column + local.x + 5u * SIDE, high2.y);
+  store(row + local.y + 2u * SIDE, column + local.x + 6u * SIDE, high2.z);
+  store(row + local.y + 2u * SIDE, column + local.x + 7u * SIDE, high2.w);
+  store(row + local.y + 3u * SIDE, column + local.x + 0u * SIDE, low3.x);
+  store(row + local.y + 3u * SIDE, column + local.x + 1u * SIDE, low3.y);
+  store(row + local.y + 3u * SIDE, column + local.x + 2u * SIDE, low3.z);
+  store(row + local.y + 3u * SIDE, column + local.x + 3u * SIDE, low3.w);
+  store(row + local.y + 3u * SIDE, column + local.x + 4u * SIDE, high3.x);
+  store(row + local.y + 3u * SIDE, column + local.x + 5u * SIDE, high3.y);
+  store(row + local.y + 3u * SIDE, column + local.x + 6u * SIDE, high3.z);
+  store(row + local.y + 3u * SIDE, column + local.x + 7u * SIDE, high3.w);
+  store(row + local.y + 4u * SIDE, column + local.x + 0u * SIDE, low4.x);
+  store(row + local.y + 4u * SIDE, column + local.x + 1u * SIDE, low4.y);
+  store(row + local.y + 4u * SIDE, column + local.x + 2u * SIDE, low4.z);
+  store(row + local.y + 4u * SIDE, column + local.x + 3u * SIDE, low4.w);
+  store(row + local.y + 4u * SIDE, column + local.x + 4u * SIDE, high4.x);
+  store(row + local.y + 4u * SIDE, column + local.x + 5u * SIDE, high4.y);
+  store(row + local.y + 4u * SIDE, column + local.x + 6u * SIDE, high4.z);
+  store(row + local.y + 4u * SIDE, column + local.x + 7u * SIDE, high4.w);
+  store(row + local.y + 5u * SIDE, column + local.x + 0u * SIDE, low5.x);
+  store(row + local.y + 5u * SIDE, column + local.x + 1u * SIDE, low5.y);
+  store(row + local.y + 5u * SIDE, column + local.x + 2u * SIDE, low5.z);
+  store(row + local.y + 5u * SIDE, column + local.x + 3u * SIDE, low5.w);
+  store(row + local.y + 5u * SIDE, column + local.x + 4u * SIDE, high5.x);
+  store(row + local.y + 5u * SIDE, column + local.x + 5u * SIDE, high5.y);
+  store(row + local.y + 5u * SIDE, column + local.x + 6u * SIDE, high5.z);
+  store(row + local.y + 5u * SIDE, column + local.x + 7u * SIDE, high5.w);
+  store(row + local.y + 6u * SIDE, column + local.x + 0u * SIDE, low6.x);
+  store(row + local.y + 6u * SIDE, column + local.x + 1u * SIDE, low6.y);
+  store(row + local.y + 6u * SIDE, column + local.x + 2u * SIDE, low6.z);
+  store(row + local.y + 6u * SIDE, column + local.x + 3u * SIDE, low6.w);
+  store(row + local.y + 6u * SIDE, column + local.x + 4u * SIDE, high6.x);
+  store(row + local.y + 6u * SIDE, column + local.x + 5u * SIDE, high6.y);
+  store(row + local.y + 6u * SIDE, column + local.x + 6u * SIDE, high6.z);
+  store(row + local.y + 6u * SIDE, column + local.x + 7u * SIDE, high6.w);
+  store(row + local.y + 7u * SIDE, column + local.x + 0u * SIDE, low7.x);
+  store(row + local.y + 7u * SIDE, column + local.x + 1u * SIDE, low7.y);
+  store(row + local.y + 7u * SIDE, column + local.x + 2u * SIDE, low7.z);
+  store(row + local.y + 7u * SIDE, column + local.x + 3u * SIDE, low7.w);
+  store(row + local.y + 7u * SIDE, column + local.x + 4u * SIDE, high7.x);
+  store(row + local.y + 7u * SIDE, column + local.x + 5u * SIDE, high7.y);
+  store(row + local.y + 7u * SIDE, column + local.x + 6u * SIDE, high7.z);
+  store(row + local.y + 7u * SIDE, column + local.x + 7u * SIDE, high7.w);
 }
 `;
 

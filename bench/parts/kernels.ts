@@ -1,5 +1,6 @@
 /** Every kernel family at working sizes, in every variant, against the adapter's measured roofline. */
-import type { KernelVariant } from "../../src/ops/context.ts";
+import type { KernelVariant, MatmulTiling } from "../../src/ops/context.ts";
+import { TILINGS } from "../../src/ops/matmul.ts";
 import { difference } from "../../tests/kernels/compare.ts";
 import type { KernelCase, PreparedCase } from "../../tests/kernels/kernel_case.ts";
 import { Workspace } from "../../tests/kernels/support.ts";
@@ -49,19 +50,28 @@ async function benchGroup(run: BenchRun, device: BenchDevice, roofline: Roofline
   const workspaces: Workspace[] = [];
   const entries: Entry[] = [];
   try {
-    const add = async (kernelCase: KernelCase, contender: string, variant: KernelVariant) => {
+    const add = async (
+      kernelCase: KernelCase,
+      contender: string,
+      variant: KernelVariant,
+      tiling?: MatmulTiling,
+    ) => {
       if (variant === "subgroup" && !device.context.gpu.hasSubgroups) {
         run.emit(absent("kernels", kernelCase.name, contender, "this device has no subgroups of eight lanes"));
         return;
       }
       // A workspace a variant: weights take the form that the variant reads.
-      const workspace = new Workspace({ ...device.context, variant });
+      const workspace = new Workspace({ ...device.context, variant, ...(tiling && { tiling }) });
       workspaces.push(workspace);
       const entry = await prepare(device, workspace, kernelCase, contender);
       entries.push(group.touchesAll ? entry : { ...entry, work: { ...entry.work, bytes: 0 } });
     };
     for (const kernelCase of group.cases) {
-      for (const variant of group.variants) await add(kernelCase, variant, variant);
+      for (const variant of group.variants) {
+        await add(kernelCase, variant, variant);
+        if (!group.tilings) continue;
+        for (const tiling of TILINGS[variant]) await add(kernelCase, `${variant} (${tiling})`, variant, tiling);
+      }
       if (group.variants.length === 0) await add(kernelCase, "only", "tile");
     }
     for (const retired of group.ladder) await add(retired, "ladder", "subgroup");

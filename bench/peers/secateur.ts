@@ -2,7 +2,7 @@
 import { createOpContext } from "../../src/engine/webgpu.ts";
 import { openGpu, type OpenGpuOptions } from "../../src/gpu/device.ts";
 import { Memory } from "../../src/gpu/memory.ts";
-import { chooseKernelVariant } from "../../src/ops/kernel_trial.ts";
+import { chooseKernelVariant, chooseTiling } from "../../src/ops/kernel_trial.ts";
 import { matmul, matmulBackward } from "../../src/ops/matmul.ts";
 import { createWeightMatrix, releaseWeightMatrix, writeWeightRows } from "../../src/ops/weight_matrix.ts";
 import type { Peer } from "./protocol.ts";
@@ -20,6 +20,7 @@ export async function openSecateur(options: OpenGpuOptions = {}): Promise<OwnPee
   const gpu = await openGpu(options);
   const context = await createOpContext(gpu, new Memory(gpu));
   context.variant = await chooseKernelVariant(context);
+  context.manyRows = await chooseTiling(context);
   const { memory, recorder } = context;
   return {
     version: context.variant,

@@ -11,7 +11,7 @@ import { Sweep } from "../model/sweep.ts";
 import { layOutWeights } from "../model/weight_layout.ts";
 import { type ModelWeights, uploadWeights } from "../model/weights.ts";
 import type { KernelVariant, OpContext } from "../ops/context.ts";
-import { chooseKernelVariant } from "../ops/kernel_trial.ts";
+import { chooseKernelVariant, chooseTiling } from "../ops/kernel_trial.ts";
 import type { Example } from "../tasks/example.ts";
 import { checkExamples, checkLayer, checkNeurons, checkPairs, checkRule } from "./checks.ts";
 import {
@@ -99,6 +99,7 @@ export async function createOpContext(gpu: Gpu, memory: Memory, profiler?: Profi
     recorder,
     kernels: KernelCache.of(gpu),
     variant: "tile",
+    manyRows: "plain",
     unusedInput: await memory.allocate("unused input", 256),
     unusedOutput: await memory.allocate("unused output", 256),
   };
@@ -123,6 +124,7 @@ class WebGpuEngine implements Engine {
       );
     }
     context.variant = options.kernelVariant ?? await chooseKernelVariant(context);
+    context.manyRows = await chooseTiling(context);
     const weightBudgetBytes = weightBudget(options);
     if (gpu.isSoftware) {
       requireHostMemory(

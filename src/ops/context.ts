@@ -10,6 +10,12 @@ import type { Recorder } from "../gpu/recorder.ts";
  */
 export type KernelVariant = "subgroup" | "tile";
 
+/**
+ * Tiles of the matrix products. Of `tile`: `rows` for a few rows, `plain` (64 x 64, 4 x 4 sums an invocation), `wide` (64 x 64,
+ * 8 x 8 sums), `large` (128 x 128, 8 x 8 sums). Of `subgroup`: `low` (16 rows) and `tall` (32 rows).
+ */
+export type MatmulTiling = "rows" | "plain" | "wide" | "large" | "low" | "tall";
+
 /** Shared state of the ops of one engine. */
 export interface OpContext {
   readonly gpu: Gpu;
@@ -18,6 +24,10 @@ export interface OpContext {
   readonly kernels: KernelCache;
   /** Chosen once when the engine opens; see `chooseKernelVariant` in `kernel_trial.ts`. */
   variant: KernelVariant;
+  /** Of the `tile` kernels, the tile for products of many rows; see `chooseTiling` in `kernel_trial.ts`. */
+  manyRows: MatmulTiling;
+  /** The tile of every product, whatever its rows; for trials and tests. By default it follows from the rows. */
+  tiling?: MatmulTiling;
   /** Bound where a kernel variant reads a binding it does not use. */
   readonly unusedInput: GPUBuffer;
   /** Bound where a kernel variant writes a binding it does not use. */

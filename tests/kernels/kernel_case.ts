@@ -1,5 +1,5 @@
 /** One case of a kernel: seeded by its name, prepared on a device, recorded through the kernel's op, compared with the oracle. */
-import type { KernelVariant } from "../../src/ops/context.ts";
+import type { KernelVariant, MatmulTiling } from "../../src/ops/context.ts";
 import { createRandom, type Random } from "../../src/tasks/random.ts";
 import { gaussian } from "../support/tiny_checkpoint.ts";
 import { assertWithin, type Result } from "./compare.ts";
@@ -87,14 +87,16 @@ export class CaseData {
 export interface RunOptions {
   /** Kernel variant, where a kernel has several. Default `tile`. */
   readonly variant?: KernelVariant;
+  /** Tile of the matrix products. By default it follows from the rows. */
+  readonly tiling?: MatmulTiling;
   /** Whether grids of one dimension are folded into two; see `foldGrids`. */
   readonly folded?: boolean;
 }
 
 /** Runs a case and returns what it computed beside what it should have. */
 export async function runCase(kernelCase: KernelCase, options: RunOptions = {}): Promise<Result[]> {
-  const context = await openKernels();
-  context.variant = options.variant ?? "tile";
+  const { variant = "tile", tiling } = options;
+  const context = { ...await openKernels(), variant, ...(tiling && { tiling }) };
   const workspace = new Workspace(options.folded ? foldGrids(context) : context);
   try {
     const prepared = await kernelCase.prepare(workspace);
@@ -112,16 +114,21 @@ const GRADIENT_TOLERANCE = 1e-9;
 export interface TestOptions {
   /** Kernel variants to run each case in. Default: the kernel has none. */
   readonly variants?: readonly KernelVariant[];
+  /** Tiles of each variant to run each case with. Default: the one that follows from the rows. */
+  readonly tilings?: Readonly<Record<KernelVariant, readonly MatmulTiling[]>>;
   /** Whether the kernels walk a linear grid, so that each case is run on a folded one too. Default false. */
   readonly linear?: boolean;
 }
 
 /** Registers the tests of a table of cases. */
 export function testCases(symbol: string, cases: readonly KernelCase[], options: TestOptions = {}): void {
-  const { variants = [], linear = false } = options;
-  const runs: (readonly [string, RunOptions])[] = variants.length > 0
-    ? variants.map((variant) => [` in ${variant}`, { variant }])
-    : [["", {}]];
+  const { variants = [], tilings, linear = false } = options;
+  const runs: (readonly [string, RunOptions])[] = variants.flatMap((variant): (readonly [string, RunOptions])[] =>
+    tilings
+      ? tilings[variant].map((tiling) => [` in ${variant} (${tiling})`, { variant, tiling }])
+      : [[` in ${variant}`, { variant }]]
+  );
+  if (runs.length === 0) runs.push(["", {}]);
   if (linear) runs.push([" on a folded grid", { folded: true }]);
   for (const kernelCase of cases) {
     for (const [suffix, run] of runs) {

@@ -45,6 +45,8 @@ export { createPlan, planToIntervention } from "./src/method/plan.ts";
 export { searchGlobal } from "./src/method/global_search.ts";
 export { selectForward } from "./src/method/forward_selection.ts";
 export { rankAgreement } from "./src/method/agreement.ts";
+export { shapleyScores } from "./src/method/shapley.ts";
+export { integratedHessians } from "./src/method/integrated_hessians.ts";
 export { compareGroups } from "./src/method/groups.ts";
 export { calibrate } from "./src/method/calibration.ts";
 export { labelCorrelations } from "./src/method/label_correlation.ts";
@@ -104,6 +106,8 @@ export type {
 export type { NeuronResponses, TopActivationOptions, TopRow, TopToken } from "./src/method/top_activations.ts";
 export type { TracedNeurons } from "./src/method/traces.ts";
 export type { TextWindowOptions, TextWindows } from "./src/tasks/text_windows.ts";
+export type { HessianOptions, HessianResult, HessianSettings, HessianSum } from "./src/method/integrated_hessians.ts";
+export type { ShapleyOptions, ShapleyResult, ShapleySettings } from "./src/method/shapley.ts";
 export type { NeuronScores, Normalisation } from "./src/method/neuron_scores.ts";
 export type {
   PipelineInput,

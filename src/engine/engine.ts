@@ -110,6 +110,18 @@ export interface PairAttribution extends Pair {
   readonly targetToken: number;
 }
 
+/** Where to take gradients with respect to factors on single neurons. */
+export interface FactorGradientOptions extends RunOptions {
+  /** The layer whose neurons have factors. */
+  readonly layer: number;
+  /** Points to take the gradient at: one factor a neuron of the site, `[H]` or `[D]`. All ones is the unmodified model. */
+  readonly points: readonly Float64Array[];
+  /** Default `gate`. */
+  readonly site?: Site;
+  /** Default `max-logit`; its target comes from the unmodified model. */
+  readonly objective?: Objective;
+}
+
 /** What to measure. */
 export interface ActivationOptions extends RunOptions {
   /**
@@ -193,6 +205,13 @@ export interface Engine {
 
   /** Integrated Gradients of (example, layer) pairs, in the order of `options.pairs`. */
   attribute(examples: readonly Example[], options: AttributeOptions): Promise<PairAttribution[]>;
+
+  /**
+   * Gradient of M with respect to a factor on the site's pre-activation of each neuron of one layer, at all positions:
+   * `result[point][example]` `[H]`, or `[D]` for `down`. Only the reference engine has it: what is made of it are second
+   * differences, for which f32 is too coarse.
+   */
+  factorGradients?(examples: readonly Example[], options: FactorGradientOptions): Promise<Float64Array[][]>;
 
   /** Statistics of h over all prompt positions of all examples, per layer. */
   activations(examples: readonly Example[], options?: ActivationOptions): Promise<ActivationStatistics>;

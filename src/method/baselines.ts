@@ -7,14 +7,9 @@ import type { ModelConfig } from "../checkpoint/model_config.ts";
 import type { Engine, Intervention, Objective, RunOptions, Site } from "../engine/engine.ts";
 import type { Example } from "../tasks/example.ts";
 import type { Random } from "../tasks/random.ts";
-import { allLayers, checkLayers, type NeuronScores, siteNeurons } from "./neuron_scores.ts";
+import { allLayers, checkLayers, emptyScores, type NeuronScores } from "./neuron_scores.ts";
 import { forStage } from "./progress.ts";
 import { scoreNeurons, type ScoreOptions } from "./score.ts";
-
-function emptyScores(config: ModelConfig, site: Site, scored: readonly number[]): NeuronScores {
-  const neurons = siteNeurons(config, site);
-  return { site, layers: config.layers, neurons, scored, values: new Float32Array(config.layers * neurons) };
-}
 
 /** A uniformly random order in every layer: the first neuron has score H, the last one 1 (D instead of H for `down`). */
 export function randomScores(config: ModelConfig, site: Site, random: Random): NeuronScores {

@@ -1,8 +1,8 @@
 /** One number per neuron of one site: what rankings, searches and files are made from. */
 import type { ModelConfig } from "../checkpoint/model_config.ts";
-import type { Site } from "../engine/engine.ts";
+import { type Site, siteNeurons } from "../engine/engine.ts";
 
-export { siteNeurons } from "../engine/engine.ts";
+export { siteNeurons };
 
 /** Scores of the neurons of one site. */
 export interface NeuronScores {
@@ -47,6 +47,12 @@ export function checkLayers(layers: readonly number[] | undefined, config: Pick<
     if (index > 0 && sorted[index - 1] === layer) throw new RangeError(`Cannot use layer ${layer} twice: name it once`);
   });
   return sorted;
+}
+
+/** Scores of zero for the neurons of a site. */
+export function emptyScores(config: ModelConfig, site: Site, scored: readonly number[]): NeuronScores {
+  const neurons = siteNeurons(config, site);
+  return { site, layers: config.layers, neurons, scored, values: new Float32Array(config.layers * neurons) };
 }
 
 /**

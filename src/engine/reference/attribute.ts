@@ -88,6 +88,29 @@ export async function integratePath(
   }));
 }
 
+/**
+ * Gradient of M with respect to a factor on each neuron of one layer's site, at given factors:
+ * `dM/dc[j] = sum_t dM/dz[t,j] * g[t,j]`, `z[t,j] = c[j] * g[t,j]`.
+ */
+export function factorGradient(
+  model: Model,
+  example: Example,
+  clean: CleanRun,
+  { layer, site }: { readonly layer: number; readonly site: PathOptions["site"] },
+  factors: Float64Array,
+): Float64Array {
+  const { prompt } = example;
+  const last = prompt.length - 1;
+  const scalings: Scalings = new Map([[layer, [{ site, factors, firstPosition: 0 }]]]);
+  const pass = forward(model, prompt, { firstRow: last, scalings, keepFrom: layer });
+  const gradient = new Float64Array(factors.length);
+  const dLogits = objectiveGradient(clean.target, logitsAt(model, pass, last));
+  backward(model, pass, last, dLogits, layer, (visited, { feedForward }, gradients) => {
+    if (visited === layer) addRowProducts(feedForward.preActivation[site], gradients[site], 0, 1, gradient);
+  });
+  return gradient;
+}
+
 /** Adds `weight * sum_t gradient[t,j] * preActivation[t,j]` over the scaled positions to `scores[j]`. */
 function addRowProducts(
   preActivation: Float64Array,

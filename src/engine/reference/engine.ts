@@ -11,14 +11,16 @@ import type {
   AttributeOptions,
   Engine,
   EngineInfo,
+  FactorGradientOptions,
   Intervention,
   Objective,
   PairAttribution,
   RunOptions,
 } from "../engine.ts";
 import { requireHostMemory } from "../host_memory.ts";
+import { siteNeurons } from "../engine.ts";
 import { measureActivations } from "./activations.ts";
-import { type CleanRun, integratePath, runClean } from "./attribute.ts";
+import { type CleanRun, factorGradient, integratePath, runClean } from "./attribute.ts";
 import { checkExamples, checkInterventions, checkLayer, checkNeurons, checkPairs, checkRule } from "../checks.ts";
 import { choiceLogProbs } from "./choices.ts";
 import { splitPrompts } from "../prompts.ts";
@@ -119,6 +121,31 @@ class ReferenceEngine implements Engine {
       }
       results.push(done.get(key)!);
       pacer.advance();
+    }
+    return results;
+  }
+
+  async factorGradients(examples: readonly Example[], options: FactorGradientOptions): Promise<Float64Array[][]> {
+    const model = this.#open();
+    const { layer, points, site = "gate", objective = "max-logit" } = options;
+    checkExamples(this.config, examples);
+    checkLayer(this.config, layer);
+    const neurons = siteNeurons(this.config, site);
+    for (const point of points) {
+      if (point.length === neurons) continue;
+      throw new RangeError(
+        `Cannot scale the ${neurons} neurons of ${site} by ${point.length} factors: expected one each`,
+      );
+    }
+    const pacer = new Pacer(options, "factor gradients", "prompts", points.length * examples.length);
+    const results = points.map(() => new Array<Float64Array>(examples.length));
+    for (const [index, example] of examples.entries()) {
+      const clean = runClean(model, example, objective);
+      for (const [point, factors] of points.entries()) {
+        await pacer.pause();
+        results[point][index] = factorGradient(model, example, clean, { layer, site }, factors);
+        pacer.advance();
+      }
     }
     return results;
   }

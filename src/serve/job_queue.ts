@@ -56,6 +56,7 @@ export class JobQueue {
   #running: { readonly job: Job; readonly runner: JobRunner; readonly settled: Promise<void> } | null = null;
   #isStarting: Promise<void> | null = null;
   #isClosed = false;
+  #closing: Promise<void> | null = null;
   #stuck: string | null = null;
   #busySeconds = 0;
   #gpuLiveBytes = 0;
@@ -191,8 +192,12 @@ export class JobQueue {
   }
 
   /** Stops the job that runs, which goes on when the folder is opened again, and lets go of the folder. */
-  async close(): Promise<void> {
+  close(): Promise<void> {
     this.#isClosed = true;
+    return this.#closing ??= this.#close();
+  }
+
+  async #close(): Promise<void> {
     await this.#isStarting;
     this.#running?.runner.stop();
     await this.#running?.settled;

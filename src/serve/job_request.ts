@@ -35,13 +35,37 @@ export interface JobSettings {
 /** A request after it was checked, defaults filled in. */
 export interface JobRequest extends JobSettings {
   /** Keys of a task file of lm-evaluation-harness, without those that name files. */
-  readonly task: Readonly<Record<string, unknown>>;
+  readonly task: { readonly task: string; readonly [key: string]: unknown };
   /** Rows of every split. */
   readonly rows: Readonly<Record<string, readonly RequestRow[]>>;
 }
 
-/** Keys of a task file that would read files or data sets of the server. */
-const refusedTaskKeys = ["include", "dataset_path", "dataset_name", "dataset_kwargs", "data"] as const;
+/**
+ * Keys of a task file that a request may have. Named one by one: others, such as `include`, `group` and `dataset_kwargs`,
+ * can make a task read files of this machine.
+ */
+const taskKeys = [
+  "task_alias",
+  "tag",
+  "training_split",
+  "validation_split",
+  "test_split",
+  "fewshot_split",
+  "fewshot_config",
+  "fewshot_delimiter",
+  "num_fewshot",
+  "description",
+  "doc_to_text",
+  "doc_to_choice",
+  "doc_to_target",
+  "gen_prefix",
+  "target_delimiter",
+  "metric_list",
+  "metadata",
+  "repeats",
+  "should_decontaminate",
+  "doc_to_decontamination_query",
+] as const;
 
 const splitName = "^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$";
 const layers = {
@@ -63,10 +87,14 @@ export const requestSchema = {
     task: {
       type: "object",
       description:
-        "A multiple-choice task with the keys of lm-evaluation-harness, such as doc_to_text, doc_to_choice, " +
-        "doc_to_target, training_split and test_split. Keys that name files or data sets are refused: rows come with " +
-        "the request.",
-      properties: Object.fromEntries(refusedTaskKeys.map((key) => [key, false])),
+        "A multiple-choice task with the keys of lm-evaluation-harness. Keys that name files or data sets are " +
+        "refused: rows come with the request.",
+      additionalProperties: false,
+      properties: {
+        task: { type: "string", minLength: 1, maxLength: 200, default: "unnamed", description: "Its name." },
+        output_type: { const: "multiple_choice", default: "multiple_choice" },
+        ...Object.fromEntries(taskKeys.map((key) => [key, {}])) as { [Key in typeof taskKeys[number]]: object },
+      },
     },
     rows: {
       type: "object",
@@ -194,8 +222,6 @@ function explain({ instancePath, keyword, params, message }: ErrorObject): strin
   switch (keyword) {
     case "additionalProperties":
       return `${place} has the unknown field ${JSON.stringify(params.additionalProperty)}`;
-    case "false schema":
-      return `${place} is refused: rows come with the request, and no file of the server is read`;
     case "enum":
       return `${place} must be one of ${params.allowedValues.join(", ")}`;
     case "propertyNames":

@@ -82,8 +82,7 @@ export class JobStore {
   /** Writes a new job. When this returns it is on the disk. */
   async create({ task, rows, ...request }: JobRequest): Promise<SavedState> {
     const id = this.#newId();
-    const name = typeof task.task === "string" && task.task !== "" ? task.task : "unnamed";
-    const state = newState({ id, model: request.model, task: name });
+    const state = newState({ id, model: request.model, task: task.task });
     const files = Object.fromEntries(Object.keys(rows).map((split) => [split, `rows/${split}.jsonl`]));
     await writeFolderAtomic(this.paths(id).folder, stateFile, false, async (folder) => {
       await mkdir(join(folder, "rows"));
@@ -91,7 +90,7 @@ export class JobStore {
       for (const [split, list] of Object.entries(rows)) await writeNewFile(join(folder, files[split]), jsonLines(list));
       await syncFolder(join(folder, "rows"));
       // YAML includes JSON.
-      await writeNewFile(join(folder, taskFile), `${JSON.stringify({ task: name, ...task, data: files }, null, 2)}\n`);
+      await writeNewFile(join(folder, taskFile), `${JSON.stringify({ ...task, data: files }, null, 2)}\n`);
       await writeNewFile(join(folder, requestFile), `${JSON.stringify(request, null, 2)}\n`);
       await writeNewFile(join(folder, stateFile), serialiseState(state));
     });

@@ -1,0 +1,254 @@
+/** Jobs of the service: from the request to the results, in order, cancelled, deleted, and over restarts. */
+import { assert, assertEquals, assertMatch, assertNotEquals } from "@std/assert";
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { openCheckpoint } from "../../src/checkpoint/open.ts";
+import { openEngine } from "../../src/engine/open.ts";
+import { parseRun } from "../../src/method/run_record.ts";
+import { openService } from "../../src/serve/app.ts";
+import { runPipeline } from "../../src/method/pipeline.ts";
+import { drawAdaptation } from "../../src/tasks/draw.ts";
+import { loadTask } from "../../src/tasks/task.ts";
+import { loadTokenizer } from "../../src/tasks/tokenizer.ts";
+import { longRequest, posting, type TestService, tinyRequest, withService } from "../support/service.ts";
+
+async function results({ settings }: TestService, id: string): Promise<Record<string, Uint8Array>> {
+  const files: Record<string, Uint8Array> = {};
+  for (const name of ["scores.safetensors", "grid.json", "plan.json"]) {
+    files[name] = await readFile(join(settings.jobsFolder, id, "results", name));
+  }
+  return files;
+}
+
+Deno.test("a job gives what the same run gives without the service when it has ended", async () => {
+  await withService({}, async (test) => {
+    const submitted = await test.submit();
+    assertEquals([submitted.model, submitted.task, submitted.attempts], ["tiny", "notes", 0]);
+    const job = await test.wait(submitted.id);
+    assertEquals([job.state, job.error, job.attempts, job.ahead], ["done", null, 1, null]);
+
+    const answer = await test.call(`/v1/jobs/${job.id}/results`);
+    assertEquals([answer.status, answer.headers.get("content-type")], [200, "application/json"]);
+    const record = parseRun("the results", await answer.text());
+
+    const folder = join(test.settings.modelsFolder!, "tiny");
+    const checkpoint = await openCheckpoint(folder);
+    const engine = await openEngine(checkpoint, { engine: "reference" });
+    try {
+      const tokenizer = await loadTokenizer(folder);
+      const task = await loadTask(join(test.settings.jobsFolder, job.id, "task.yaml"), { tokenizer });
+      const drawn = await drawAdaptation(task, "train", { count: 3, seed: 0 });
+      const direct = await runPipeline({
+        engine,
+        ...drawn,
+        test: await task.examples("test"),
+        score: { nodes: 2 },
+        search: { fractions: [0.1, 0.3] },
+        randomDraws: 1,
+      });
+      assertEquals(record.chosen, direct.searched.configurations[direct.searched.chosen]);
+      assertEquals(record.examples.adaptation, drawn.adaptation.map(({ id }) => id));
+      assertEquals(record.test.pruned.acc.accuracy, direct.test.pruned.scores.acc.accuracy);
+      assertEquals(record.test.random[0].acc.meanMargin, direct.test.random[0].scores.acc.meanMargin);
+    } finally {
+      await engine.close();
+      await checkpoint.close();
+    }
+
+    const { files } = await (await test.call(`/v1/jobs/${job.id}/files`)).json();
+    const names = files.map((file: { name: string }) => file.name);
+    for (const name of ["grid.json", "plan.json", "run.json", "scores.safetensors"]) assert(names.includes(name), name);
+    for (const { name, bytes } of files) {
+      const file = await test.call(`/v1/jobs/${job.id}/files/${name}`);
+      assertEquals((await file.bytes()).byteLength, bytes);
+      const head = await test.call(`/v1/jobs/${job.id}/files/${name}`, { method: "HEAD" });
+      assertEquals([head.status, head.headers.get("content-length")], [200, `${bytes}`]);
+    }
+  });
+});
+
+Deno.test("jobs on the GPU leave no bytes there when they have ended", async () => {
+  await withService({ engine: "webgpu" }, async (test) => {
+    const jobs = [await test.submit(), await test.submit()];
+    for (const { id } of jobs) assertEquals((await test.wait(id)).error, null);
+    const metrics = await (await test.call("/metrics")).text();
+    assertMatch(metrics, /^secateur_gpu_leaked_bytes 0$/m);
+    assertMatch(metrics, /^secateur_jobs_ended_total\{state="done"\} 2$/m);
+  });
+});
+
+Deno.test("a job writes the pruned checkpoint when it is asked to", async () => {
+  await withService({}, async (test) => {
+    const { id } = await test.submit(tinyRequest({ writePruned: true }));
+    assertEquals((await test.wait(id)).state, "done");
+    const pruned = await openCheckpoint(join(test.settings.jobsFolder, id, "results", "pruned"));
+    assertEquals(pruned.config.layers, 2);
+    await pruned.close();
+  });
+});
+
+Deno.test("a job fails with the reason when its task does not fit its rows", async () => {
+  await withService({}, async (test) => {
+    const request = tinyRequest();
+    const broken = { ...request, task: { ...request.task as object, doc_to_target: "missing" } };
+    const overlapping = { ...request, test: { split: "train" } };
+    const errors = [];
+    for (const body of [broken, overlapping, tinyRequest({ adaptation: { count: 9 } })]) {
+      const { state, error } = await test.wait((await test.submit(body)).id);
+      assertEquals(state, "failed");
+      errors.push(error);
+    }
+    assertMatch(errors[0]!, /missing/);
+    assertMatch(errors[1]!, /^Cannot test on example train\/\d: it is an adaptation example too/);
+    assertMatch(errors[2]!, /9/);
+    // The service goes on.
+    assertEquals((await test.wait((await test.submit()).id)).state, "done");
+  });
+});
+
+Deno.test("jobs run one after the other, wait in order, and are refused when too many wait", async () => {
+  await withService({ queueLength: 2 }, async (test) => {
+    const first = await test.submit(longRequest());
+    await test.wait(first.id, "running");
+    const second = await test.submit();
+    const third = await test.submit();
+    assertEquals([second.ahead, third.ahead], [1, 2]);
+    const answers = await Promise.all([1, 2, 3].map(() => test.call("/v1/jobs", posting(tinyRequest()))));
+    assertEquals(answers.map(({ status }) => status), [429, 429, 429]);
+    assertEquals(answers[0].headers.get("retry-after"), "60");
+
+    const cancelled = await test.call(`/v1/jobs/${second.id}/cancel`, { method: "POST" });
+    assertEquals([cancelled.status, (await cancelled.json()).state], [202, "cancelled"]);
+    const stopping = await test.call(`/v1/jobs/${first.id}/cancel`, { method: "POST" });
+    assertEquals((await stopping.json()).state, "stopping");
+    assertEquals((await test.wait(first.id)).state, "cancelled");
+    assertEquals((await test.wait(third.id)).state, "done");
+
+    const list = await (await test.call("/v1/jobs?limit=2")).json();
+    assertEquals(list.jobs.map(({ id }: { id: string }) => id), [third.id, second.id]);
+    const rest = await (await test.call(`/v1/jobs?limit=2&before=${list.next}`)).json();
+    assertEquals([rest.jobs.map(({ id }: { id: string }) => id), rest.next], [[first.id], null]);
+  });
+});
+
+Deno.test("a cancelled job that runs on the GPU stops and leaves no bytes there", async () => {
+  await withService({ engine: "webgpu" }, async (test) => {
+    const { id } = await test.submit(longRequest());
+    for (;;) {
+      const { progress, state } = await (await test.call(`/v1/jobs/${id}`)).json();
+      assertNotEquals(state, "failed");
+      if (progress?.stage.startsWith("score")) break;
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+    await test.call(`/v1/jobs/${id}/cancel`, { method: "POST" });
+    assertEquals((await test.wait(id)).state, "cancelled");
+    assertMatch(await (await test.call("/metrics")).text(), /^secateur_gpu_leaked_bytes 0$/m);
+  });
+});
+
+Deno.test("a job can be deleted when it has ended, and not before", async () => {
+  await withService({}, async (test) => {
+    const { id } = await test.submit(longRequest());
+    assertEquals((await test.call(`/v1/jobs/${id}`, { method: "DELETE" })).status, 409);
+    assertEquals((await test.call(`/v1/jobs/${id}/results`)).status, 409);
+    await test.call(`/v1/jobs/${id}/cancel`, { method: "POST" });
+    await test.wait(id);
+    assertEquals((await test.call(`/v1/jobs/${id}/results`)).status, 404);
+    assertEquals((await test.call(`/v1/jobs/${id}/cancel`, { method: "POST" })).status, 409);
+    assertEquals((await test.call(`/v1/jobs/${id}`, { method: "DELETE" })).status, 204);
+    assertEquals((await test.call(`/v1/jobs/${id}`)).status, 404);
+    await test.restart();
+    assertEquals((await (await test.call("/v1/jobs")).json()).jobs, []);
+  });
+});
+
+Deno.test("a job fails and says so when it takes longer than it may", async () => {
+  await withService({ jobSeconds: 1 }, async (test) => {
+    const { state, error } = await test.wait((await test.submit(longRequest())).id);
+    assertEquals([state, error], ["failed", "The job took longer than 1 s"]);
+  });
+});
+
+Deno.test("only so many ended jobs are kept when more have ended", async () => {
+  await withService({ keptJobs: 2 }, async (test) => {
+    const ids = [];
+    for (let i = 0; i < 4; i++) {
+      ids.push((await test.submit(tinyRequest({ task: { ...tinyRequest().task as object, doc_to_text: "{{" } }))).id);
+    }
+    for (const id of ids.slice(2)) await test.wait(id);
+    // The last end is noted before the oldest are forgotten.
+    while ((await (await test.call("/v1/jobs")).json()).jobs.length > 2) {
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    }
+    assertEquals((await test.call(`/v1/jobs/${ids[0]}`)).status, 404);
+  });
+});
+
+Deno.test("jobs go on and give the same files when the service is closed in the middle and opened again", async () => {
+  await withService({}, async (test) => {
+    const undisturbed = await test.submit();
+    await test.wait(undisturbed.id);
+    const [first, second] = [await test.submit(), await test.submit()];
+    await test.wait(first.id, "running");
+    await test.restart();
+    for (const { id } of [first, second]) {
+      const job = await test.wait(id);
+      assertEquals([job.state, job.error, job.attempts], ["done", null, 1]);
+      assertEquals(await results(test, id), await results(test, undisturbed.id));
+    }
+    await test.restart();
+    assertEquals((await test.wait(first.id)).state, "done");
+  });
+});
+
+Deno.test("a job goes on from its files when the service died under it, until it has died too often", async () => {
+  await withService({}, async (test) => {
+    const job = await test.wait((await test.submit()).id);
+    const whole = await results(test, job.id);
+    const folder = join(test.settings.jobsFolder, job.id);
+    const state = JSON.parse(await Deno.readTextFile(`${folder}/state.json`));
+    const died = async (attempts: number) => {
+      await test.service.close();
+      const running = { ...state, state: "running", attempts, finishedAt: null };
+      await Deno.writeTextFile(`${folder}/state.json`, JSON.stringify(running));
+      await test.restart();
+      return await test.wait(job.id);
+    };
+    for (const name of ["run.json", "grid.json", "plan.json"]) await Deno.remove(`${folder}/results/${name}`);
+    const scoredAt = (await Deno.stat(`${folder}/results/scores.safetensors`)).mtime;
+    const resumed = await died(1);
+    assertEquals([resumed.state, resumed.attempts], ["done", 2]);
+    assertEquals(await results(test, job.id), whole);
+    assertEquals((await Deno.stat(`${folder}/results/scores.safetensors`)).mtime, scoredAt);
+
+    // Complete, but the service died before it could say so.
+    assertEquals((await died(2)).state, "done");
+    // Results of another version are replaced.
+    await Deno.remove(`${folder}/results/run.json`);
+    const request = JSON.parse(await Deno.readTextFile(`${folder}/request.json`));
+    await Deno.writeTextFile(`${folder}/request.json`, JSON.stringify({ ...request, seed: 1 }));
+    assertEquals((await died(3)).state, "done");
+    assertNotEquals(await results(test, job.id), whole);
+
+    const failed = await died(5);
+    assertEquals([failed.state, failed.error], ["failed", "The service ended 5 times while this job ran"]);
+  });
+});
+
+Deno.test("openService() refuses a folder of jobs when another service uses it, or a state is malformed", async () => {
+  await withService({}, async (test) => {
+    const again = () => openService({ settings: test.settings, version: "0" });
+    const refusal = await again().catch((error) => error);
+    assertMatch(refusal.message, /^Cannot serve jobs in .*: another service is using it$/);
+    const { id } = await test.submit();
+    await test.wait(id);
+    await test.service.close();
+    const state = join(test.settings.jobsFolder, id, "state.json");
+    const text = await Deno.readTextFile(state);
+    await Deno.writeTextFile(state, text.replace('"done"', '"gone"'));
+    assertMatch((await again().catch((error) => error)).message, /state\.json.*"gone", expected/);
+    await Deno.writeTextFile(state, text);
+    await test.restart();
+    assertEquals((await test.wait(id)).state, "done");
+  });
+});

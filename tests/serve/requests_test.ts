@@ -1,0 +1,247 @@
+/** Requests of every kind: who may ask, what may be asked, and that the API is what its document says. */
+import { assert, assertEquals, assertMatch } from "@std/assert";
+import { Ajv2020 } from "ajv/dist/2020.js";
+import { Access, equalsSecret } from "../../src/serve/access.ts";
+import { parseRequest } from "../../src/serve/job_request.ts";
+import { openApiDocument, schemas } from "../../src/serve/openapi.ts";
+import { ProblemError } from "../../src/serve/problem.ts";
+import { settingsFrom, variables } from "../../src/serve/settings.ts";
+import { posting, tinyRequest, withService } from "../support/service.ts";
+
+const token = "a token of no less than sixteen".replaceAll(" ", "-");
+
+function refusal(work: () => unknown): ProblemError {
+  try {
+    work();
+  } catch (error) {
+    if (error instanceof ProblemError) return error;
+    throw error;
+  }
+  throw new Error("expected a refusal");
+}
+
+Deno.test("settingsFrom() gives defaults, reads the listed variables alone, and refuses values out of range", () => {
+  const asked: string[] = [];
+  const settings = settingsFrom((name) => {
+    asked.push(name);
+    return undefined;
+  });
+  assertEquals([...new Set(asked)].sort(), Object.values(variables).map(({ name }) => name).sort());
+  assertEquals([settings.queueLength, settings.bodyBytes, settings.token], [16, 4_194_304, null]);
+  const bad: Record<string, string[]> = {
+    SECATEUR_QUEUE: ["-1", "1.5", "many", "10001", "1e3", "99999999999999999999"],
+    SECATEUR_BODY_BYTES: ["1023", "0x400"],
+    SECATEUR_ENGINE: ["cuda"],
+    SECATEUR_TOKEN: ["short", "has a space in the middle", "hidden\nnewline-token-text"],
+    SECATEUR_JOB_SECONDS: ["0"],
+  };
+  for (const [variable, values] of Object.entries(bad)) {
+    for (const value of values) {
+      try {
+        settingsFrom((name) => name === variable ? value : undefined);
+      } catch (error) {
+        assert(error instanceof RangeError && error.message.includes(variable), `${variable}=${value}: ${error}`);
+        // Secrets do not belong into logs.
+        if (variable === "SECATEUR_TOKEN") assert(!error.message.includes(value));
+        continue;
+      }
+      throw new Error(`${variable}=${value} was taken`);
+    }
+  }
+});
+
+Deno.test("Access lets only callers on this machine pass when there is no token", () => {
+  const access = new Access(null);
+  const caller = {
+    authorization: undefined,
+    cookie: undefined,
+    host: "localhost:8000",
+    origin: undefined,
+    address: "127.0.0.1",
+  };
+  for (const address of ["127.0.0.1", "127.8.9.1", "::1", "::ffff:127.0.0.1"]) access.check({ ...caller, address });
+  for (const host of ["127.0.0.1", "LOCALHOST:1", "[::1]:8000"]) access.check({ ...caller, host });
+  access.check({ ...caller, origin: "http://localhost:8000" });
+  for (
+    const strange of [
+      { address: "10.0.0.1" },
+      { address: "127.0.0.1.example.org" },
+      { address: undefined },
+      { host: "evil.example" },
+      { host: "localhost.evil.example" },
+      { host: undefined },
+      { origin: "http://evil.example" },
+      { origin: "null" },
+      { origin: "http://localhost:9000" },
+    ]
+  ) assertEquals(refusal(() => access.check({ ...caller, ...strange })).status, 403, JSON.stringify(strange));
+});
+
+Deno.test("Access asks for the token, or the cookie that stands for it, when there is one", () => {
+  const access = new Access(token);
+  const caller = {
+    authorization: undefined,
+    cookie: undefined,
+    host: "example.org",
+    origin: undefined,
+    address: "10.0.0.1",
+  };
+  access.check({ ...caller, authorization: `Bearer ${token}`, origin: "http://anywhere.example" });
+  const cookie = access.session(`bearer ${token}`);
+  assert(!cookie.includes(token));
+  access.check({ ...caller, cookie });
+  access.check({ ...caller, cookie, origin: "https://example.org" });
+  assertEquals(refusal(() => access.check({ ...caller, cookie, origin: "https://evil.example" })).status, 403);
+  for (
+    const wrong of [
+      {},
+      { authorization: "" },
+      { authorization: `Basic ${token}` },
+      { authorization: `Bearer ${token}x` },
+      { authorization: `Bearer ${token.slice(1)}` },
+      { authorization: "Bearer" },
+      { authorization: "Bearer x", cookie },
+      { cookie: token },
+      { cookie: "" },
+    ]
+  ) {
+    const { status, headers } = refusal(() => access.check({ ...caller, ...wrong }));
+    assertEquals([status, headers["www-authenticate"]], [401, "Bearer"]);
+  }
+  assertEquals(refusal(() => access.session("Bearer nonsense")).status, 401);
+  assertEquals(refusal(() => new Access(null).session(`Bearer ${token}`)).status, 401);
+  // The cookie ends with the token.
+  assertEquals(refusal(() => new Access(`${token}2`).check({ ...caller, cookie })).status, 401);
+});
+
+Deno.test("equalsSecret() tells texts of any length apart", () => {
+  for (const other of ["", "b", "ab", token, token.slice(1), `${token}\0`]) {
+    assertEquals(equalsSecret(other, token), other === token);
+  }
+});
+
+Deno.test("every path but the page, health and the document asks for the token when there is one", async () => {
+  await withService({ token }, async ({ call }) => {
+    const open = ["/", "/page.css", "/page.js", "/health", "/openapi.json"];
+    for (const path of open) assertEquals((await call(path, {}, "10.0.0.1")).status, 200, path);
+    const id = "0".repeat(25);
+    for (const [path, item] of Object.entries(openApiDocument("0", true).paths)) {
+      for (const method of ["get", "post", "delete"] as const) {
+        if (!(method in item) || open.includes(path)) continue;
+        const place = path.replace("{id}", id).replace("{name}", "run.json");
+        const refused = await call(place, { method: method.toUpperCase() }, "10.0.0.1");
+        assertEquals([refused.status, (await refused.json()).title], [401, "Token missing or wrong"], place);
+      }
+    }
+    const session = await call("/v1/session", { method: "POST", headers: { authorization: `Bearer ${token}` } });
+    const cookie = session.headers.get("set-cookie")!;
+    assertMatch(cookie, /; HttpOnly; SameSite=Strict$/);
+    assertEquals((await call("/v1/jobs", { headers: { cookie: cookie.split(";")[0] } })).status, 200);
+    assertEquals((await call("/v1/jobs", { headers: { authorization: `Bearer ${token}` } }, "10.0.0.1")).status, 200);
+  });
+});
+
+Deno.test("nobody but callers on this machine is answered when there is no token, except about health", async () => {
+  await withService({}, async ({ call }) => {
+    assertEquals((await call("/health", {}, "10.0.0.1")).status, 200);
+    for (const path of ["/", "/v1/jobs", "/openapi.json", "/metrics"]) {
+      assertEquals((await call(path, {}, "10.0.0.1")).status, 403, path);
+    }
+    const posted = await call("/v1/jobs", {
+      ...posting(tinyRequest()),
+      headers: { "content-type": "application/json", origin: "http://evil.example" },
+    });
+    assertEquals(posted.status, 403);
+  });
+});
+
+Deno.test("every answer is what the API's document says it is", async () => {
+  await withService({}, async ({ call, submit, wait }) => {
+    const document = await (await call("/openapi.json")).json();
+    const ajv = new Ajv2020({ strict: false, validateFormats: false });
+    ajv.addSchema({ $id: "api", components: document.components });
+    const { id } = await submit();
+    const queued = await submit();
+    await wait(id);
+    await wait(queued.id);
+    const bodies: Record<string, RequestInit> = {
+      "/v1/jobs post": posting(await (await call("/v1/example")).json()),
+      "/v1/session post": { method: "POST" },
+    };
+    for (
+      const [path, item] of Object.entries<Record<string, { responses: Record<string, { content: object }> }>>(
+        document.paths,
+      )
+    ) {
+      const methods = Object.keys(item).filter((key) => key !== "parameters");
+      // Deleting last, and not the job that the other paths look at.
+      for (const method of methods) {
+        const place = path.replace("{id}", method === "delete" ? queued.id : id).replace("{name}", "run.json");
+        const answer = await call(place, bodies[`${path} ${method}`] ?? { method: method.toUpperCase() });
+        const described = item[method].responses[answer.status];
+        assert(described, `${method} ${path} answered ${answer.status}: ${await answer.clone().text()}`);
+        const type = answer.headers.get("content-type")?.split(";")[0];
+        const content = described.content as Record<string, { schema: object }>;
+        if (answer.status === 204) assertEquals(type, undefined);
+        else assert(type !== undefined && type in content, `${method} ${path} answered with ${type}`);
+        const text = await answer.text();
+        if (!type?.endsWith("json")) continue;
+        const schema = JSON.parse(JSON.stringify(content[type].schema).replaceAll('"#/', '"api#/'));
+        assert(ajv.validate(schema, JSON.parse(text)), `${method} ${path}: ${ajv.errorsText()}: ${text}`);
+      }
+      // What the document does not list is refused, and the refusal lists it.
+      const other = await call(path.replace("{id}", id).replace("{name}", "run.json"), { method: "PATCH" });
+      assertEquals(other.status, 405);
+      const allowed = other.headers.get("allow")!.split(", ").filter((method) => method !== "HEAD");
+      assertEquals(allowed.map((method) => method.toLowerCase()).sort(), methods.sort(), path);
+    }
+    for (const { id } of (await (await call("/v1/jobs")).json()).jobs) {
+      await call(`/v1/jobs/${id}/cancel`, { method: "POST" });
+    }
+  });
+});
+
+Deno.test("parseRequest() fills in defaults, and names what it refuses", () => {
+  const request = parseRequest(JSON.stringify(tinyRequest()));
+  assertEquals(request.adaptation, { count: 3, selectionCount: 0, sampling: "plain" });
+  assertEquals([request.seed, request.writePruned, request.task.output_type], [0, false, "multiple_choice"]);
+  const task = tinyRequest().task as object;
+  const refused: readonly (readonly [unknown, RegExp])[] = [
+    [null, /the request must be object/],
+    [[], /the request must be object/],
+    [tinyRequest({ model: 7 }), /model must be string/],
+    [tinyRequest({ colour: "red" }), /the request has the unknown field "colour"/],
+    [tinyRequest({ seed: 0.5 }), /seed must be integer/],
+    [tinyRequest({ seed: -1 }), /seed must be >= 0/],
+    [tinyRequest({ score: { site: "head" } }), /score\.site must be one of gate, up, down/],
+    [tinyRequest({ search: { fractions: [0.1, 2] } }), /search\.fractions\.1 must be <= 1/],
+    [tinyRequest({ rows: {} }), /rows must NOT have fewer than 1 properties/],
+    [tinyRequest({ rows: { "../up": [{}] } }), /rows has the name "\.\.\/up"/],
+    [tinyRequest({ rows: { train: [{}], test: ["text"] } }), /rows\.test\.0 must be object/],
+    [tinyRequest({ rows: { train: [{}] } }), /task\.test_split is "test", but there are rows for train/],
+    // Each of these would make a task read files of the server.
+    ...["include", "group", "dataset_path", "dataset_name", "dataset_kwargs", "data", "class", "custom_dataset"].map((
+      key,
+    ) =>
+      [
+        tinyRequest({ task: { ...task, [key]: "/etc/passwd" } }),
+        new RegExp(`task has the unknown field "${key}"`),
+      ] as const
+    ),
+    [tinyRequest({ task: { ...task, task: ["/etc/passwd"] } }), /task\.task must be string/],
+  ];
+  for (const [value, words] of refused) {
+    const { status, message } = refusal(() => parseRequest(JSON.stringify(value)));
+    assertEquals(status, 400);
+    assertMatch(message, words);
+  }
+  for (const text of ["", "{", "nope", '{"a":1}x', "[".repeat(200_000)]) {
+    assertEquals(refusal(() => parseRequest(text)).status, 400, text.slice(0, 20));
+  }
+});
+
+Deno.test("the schema of requests says what each field is for", () => {
+  for (const [name, field] of Object.entries(schemas.Request.properties)) {
+    if (name !== "writePruned") assert("description" in field, name);
+  }
+});

@@ -15,8 +15,8 @@ import { listModels } from "./models.ts";
 import { ProblemError } from "./problem.ts";
 import type { ServiceSettings } from "./settings.ts";
 
-/** Times that a job is started again after the service died under it: it may be what kills the service. */
-const mostAttempts = 5;
+/** Starts without a new result that a job has while the service dies under it: it may be what kills the service. */
+const mostFruitless = 5;
 
 /** Name of the report in the results of a job. */
 export const reportFileName = "report.html";
@@ -214,8 +214,9 @@ export class JobQueue {
     for (const saved of states) {
       const job = this.#know(saved);
       if (isFinal(saved.state)) continue;
-      if (saved.state === "running" && saved.attempts >= mostAttempts) {
-        const error = `The service ended ${saved.attempts} times while this job ran`;
+      const isHopeless = saved.fruitless >= mostFruitless && (await this.results(saved.id)).length <= saved.files;
+      if (saved.state === "running" && isHopeless) {
+        const error = `The service ended ${saved.fruitless} times while this job ran without a new result`;
         await this.#end(job, "failed", error);
       } else if (saved.state === "running") this.#waiting.unshift(saved.id);
       else this.#waiting.push(saved.id);
@@ -286,12 +287,19 @@ export class JobQueue {
   }
 
   async #start(job: Job): Promise<void> {
-    const { id, model, attempts } = job.saved;
+    const { id, model, attempts, fruitless } = job.saved;
     const { settings, version } = this;
     const found = (await listModels(settings.modelsFolder)).find(({ name }) => name === model);
     if (!found) throw new RangeError(`Cannot run the job: there is no model ${JSON.stringify(model)} any more`);
     // Counted before the Worker starts: should the job take the service down, the next one knows.
-    await this.#save(job, { state: "running", attempts: attempts + 1, startedAt: new Date().toISOString() });
+    const files = (await this.results(id)).length;
+    await this.#save(job, {
+      state: "running",
+      attempts: attempts + 1,
+      fruitless: files > job.saved.files ? 1 : fruitless + 1,
+      files,
+      startedAt: new Date().toISOString(),
+    });
     if (job.isStopping) return await this.#end(job, "cancelled", null);
     const began = performance.now();
     let isOverdue = false;
@@ -317,7 +325,7 @@ export class JobQueue {
       else if (job.isStopping) await this.#end(job, "cancelled", null);
       else if (isOverdue) await this.#end(job, "failed", `The job took longer than ${settings.jobSeconds} s`);
       // Stopped because the service closes: it waits again, and this start does not count.
-      else await this.#save(job, { state: "queued", attempts });
+      else await this.#save(job, { state: "queued", attempts, fruitless });
     }).catch(this.onError).finally(() => {
       this.#running = null;
       this.#startNext();

@@ -31,6 +31,10 @@ const stateSchema = record({
   finishedAt: nullable(text),
   /** How often the job was started. */
   attempts: integer,
+  /** How often it was started since a result file last appeared. */
+  fruitless: integer,
+  /** Result files that it had when it was last started. */
+  files: integer,
   /** Why it failed. */
   error: nullable(text),
 });
@@ -49,6 +53,8 @@ export function newState(job: { readonly id: string; readonly model: string; rea
     startedAt: null,
     finishedAt: null,
     attempts: 0,
+    fruitless: 0,
+    files: 0,
     error: null,
     ...job,
   };

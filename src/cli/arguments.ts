@@ -120,12 +120,14 @@ export function didYouMean(word: string, candidates: readonly string[], prefix =
  * Reads a command's arguments.
  *
  * @param command Name for messages, such as `score`.
+ * @param words Takes the arguments that follow no option, where the command has such; else they are an error.
  * @throws {UsageError} If an option is unknown, repeated, missing, or has a value outside its type or range.
  */
 export function parseOptions<const T extends OptionTable>(
   command: string,
   table: T,
   args: readonly string[],
+  words?: string[],
 ): OptionValues<T> {
   const hint = `run \`secateur ${command} --help\` for the options.`;
   const names = Object.keys(table);
@@ -142,6 +144,10 @@ export function parseOptions<const T extends OptionTable>(
   for (const token of tokens) {
     if (token.kind === "option-terminator") continue;
     if (token.kind === "positional") {
+      if (words) {
+        words.push(token.value);
+        continue;
+      }
       throw new UsageError(
         `unexpected argument ${JSON.stringify(token.value)}`,
         `every value follows an option; ${hint}`,

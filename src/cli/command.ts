@@ -29,8 +29,11 @@ export interface CommandDefinition<T extends OptionTable> {
   readonly description: string;
   /** A command line that works, after `secateur `. */
   readonly example: string;
+  /** What may stand between name and options, for the help, such as `ls | show TASK`; absent where nothing may. */
+  readonly words?: string;
   readonly options: T;
-  run(options: OptionValues<T>, context: CommandContext): Promise<CommandResult>;
+  /** @param words What stands there. */
+  run(options: OptionValues<T>, context: CommandContext, words: readonly string[]): Promise<CommandResult>;
 }
 
 /** A command as the program sees it, whatever its options are. */
@@ -55,13 +58,16 @@ export function defineCommand<const T extends OptionTable>(definition: CommandDe
     name,
     summary,
     help: () =>
-      `${summary}\n\n${description}\n\nUsage: secateur ${name} [options]\n\nOptions:\n${describeOptions(table)}\n\n` +
+      `${summary}\n\n${description}\n\nUsage: secateur ${name}${
+        definition.words ? ` ${definition.words}` : ""
+      } [options]\n\nOptions:\n${describeOptions(table)}\n\n` +
       `Example:\n  secateur ${example}\n`,
     async execute(args, context) {
-      const { json, ...options } = parseOptions(name, table, args) as
+      const words: string[] = [];
+      const { json, ...options } = parseOptions(name, table, args, definition.words ? words : undefined) as
         & OptionValues<T>
         & OptionValues<typeof commonOptions>;
-      const result = await definition.run(options as unknown as OptionValues<T>, context);
+      const result = await definition.run(options as unknown as OptionValues<T>, context, words);
       return { ...result, asJson: json };
     },
   };

@@ -10,6 +10,7 @@ import { run } from "./run.ts";
 import { score } from "./score.ts";
 import { search } from "./search.ts";
 import { serve } from "./serve.ts";
+import { tasks } from "./tasks.ts";
 import { webgpuEnvironment } from "./webgpu_environment.ts";
 
 try {
@@ -21,4 +22,4 @@ try {
   Deno.exit(code);
 }
 
-Deno.exit(await runProgram([run, plan, score, search, prune, evaluate, info, demo, serve], Deno.args));
+Deno.exit(await runProgram([run, plan, score, search, prune, evaluate, tasks, info, demo, serve], Deno.args));

@@ -9,7 +9,7 @@ import { defaultAdaptationSplit, drawAdaptation, type DrawnExamples, findShared 
 import type { PromptStyle } from "../tasks/builtin_tasks.ts";
 import type { Example } from "../tasks/example.ts";
 import type { Metric } from "../tasks/scoring.ts";
-import { loadTask, type Task } from "../tasks/task.ts";
+import { loadTask, type LoadTaskOptions, type Task } from "../tasks/task.ts";
 import { loadTokenizer, type Tokenizer } from "../tasks/tokenizer.ts";
 import type { OptionValues } from "./arguments.ts";
 import type { CommandContext } from "./command.ts";
@@ -62,6 +62,16 @@ export function engineSettings(
   };
 }
 
+/** How a task is loaded, in the library's words. */
+export function taskSettings(
+  { fewshot, prompt }: Omit<WorkOptions, "model" | "task">,
+): Omit<LoadTaskOptions, "tokenizer"> {
+  return {
+    ...(fewshot !== undefined && { fewshotCount: fewshot }),
+    ...(prompt !== undefined && { prompt }),
+  };
+}
+
 /** Opens a model and a task, lets `use` work with them, and closes them whatever happens. */
 export async function withWork<T>(
   options: WorkOptions,
@@ -72,11 +82,7 @@ export async function withWork<T>(
   const checkpoint = await openCheckpoint(model.folder);
   try {
     const tokenizer = await loadTokenizer(model.folder);
-    const task = await loadTask(options.task, {
-      tokenizer,
-      ...(options.fewshot !== undefined && { fewshotCount: options.fewshot }),
-      ...(options.prompt !== undefined && { prompt: options.prompt }),
-    });
+    const task = await loadTask(options.task, { tokenizer, ...taskSettings(options) });
     const named = options.prompt === "instruction" ? task.name : options.task;
     const provenance = { model: model.reference, task: named, versions: { secateur: version } };
     return await use({ checkpoint, tokenizer, task, provenance });

@@ -18,8 +18,8 @@ import type { Tokenizer } from "./tokenizer.ts";
 
 /** How to load a task. */
 export interface LoadTaskOptions {
-  /** The tokenizer of the model to be asked. */
-  readonly tokenizer: Tokenizer;
+  /** The tokenizer of the model to be asked; without it there are requests, but no examples. */
+  readonly tokenizer?: Tokenizer;
   /** Data files by split, instead of those the task file names; relative to the working folder. */
   readonly data?: Readonly<Record<string, string | readonly string[]>>;
   /** Number of few-shot examples, instead of the task file's. */
@@ -113,7 +113,7 @@ class LoadedTask implements GroupMember {
     readonly config: TaskConfig,
     readonly files: ReadonlyMap<string, readonly string[]>,
     readonly fewshotCount: number,
-    readonly tokenizer: Tokenizer,
+    readonly tokenizer: Tokenizer | undefined,
   ) {
     this.name = config.name;
     this.version = config.version;
@@ -218,7 +218,11 @@ class LoadedTask implements GroupMember {
   }
 
   async examples(split: string, selection: Selection = {}): Promise<Example[]> {
-    return (await this.requests(split, selection)).map((request) => buildExample(request, this.tokenizer));
+    const { tokenizer } = this;
+    if (tokenizer === undefined) {
+      throw new RangeError(`Cannot build the examples of task ${this.name}: it was loaded without a tokenizer`);
+    }
+    return (await this.requests(split, selection)).map((request) => buildExample(request, tokenizer));
   }
 
   async rowGolds(split: string, wanted: boolean): Promise<number[]> {
@@ -288,7 +292,7 @@ function checkSplits(config: TaskConfig, files: ReadonlyMap<string, readonly str
  * @throws {SyntaxError} If the file or one of its templates cannot be parsed.
  * @throws {RangeError} If there is no such task, a file cannot be read, or a split has no file.
  */
-export async function loadTask(reference: string | URL, options: LoadTaskOptions): Promise<Task> {
+export async function loadTask(reference: string | URL, options: LoadTaskOptions = {}): Promise<Task> {
   const { fewshotCount } = options;
   if (fewshotCount !== undefined && (!Number.isInteger(fewshotCount) || fewshotCount < 0)) {
     throw new RangeError(`Cannot use ${fewshotCount} few-shot examples: expected an integer of at least 0`);

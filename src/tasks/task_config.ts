@@ -45,6 +45,8 @@ export interface TaskConfig {
   readonly name: string;
   /** `metadata.version`, or null. */
   readonly version: string | number | null;
+  /** `metadata`, such as the licence of the dataset. */
+  readonly metadata: Readonly<Record<string, unknown>>;
   /** Absolute paths of the data files of each split; null if the rows are in a dataset of the Hugging Face hub. */
   readonly data: ReadonlyMap<string, readonly string[]> | null;
   /** `dataset_path` and `dataset_name`, or null. */
@@ -234,6 +236,7 @@ export function checkTask(entries: TaskEntries, file: string): TaskConfig {
     file,
     name: settings.name("task") ?? settings.expect("task", undefined, "the name of the task"),
     version: settings.version(),
+    metadata: settings.mapping("metadata"),
     ...readData(settings),
     trainingSplit: settings.name("training_split"),
     validationSplit: settings.name("validation_split"),

@@ -82,8 +82,7 @@ export class Settings {
 
   /** Settings below a key; empty ones where it is missing. */
   below(key: string): Settings {
-    const value = this.value(key) ?? {};
-    if (!isRecord(value)) this.expect(key, value, "a mapping");
+    const value = this.mapping(key);
     const file = this.entries.get(key)?.file ?? this.file;
     const entries = Object.entries(value).map(([name, item]): [string, TaskEntry] => [name, { value: item, file }]);
     return new Settings(new Map(entries), file, `${this.prefix}${key}.`);
@@ -103,6 +102,12 @@ export class Settings {
   optionalTemplate(key: string): ColumnOrTemplate | undefined {
     const text = this.text(key);
     return text === undefined ? undefined : this.template(key, text);
+  }
+
+  /** The mapping below a key, as it is; an empty one where the key is missing. */
+  mapping(key: string): Readonly<Record<string, unknown>> {
+    const value = this.value(key) ?? {};
+    return isRecord(value) ? value : this.expect(key, value, "a mapping");
   }
 
   /** `metadata.version`, or null. */

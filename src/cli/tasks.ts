@@ -1,0 +1,273 @@
+/** `secateur tasks`: what is built in, what a task asks token by token, and whether a task file and its rows are right. */
+import { builtinTasks } from "../tasks/builtin_tasks.ts";
+import { buildExample, type ChoiceRequest } from "../tasks/example_builder.ts";
+import { loadTask, type Task } from "../tasks/task.ts";
+import type { TaskConfig } from "../tasks/task_config.ts";
+import type { ColumnOrTemplate } from "../tasks/task_settings.ts";
+import { readTaskTree, type TaskTree } from "../tasks/task_tree.ts";
+import { loadTokenizer, type Tokenizer } from "../tasks/tokenizer.ts";
+import type { Jsonable } from "../method/json.ts";
+import type { OptionTable, OptionValues } from "./arguments.ts";
+import { type CommandContext, type CommandResult, defineCommand } from "./command.ts";
+import { CommandError, UsageError } from "./errors.ts";
+import { findModel } from "./model.ts";
+import { modelOptions, taskOptions } from "./options.ts";
+import { taskSettings } from "./session.ts";
+import { counted, formatTable } from "./text.ts";
+
+const { task: _, ...loadingOptions } = taskOptions;
+
+const tasksOptions = {
+  model: {
+    ...modelOptions.model,
+    required: false,
+    description: "Show the tokens too, of this model's tokenizer; none of its weights are read.",
+  },
+  ...loadingOptions,
+  split: {
+    type: "text",
+    placeholder: "NAME",
+    description: "Split of the row to show. Default: the one to evaluate on.",
+  },
+  row: {
+    type: "integer",
+    min: 0,
+    max: Number.MAX_SAFE_INTEGER,
+    default: 0,
+    description: "Row to show, counted from 0.",
+  },
+} as const satisfies OptionTable;
+
+type Options = OptionValues<typeof tasksOptions>;
+
+/** Characters of a line of tokens. */
+const lineWidth = 100;
+
+function describeSetting(setting: ColumnOrTemplate | number | readonly (string | number)[] | null): Jsonable {
+  if (setting === null || typeof setting === "number") return setting;
+  return "text" in setting ? setting.text : [...setting];
+}
+
+function describeConfig(config: TaskConfig): { [name: string]: Jsonable } {
+  const { prompt, fewshot, data } = config;
+  const known = (value: unknown): Jsonable =>
+    typeof value === "string" || typeof value === "number" || typeof value === "boolean" ? value : null;
+  return {
+    name: config.name,
+    file: config.file,
+    version: config.version,
+    dataset: config.dataset,
+    files: data && Object.fromEntries([...data].map(([split, paths]) => [split, [...paths]])),
+    splits: { training: config.trainingSplit, validation: config.validationSplit, test: config.testSplit },
+    metrics: [...config.metrics, ...config.furtherMetrics],
+    fewshot: { count: fewshot.count, sampler: fewshot.sampler, split: fewshot.split },
+    description: describeSetting(config.description),
+    docToText: describeSetting(prompt.docToText),
+    docToChoice: describeSetting(prompt.docToChoice),
+    docToTarget: describeSetting(prompt.docToTarget),
+    genPrefix: describeSetting(prompt.genPrefix),
+    targetDelimiter: prompt.targetDelimiter,
+    fewshotDelimiter: prompt.fewshotDelimiter,
+    metadata: Object.fromEntries(Object.entries(config.metadata).map(([name, value]) => [name, known(value)])),
+  };
+}
+
+/** Facts under each other; text in quotes, so that spaces and newlines show. */
+function formatFacts(facts: Readonly<Record<string, Jsonable>>): string {
+  const rows = Object.entries(facts).filter(([, value]) => value !== null).map(([name, value]) =>
+    [name, typeof value === "string" && !/[\s]$|\n|^\s/.test(value) ? value : JSON.stringify(value)] as const
+  );
+  const width = Math.max(...rows.map(([name]) => name.length));
+  return rows.map(([name, value]) => `  ${name.padEnd(width)}  ${value}`).join("\n");
+}
+
+interface Token {
+  readonly id: number;
+  readonly text: string;
+}
+
+function listTokens(ids: Uint32Array, tokenizer: Tokenizer): Token[] {
+  return Array.from(ids, (id) => ({ id, text: tokenizer.tokenText(id) }));
+}
+
+/** Tokens as `id "text"`, as many a line as fit. */
+function formatTokens(tokens: readonly Token[], indent: string): string {
+  const lines = [""];
+  for (const { id, text } of tokens) {
+    const item = `${id} ${JSON.stringify(text)}`;
+    const last = lines[lines.length - 1];
+    if (last !== "" && last.length + item.length > lineWidth) lines.push(item);
+    else lines[lines.length - 1] = last === "" ? item : `${last}  ${item}`;
+  }
+  return lines.map((line) => indent + line).join("\n");
+}
+
+function describeRequest(request: ChoiceRequest, tokenizer: Tokenizer | null): { [name: string]: Jsonable } {
+  const { id, context, contexts, continuations, choices, gold, golds } = request;
+  const texts = {
+    id,
+    contexts: contexts === undefined ? [context] : [...contexts],
+    continuations: [...continuations],
+    choices: [...choices],
+    golds: golds === undefined ? [gold] : [...golds],
+  };
+  if (tokenizer === null) return texts;
+  const example = buildExample(request, tokenizer);
+  const list = (ids: Uint32Array) => listTokens(ids, tokenizer).map((token) => ({ ...token }));
+  return {
+    ...texts,
+    contextTokens: (example.prompts ?? [example.prompt]).map(list),
+    continuationTokens: example.choices.map(list),
+  };
+}
+
+function formatRequest(request: ChoiceRequest, tokenizer: Tokenizer | null): string {
+  const { id, continuations, gold, golds = [gold] } = request;
+  const contexts = request.contexts ?? [request.context];
+  const example = tokenizer && buildExample(request, tokenizer);
+  const tokens = (ids: Uint32Array | undefined) =>
+    ids === undefined || tokenizer === null ? [] : [formatTokens(listTokens(ids, tokenizer), "    ")];
+  const count = (ids: Uint32Array | undefined) => ids === undefined ? "" : ` (${counted(ids.length, "token")})`;
+  const prompts = example ? example.prompts ?? [example.prompt] : [];
+  return [
+    id,
+    ...contexts.flatMap((context, i) => [
+      `  context${contexts.length > 1 ? ` ${i}` : ""}${count(prompts[i])}: ${JSON.stringify(context)}`,
+      ...tokens(prompts[i]),
+    ]),
+    ...continuations.flatMap((continuation, i) => [
+      `${golds.includes(i) ? "*" : " "} choice ${i}${count(example?.choices[i])}: ${JSON.stringify(continuation)}`,
+      ...tokens(example?.choices[i]),
+    ]),
+    "* right",
+  ].join("\n");
+}
+
+async function list(): Promise<CommandResult> {
+  const trees = await Promise.all(
+    builtinTasks.map(async (task): Promise<[string, TaskTree]> => [task.family, await readTaskTree(task.name)]),
+  );
+  const described = trees.map(([family, { group, tasks }]) => ({
+    name: group?.name ?? tasks[0].name,
+    family,
+    tasks: group?.tasks.length ?? 1,
+    isGroup: group !== null,
+    dataset: tasks[0].dataset!.split(" ")[0],
+    version: group?.version ?? tasks[0].version,
+    metrics: [...tasks[0].metrics],
+    licence: String(tasks[0].metadata.licence),
+  }));
+  // The parts of a benchmark have a group of its name.
+  const shown = described.filter(({ name, family, isGroup }) => name === family || isGroup);
+  const table = formatTable([
+    ["task", "tasks", "dataset", "metric", "licence"],
+    ...shown.map((
+      { name, tasks, dataset, metrics, licence },
+    ) => [name, `${tasks}`, dataset, metrics.join(", "), licence]),
+  ]);
+  return {
+    text: `${table}\n\nsecateur tasks show mmlu lists the parts of a group; each of them is a task too.\n`,
+    json: described,
+  };
+}
+
+async function openTokenizer(options: Options, context: CommandContext): Promise<Tokenizer | null> {
+  return options.model === undefined ? null : await loadTokenizer((await findModel(options.model, context)).folder);
+}
+
+/** The task with its rows; null where it names no files and none are given. */
+async function openRows(name: string, tree: TaskTree, options: Options): Promise<Task | null> {
+  const settings = taskSettings(options);
+  if (settings.data === undefined && tree.tasks.some((task) => task.data === null)) return null;
+  return await loadTask(name, settings);
+}
+
+async function show(name: string, options: Options, context: CommandContext): Promise<CommandResult> {
+  const tree = await readTaskTree(name, options.prompt);
+  const tokenizer = await openTokenizer(options, context);
+  const task = await openRows(name, tree, options);
+  const split = options.split ?? task?.evaluationSplit;
+  const requests = task === null ? [] : await task.requests(split!, {
+    ids: tree.group === null
+      ? [`${split}/${options.row}`]
+      : tree.group.tasks.map((member) => `${member}/${split}/${options.row}`).slice(0, 1),
+  });
+  const { group } = tree;
+  const facts = group === null ? describeConfig(tree.tasks[0]) : {
+    name: group.name,
+    version: group.version,
+    aggregates: group.aggregates.map(({ metric, weightBySize }) => ({ metric, weightBySize })),
+    tasks: [...group.tasks],
+  };
+  const note = task === null ? "Its rows are in a dataset: give them with --data to see a request.\n" : "";
+  return {
+    text: `${formatFacts(facts)}\n\n${
+      requests.map((request) => `${formatRequest(request, tokenizer)}\n`).join("\n")
+    }${note}`,
+    json: { ...facts, requests: requests.map((request) => describeRequest(request, tokenizer)) },
+  };
+}
+
+/** Reads all rows of all splits: their numbers, and the first problem of each split. */
+async function checkRows(
+  task: Task,
+  tokenizer: Tokenizer | null,
+): Promise<{ counts: [string, number][]; problems: string[] }> {
+  const counts: [string, number][] = [];
+  const problems: string[] = [];
+  for (const split of task.splits) {
+    try {
+      const requests = await task.requests(split);
+      if (tokenizer) { for (const request of requests) buildExample(request, tokenizer); }
+      counts.push([split, requests.length]);
+    } catch (error) {
+      problems.push((error as Error).message);
+    }
+  }
+  return { counts, problems };
+}
+
+async function validate(name: string, options: Options, context: CommandContext): Promise<CommandResult> {
+  const tree = await readTaskTree(name, options.prompt);
+  const tokenizer = await openTokenizer(options, context);
+  const task = await openRows(name, tree, options);
+  const { counts, problems } = task === null ? { counts: [], problems: [] } : await checkRows(task, tokenizer);
+  if (problems.length > 0) throw new CommandError(problems.join("\nError: "), "mend the rows or the task file.");
+  const what = tree.group === null ? "the task" : `the group of ${counted(tree.tasks.length, "task")}`;
+  const rows = counts.map(([split, count]) => `${split} ${count}`).join(", ");
+  return {
+    text:
+      `${name}: ${what} can be read${task === null ? "; its rows were not looked at, give them with --data" : ""}.\n` +
+      (rows ? `rows: ${rows}\n` : ""),
+    json: {
+      name: tree.group?.name ?? tree.tasks[0].name,
+      tasks: tree.tasks.map((config) => config.name),
+      rows: task && Object.fromEntries(counts),
+    },
+  };
+}
+
+export const tasks = defineCommand({
+  name: "tasks",
+  summary: "List the built-in tasks, show what a task asks, or check a task file.",
+  description:
+    "ls lists what is built in. show TASK prints the settings of a task, by name or file, and the request of one row: with\n" +
+    "--model token by token. validate TASK reads the file and every row, and exits with 1 where something is wrong.",
+  example: "tasks show examples/demo/task/demo.yaml --model examples/demo/model --row 3",
+  words: "(ls | show TASK | validate TASK)",
+  options: tasksOptions,
+  run(options, context, [verb, name, ...rest]) {
+    const hint = "secateur tasks ls, secateur tasks show TASK, or secateur tasks validate TASK.";
+    if (verb === undefined) throw new UsageError("tasks needs a word that says what to do", hint);
+    if (verb !== "ls" && verb !== "show" && verb !== "validate") {
+      throw new UsageError(`unknown word ${JSON.stringify(verb)} after tasks`, hint);
+    }
+    if (verb === "ls") {
+      if (name !== undefined) throw new UsageError(`unexpected argument ${JSON.stringify(name)} after ls`, hint);
+      return list();
+    }
+    if (name === undefined) throw new UsageError(`tasks ${verb} needs a task`, hint);
+    if (rest.length > 0) throw new UsageError(`unexpected argument ${JSON.stringify(rest[0])}`, hint);
+    return verb === "show" ? show(name, options, context) : validate(name, options, context);
+  },
+});

@@ -1,0 +1,63 @@
+/** `secateur tasks`, as a process. */
+import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { demoModel, demoTask, secateur, withFolder } from "./program.ts";
+
+Deno.test("secateur tasks ls names the benchmarks, and every part of them as JSON", async () => {
+  const { code, stdout, stderr } = await secateur(["tasks", "ls"]);
+  assertEquals([code, stderr], [0, ""]);
+  for (const name of ["balanced-copa", "boolq", "copa", "mmlu", "sst2", "sst5", "xnli"]) {
+    assertMatch(stdout, new RegExp(`^  ${name} `, "m"));
+  }
+  const all = JSON.parse((await secateur(["tasks", "ls", "--json"])).stdout);
+  assertEquals(all.filter(({ family }: { family: string }) => family === "mmlu").length, 1 + 4 + 57);
+});
+
+Deno.test("secateur tasks show prints the request of a row token by token when a model is given", async () => {
+  const args = ["tasks", "show", demoTask, "--model", demoModel, "--row", "3"];
+  const { code, stdout, stderr } = await secateur(args);
+  assertEquals([code, stderr], [0, ""]);
+  assertStringIncludes(stdout, 'docToChoice       ["negative","positive"]');
+  assertMatch(stdout, /^test\/3$/m);
+  assertMatch(stdout, /^\* choice \d \(1 token\): " (?:nega|posi)tive"$/m);
+  const { requests: [request] } = JSON.parse((await secateur([...args, "--json"])).stdout);
+  const texts = (tokens: readonly { text: string }[]) => tokens.map(({ text }) => text).join("");
+  assertEquals(request.contextTokens.map(texts), request.contexts);
+  assertEquals(request.continuationTokens.map(texts), request.continuations);
+});
+
+Deno.test("secateur tasks show prints the settings of a built-in task without its rows", async () => {
+  const { code, stdout } = await secateur(["tasks", "show", "boolq", "--prompt", "instruction"]);
+  assertEquals(code, 0);
+  assertMatch(stdout, /^ {2}name +boolq_instruction$/m);
+  assertStringIncludes(stdout, "Answer with one of these words: no, yes.");
+  assertStringIncludes(stdout, "--data");
+});
+
+Deno.test("secateur tasks validate counts the rows, or names the row or key that is wrong", async () => {
+  const good = await secateur(["tasks", "validate", demoTask]);
+  assertEquals([good.code, good.stderr], [0, ""]);
+  assertMatch(good.stdout, /rows: train 1000, adaptation 400, test 512/);
+  await withFolder(async (folder) => {
+    const task = "task: t\noutput_type: multiple_choice\ntest_split: test\ndata: {test: rows.jsonl}\n" +
+      'doc_to_text: q\ndoc_to_choice: ["a", "b"]\ndoc_to_target: label\n';
+    await Deno.writeTextFile(`${folder}/task.yaml`, task);
+    await Deno.writeTextFile(`${folder}/rows.jsonl`, '{"q":"x","label":0}\n{"q":"y","label":2}\n');
+    const row = await secateur(["tasks", "validate", `${folder}/task.yaml`]);
+    assertEquals([row.code, row.stdout], [1, ""]);
+    assertMatch(
+      row.stderr,
+      /^Error: Cannot build example test\/1 \(.*rows\.jsonl, line 2\): doc_to_target: the index 2/,
+    );
+    await Deno.writeTextFile(`${folder}/task.yaml`, task + "doc_to_txt: q\n");
+    const key = await secateur(["tasks", "validate", `${folder}/task.yaml`]);
+    assert(key.code === 1 && key.stderr.includes("doc_to_txt is not a known key"), key.stderr);
+  });
+});
+
+Deno.test("secateur tasks exits with 2 and says what it takes when the words are wrong", async () => {
+  for (const words of [[], ["list"], ["show"], ["ls", "x"], ["show", "boolq", "copa"]]) {
+    const { code, stderr } = await secateur(["tasks", ...words]);
+    assertEquals(code, 2);
+    assertMatch(stderr, /^Error: .*\nHint: secateur tasks ls/);
+  }
+});

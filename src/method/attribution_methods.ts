@@ -1,5 +1,6 @@
 /**
- * Every way to score neurons, by name: the one table that studies and programs list from. To add one, add an entry here.
+ * Every way to score neurons, by name: the one table that studies and programs list from. To add one, add its
+ * name and its entry here.
  *
  * In all of them a higher score means pruned earlier.
  */
@@ -62,6 +63,19 @@ export interface AttributionMethod {
   readonly score: (input: AttributionInput) => Promise<Attribution>;
 }
 
+/** Name of a way to score neurons. */
+export type AttributionMethodName =
+  | "integrated-gradients"
+  | "integrated-gradients-joint"
+  | "gradient-activation"
+  | "ablation"
+  | "shapley"
+  | "integrated-hessians"
+  | "mean-activation"
+  | "weight-magnitude"
+  | "lowest-attribution"
+  | "random";
+
 const integrate = async (input: AttributionInput, change: Partial<ScoreSettings> = {}): Promise<Attribution> => {
   const options = { ...input.score, ...change, ...forStage(input, "score") };
   const { scores, completenessError, nodesUsed } = await scoreNeurons(input.engine, input.examples, options);
@@ -76,7 +90,8 @@ const commonSettings = ({ score = {}, engine }: AttributionInput) => {
   return { site, objective, layers };
 };
 
-const table = {
+/** Every way to score neurons, by name. */
+export const attributionMethods: Readonly<Record<AttributionMethodName, AttributionMethod>> = {
   "integrated-gradients": {
     about: "the integral of the gradient along the path that scales one layer's neurons from 0 to 1",
     cost: "8 to 64 forward and backward passes a layer and example, shared below the layer",
@@ -183,16 +198,12 @@ const table = {
       return Promise.resolve({ scores: { ...scores, scored: layers }, details: { seed: input.seed ?? 0 } });
     },
   },
-} satisfies Readonly<Record<string, AttributionMethod>>;
-
-/** Name of a way to score neurons. */
-export type AttributionMethodName = keyof typeof table;
-
-/** Every way to score neurons, by name. */
-export const attributionMethods: Readonly<Record<AttributionMethodName, AttributionMethod>> = table;
+};
 
 /** All names, in the order of the table. */
-export const attributionMethodNames = Object.keys(table) as readonly AttributionMethodName[];
+export const attributionMethodNames: readonly AttributionMethodName[] = Object.keys(
+  attributionMethods,
+) as AttributionMethodName[];
 
 /**
  * Scores neurons by the method of that name.

@@ -47,6 +47,7 @@ export { selectForward } from "./src/method/forward_selection.ts";
 export { rankAgreement } from "./src/method/agreement.ts";
 export { attributionMethodNames, attributionMethods, scoreByMethod } from "./src/method/attribution_methods.ts";
 export { compareAttributions, integratedGradientsVariants } from "./src/method/compare_attributions.ts";
+export { compareLayers } from "./src/method/compare_layers.ts";
 export { shapleyScores } from "./src/method/shapley.ts";
 export { integratedHessians } from "./src/method/integrated_hessians.ts";
 export { compareGroups } from "./src/method/groups.ts";
@@ -90,6 +91,7 @@ export type {
   CompareAttributionsInput,
   VariantAgreement,
 } from "./src/method/compare_attributions.ts";
+export type { CompareLayersInput, LayerOutcome, LayersComparison, LayerStrategy } from "./src/method/compare_layers.ts";
 export type { CompletenessError, PathCompleteness } from "./src/method/completeness.ts";
 export type { ContrastMode, ContrastOptions, ContrastScale } from "./src/method/contrast.ts";
 export type * from "./src/method/damage.ts";

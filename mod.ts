@@ -32,11 +32,11 @@
  * @module
  */
 
-export { resolveModel } from "./src/checkpoint/hub.ts";
+export { resolveModel, resolveSplits } from "./src/checkpoint/hub.ts";
 export { openCheckpoint, openCheckpointFrom } from "./src/checkpoint/open.ts";
 export { writePrunedCheckpoint } from "./src/checkpoint/prune_checkpoint.ts";
 export { loadTokenizer } from "./src/tasks/tokenizer.ts";
-export { loadTask } from "./src/tasks/task.ts";
+export { loadTask } from "./src/method/load_task.ts";
 export { openEngine } from "./src/engine/open.ts";
 export { NoAdapterError } from "./src/gpu/device.ts";
 export { scoreNeurons } from "./src/method/score.ts";
@@ -45,9 +45,6 @@ export { createPlan, planToIntervention } from "./src/method/plan.ts";
 export { searchGlobal } from "./src/method/global_search.ts";
 export { selectForward } from "./src/method/forward_selection.ts";
 export { rankAgreement } from "./src/method/agreement.ts";
-export { attributionMethodNames, attributionMethods, scoreByMethod } from "./src/method/attribution_methods.ts";
-export { compareAttributions, integratedGradientsVariants } from "./src/method/compare_attributions.ts";
-export { compareLayers } from "./src/method/compare_layers.ts";
 export { shapleyScores } from "./src/method/shapley.ts";
 export { integratedHessians } from "./src/method/integrated_hessians.ts";
 export { compareGroups } from "./src/method/groups.ts";
@@ -65,7 +62,12 @@ export { readPlan, readScores, writePlan, writeScores } from "./src/method/files
 export type * from "./src/checkpoint/byte_source.ts";
 export type * from "./src/checkpoint/checkpoint.ts";
 export type * from "./src/checkpoint/model_config.ts";
-export type { ResolvedRepository, ResolveOptions } from "./src/checkpoint/hub.ts";
+export type { ResolvedRepository, ResolvedSplits, ResolveOptions, ResolveSplitsOptions } from "./src/checkpoint/hub.ts";
+export type { Subset } from "./src/checkpoint/dataset_layout.ts";
+export type { TaskOptions } from "./src/method/load_task.ts";
+export type { SkippedRow } from "./src/tasks/bad_row.ts";
+export type { DataOptions, DataWish, FilesBySplit, FoundData } from "./src/tasks/task_data.ts";
+export type { DatasetName } from "./src/tasks/task_config.ts";
 export type { Environment } from "./src/checkpoint/hub_environment.ts";
 export type { HubTiming } from "./src/checkpoint/hub_retry.ts";
 export type { DownloadProgress } from "./src/checkpoint/hub_snapshot.ts";
@@ -78,20 +80,6 @@ export type { OpenEngineOptions } from "./src/engine/open.ts";
 export type { WebGpuEngineOptions } from "./src/engine/webgpu.ts";
 export type { Agreement, AgreementOptions, LayerAgreement } from "./src/method/agreement.ts";
 export type { Calibration, CalibrationBin } from "./src/method/calibration.ts";
-export type {
-  Attribution,
-  AttributionInput,
-  AttributionMethod,
-  AttributionMethodName,
-} from "./src/method/attribution_methods.ts";
-export type {
-  AttributionComparison,
-  AttributionOutcome,
-  AttributionVariant,
-  CompareAttributionsInput,
-  VariantAgreement,
-} from "./src/method/compare_attributions.ts";
-export type { CompareLayersInput, LayerOutcome, LayersComparison, LayerStrategy } from "./src/method/compare_layers.ts";
 export type { CompletenessError, PathCompleteness } from "./src/method/completeness.ts";
 export type { ContrastMode, ContrastOptions, ContrastScale } from "./src/method/contrast.ts";
 export type * from "./src/method/damage.ts";

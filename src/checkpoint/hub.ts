@@ -10,8 +10,8 @@
  * - A downloaded file is compared with the size and the hash (sha256, or git's sha1 of small files) that the hub lists
  *   before it gets its name. Files that were in the cache before are trusted, apart from their size.
  */
-import { readdir, readFile, stat } from "node:fs/promises";
-import { join, relative, sep } from "node:path";
+import { opendir, readFile, stat } from "node:fs/promises";
+import { join } from "node:path";
 import process from "node:process";
 import { isAbsent, RepositoryCache } from "./hub_cache.ts";
 import { HubClient } from "./hub_client.ts";
@@ -19,7 +19,8 @@ import { avoidsSymlinks, cacheFolder, endpoint, type Environment, isOffline, rea
 import { HubError } from "./hub_error.ts";
 import { isCommit, parseReference, type RepositoryKind, type RepositoryReference } from "./hub_reference.ts";
 import { defaultTiming, type HubTiming } from "./hub_retry.ts";
-import { modelSelection, patternSelection, type Selection } from "./hub_selection.ts";
+import type { DatasetLayout, Subset } from "./dataset_layout.ts";
+import { modelSelection, patternSelection, type Selection, splitsSelection } from "./hub_selection.ts";
 import { type DownloadProgress, SnapshotDownload } from "./hub_snapshot.ts";
 
 /** How to find a repository. */
@@ -93,19 +94,18 @@ async function findCached(
   const missing = async (files: readonly string[]) => {
     for (const name of files) if (!await cache.has(commit, name, listing?.get(name))) return name;
   };
-  let first: string[];
   try {
-    first = selection.first(reference.id, names);
+    const first = selection.first(reference.id, names);
+    const small = await missing(first);
+    if (small !== undefined) return { problem: `${small} is not there` };
+    const rest = await selection.rest(reference.id, names, (name) => readFile(cache.path(commit, name)));
+    const large = await missing(rest);
+    return large === undefined ? { files: [...first, ...rest].sort() } : { problem: `${large} is not there` };
   } catch (error) {
     // With the listing it is certain that the repository itself lacks something.
     if (listing || !(error instanceof RangeError)) throw error;
     return { problem: `what is there is incomplete (${error.message})` };
   }
-  const small = await missing(first);
-  if (small !== undefined) return { problem: `${small} is not there` };
-  const rest = await selection.rest(reference.id, names, (name) => readFile(cache.path(commit, name)));
-  const large = await missing(rest);
-  return large === undefined ? { files: [...first, ...rest].sort() } : { problem: `${large} is not there` };
 }
 
 /** Brings what is wanted of a commit into the cache. */
@@ -208,13 +208,70 @@ export async function resolveDataset(
   reference: string,
   options: ResolveDatasetOptions = {},
 ): Promise<ResolvedRepository> {
-  const selection = patternSelection(options.patterns ?? ["**"]);
+  return await resolveFiles(reference, patternSelection(options.patterns ?? ["**"]), options);
+}
+
+/** The files of a dataset by split. */
+export interface ResolvedSplits extends ResolvedRepository {
+  /** Paths of the files of each split, in the order of their rows. */
+  readonly splits: Readonly<Record<string, readonly string[]>>;
+}
+
+/** How to find the splits of a data set. */
+export interface ResolveSplitsOptions extends ResolveOptions {
+  /** Which part of it, such as a language; a name stands for one that must be there. Default: the default or only one. */
+  readonly subset?: string | Subset | null;
+}
+
+/**
+ * Finds the splits of a data set by folder or by name, downloading the files that are missing. Which file belongs to which
+ * split its card tells, or else the names of files and folders.
+ *
+ * @param reference A folder, or `org/name[@revision]`; a folder that exists goes first.
+ * @throws {HubError} As `resolveModel`.
+ * @throws {RangeError} If the reference is neither a folder nor a name, there are no data files or no such subset, files
+ * are missing, or the disk is too small.
+ * @throws {SyntaxError} If the card is malformed.
+ */
+export async function resolveSplits(reference: string, options: ResolveSplitsOptions = {}): Promise<ResolvedSplits> {
+  const { subset = null } = options;
+  const wanted = typeof subset === "string" ? { name: subset, isRequired: true } : subset;
+  let layout: DatasetLayout = new Map();
+  const found = await resolveFiles(reference, splitsSelection(wanted, (latest) => layout = latest), options);
+  const splits = [...layout].map(([split, files]) => [split, files.map((file) => join(found.folder, file))] as const);
+  return { ...found, splits: Object.fromEntries(splits) };
+}
+
+/** Most entries of a local folder that are looked at. */
+const MAX_ENTRIES = 100_000;
+
+/** The files in a local folder, by path with `/` between folders. */
+async function listFolder(root: string): Promise<string[]> {
+  const names: string[] = [];
+  const folders = [""];
+  let seen = 0;
+  for (let folder = folders.pop(); folder !== undefined; folder = folders.pop()) {
+    for await (const entry of await opendir(join(root, folder))) {
+      if (++seen > MAX_ENTRIES) {
+        throw new RangeError(`Cannot use ${root} as a dataset: it has more than ${MAX_ENTRIES} files and folders`);
+      }
+      const path = folder === "" ? entry.name : `${folder}/${entry.name}`;
+      if (!entry.isDirectory()) names.push(path);
+      else if (!entry.name.startsWith(".")) folders.push(path);
+    }
+  }
+  return names.sort();
+}
+
+async function resolveFiles(
+  reference: string,
+  selection: Selection,
+  options: ResolveOptions,
+): Promise<ResolvedRepository> {
   const cause = await whyNoFolder("dataset", reference);
   if (cause) return await resolveRepository(parseReference("dataset", reference, { cause }), selection, options);
-  const entries = await readdir(reference, { recursive: true, withFileTypes: true });
-  const names = entries.filter((entry) => !entry.isDirectory()).map((entry) =>
-    relative(reference, join(entry.parentPath, entry.name)).replaceAll(sep, "/")
-  );
-  const files = selection.first(reference, names.sort());
-  return { folder: reference, revision: null, reference, files, downloaded: [] };
+  const names = await listFolder(reference);
+  const first = selection.first(reference, names);
+  const rest = await selection.rest(reference, names, (name) => readFile(join(reference, name)));
+  return { folder: reference, revision: null, reference, files: [...first, ...rest].sort(), downloaded: [] };
 }

@@ -1,5 +1,7 @@
 /** Which files of a repository are wanted. */
 import { parseConfig } from "./config.ts";
+import { CARD_FILE, type DatasetLayout, datasetLayout, hasWholeSplits, type Subset } from "./dataset_layout.ts";
+import { globToRegExp } from "./glob.ts";
 import { INDEX_FILE, parseIndex, SINGLE_FILE } from "./open.ts";
 
 /** The files wanted of a repository, in two steps: those of the second may depend on the content of the first. */
@@ -66,17 +68,6 @@ export const modelSelection: Selection = {
   isProvenBy: (names) => TOKENIZER.every((name) => names.includes(name)),
 };
 
-/** A pattern as a regular expression: `*` and `?` stay inside a folder, `**` does not. */
-function globToRegExp(pattern: string): RegExp {
-  const source = pattern.replaceAll(/\*\*\/|\*\*|\*|\?|[\\^$.+()[\]{}|]/g, (token) => {
-    if (token === "**/") return "(?:.*/)?";
-    if (token === "**") return ".*";
-    if (token === "*") return "[^/]*";
-    return token === "?" ? "[^/]" : `\\${token}`;
-  });
-  return new RegExp(`^${source}$`, "s");
-}
-
 /** Files that match patterns; every pattern must match one. */
 export function patternSelection(patterns: readonly string[]): Selection {
   const expressions = patterns.map(globToRegExp);
@@ -91,5 +82,24 @@ export function patternSelection(patterns: readonly string[]): Selection {
     },
     rest: () => Promise.resolve([]),
     isProvenBy: () => patterns.every((pattern) => !/[*?]/.test(pattern)),
+  };
+}
+
+/**
+ * The data files of a dataset, or of a subset of it, as its card or their names tell.
+ *
+ * @param onLayout Called with what was found, last with what counts.
+ */
+export function splitsSelection(subset: Subset | null, onLayout: (layout: DatasetLayout) => void): Selection {
+  return {
+    first: (_what, names) => names.filter((name) => name === CARD_FILE),
+    async rest(what, names, read) {
+      const card = names.includes(CARD_FILE) ? new TextDecoder().decode(await read(CARD_FILE)) : null;
+      const layout = datasetLayout(what, names, card, subset);
+      onLayout(layout);
+      return [...layout.values()].flat();
+    },
+    // Python downloads the card and all splits of a subset.
+    isProvenBy: (names) => names.includes(CARD_FILE) && hasWholeSplits(names),
   };
 }

@@ -19,6 +19,10 @@ export interface TextOption extends OptionBase {
   readonly type: "text";
   readonly default?: string;
 }
+/** Texts, one each time the option is given. */
+export interface TextsOption extends OptionBase {
+  readonly type: "texts";
+}
 /** One of some words. */
 export interface ChoiceOption extends OptionBase {
   readonly type: "choice";
@@ -45,7 +49,7 @@ export interface NumbersOption extends OptionBase {
   readonly default?: readonly number[];
 }
 
-export type Option = FlagOption | TextOption | ChoiceOption | NumberOption | BytesOption | NumbersOption;
+export type Option = FlagOption | TextOption | TextsOption | ChoiceOption | NumberOption | BytesOption | NumbersOption;
 
 /** Options by name, without the two dashes. */
 export type OptionTable = Readonly<Record<string, Option>>;
@@ -54,6 +58,7 @@ type Present<O extends Option> = O extends FlagOption ? boolean
   : O extends ChoiceOption ? O["choices"][number]
   : O extends NumberOption | BytesOption ? number
   : O extends NumbersOption ? readonly number[]
+  : O extends TextsOption ? readonly string[]
   : string;
 
 type Value<O extends Option> = O extends FlagOption ? boolean
@@ -157,7 +162,9 @@ export function parseOptions<const T extends OptionTable>(
     if (option === undefined) {
       throw new UsageError(`unknown option ${token.rawName}${didYouMean(token.name, names, "--")}`, hint);
     }
-    if (given.has(token.name)) throw new UsageError(`${token.rawName} is given twice`, "give it once.");
+    if (given.has(token.name) && option.type !== "texts") {
+      throw new UsageError(`${token.rawName} is given twice`, "give it once.");
+    }
     if (option.type === "flag") {
       if (token.value !== undefined) throw new UsageError(`${token.rawName} takes no value`, hint);
       given.set(token.name, true);
@@ -166,7 +173,9 @@ export function parseOptions<const T extends OptionTable>(
       if (token.value === undefined || (!token.inlineValue && token.value.startsWith("--"))) {
         throw new UsageError(`${token.rawName} needs a value`, `${describeValue(option)}; ${hint}`);
       }
-      given.set(token.name, readValue(token.name, option, token.value));
+      const value = readValue(token.name, option, token.value);
+      const before = given.get(token.name) as readonly string[] | undefined;
+      given.set(token.name, option.type === "texts" ? [...before ?? [], value as string] : value);
     }
   }
   const values: Record<string, Present<Option> | undefined> = {};
@@ -175,7 +184,8 @@ export function parseOptions<const T extends OptionTable>(
     if (option.required && !given.has(name)) {
       throw new UsageError(`--${name} is missing`, `${describeValue(option)}; ${hint}`);
     }
-    values[name] = given.get(name) ?? (option.type === "flag" ? false : option.default);
+    values[name] = given.get(name) ??
+      (option.type === "flag" ? false : option.type === "texts" ? undefined : option.default);
   }
   return values as OptionValues<T>;
 }
@@ -184,6 +194,7 @@ function readValue(name: string, option: Exclude<Option, FlagOption>, text: stri
   const refuse = () => new UsageError(`--${name} cannot be ${JSON.stringify(text)}`, `${describeValue(option)}.`);
   switch (option.type) {
     case "text":
+    case "texts":
       if (text === "") throw refuse();
       return text;
     case "choice":
@@ -230,6 +241,7 @@ function describeValue(option: Option): string {
     case "flag":
       return "takes no value";
     case "text":
+    case "texts":
       return `expected ${option.placeholder ?? "text"}`;
     case "choice":
       return `expected one of ${option.choices.join(", ")}`;
@@ -262,6 +274,7 @@ function placeholder(option: Option): string {
   if (option.placeholder) return ` ${option.placeholder}`;
   const words = {
     text: "TEXT",
+    texts: "TEXT",
     choice: "WORD",
     bytes: "SIZE",
     integer: "N",
@@ -276,7 +289,7 @@ function explanation(option: Option): string {
   const parts = [option.description];
   if (option.type === "choice") parts.push(`One of ${option.choices.join(", ")}.`);
   if (option.required) parts.push("Required.");
-  if (option.type !== "flag" && option.default !== undefined) {
+  if (option.type !== "flag" && option.type !== "texts" && option.default !== undefined) {
     const value = option.type === "bytes" ? formatBytes(option.default) : String(option.default);
     parts.push(`Default: ${value}.`);
   }

@@ -3,7 +3,6 @@ import { evaluate as evaluateExamples } from "../method/evaluate.ts";
 import { readPlan, runFileNames } from "../method/files.ts";
 import { describePerformance } from "../method/performance.ts";
 import { planToIntervention } from "../method/plan.ts";
-import { scoreGroup } from "../tasks/group_scoring.ts";
 import { defineCommand } from "./command.ts";
 import { formatPerformance } from "./forecast.ts";
 import { engineOptions, modelOptions, seedOptions, taskOptions, testOptions } from "./options.ts";
@@ -25,17 +24,12 @@ export const evaluate = defineCommand({
     ...seedOptions,
     ...engineOptions,
   },
-  run: (options, { signal, onProgress }) =>
-    withSession(options, { signal, onProgress }, async ({ engine, task, provenance }) => {
+  run: (options, { signal, onProgress, note }) =>
+    withSession(options, { signal, onProgress, note }, async ({ engine, task, provenance }) => {
       const plan = options.plan === undefined ? null : await readPlan(options.plan, engine.config);
       const examples = await testExamples(task, options);
       const interventions = [plan === null ? [] : planToIntervention(plan)];
-      const [result] = await evaluateExamples(engine, examples, {
-        interventions,
-        furtherMetrics: task.furtherMetrics,
-        signal,
-        onProgress,
-      });
+      const [result] = await evaluateExamples(engine, examples, { interventions, signal, onProgress });
 
       const performance = describePerformance(engine.info, null);
       const reported = task.metrics.map((metric) => result.scores[metric]);
@@ -47,32 +41,15 @@ export const evaluate = defineCommand({
           formatShare(standardError),
           meanMargin.toFixed(6),
         ]),
-        ...result.further.map(({ metric, value, standardError }) => [
-          metric,
-          formatShare(value),
-          formatShare(standardError),
-          "-",
-        ]),
       ]);
-      const parts = task.group === null ? [] : scoreGroup(task.group, examples, result.logProbs, task.metrics[0]);
-      const partTable = parts.length === 0 ? "" : `\n${
-        formatTable([
-          ["task", "examples", task.metrics[0], "standard error"],
-          ...parts.map(({ name, isGroup, count, accuracy, standardError }) => [
-            isGroup ? `${name} (group)` : name,
-            String(count),
-            formatShare(accuracy),
-            formatShare(standardError),
-          ]),
-        ])
-      }\n`;
       return {
         text: `${task.name}, ${counted(examples.length, "example")}, ${formatEngine(engine.info)}\n${
           formatPerformance(performance)
-        }${table}\n${partTable}`,
+        }${table}\n`,
         json: {
           task: task.name,
           model: provenance.model,
+          data: provenance.data ?? null,
           plan: options.plan ?? null,
           engine: { ...engine.info },
           performance: performance && { ...performance },
@@ -80,13 +57,6 @@ export const evaluate = defineCommand({
             metric,
             { accuracy, standardError: finite(standardError), meanMargin: finite(meanMargin) },
           ])),
-          further: Object.fromEntries(
-            result.further.map(({ metric, value, standardError }) => [
-              metric,
-              { value, standardError: finite(standardError) },
-            ]),
-          ),
-          parts: parts.map((part) => ({ ...part, standardError: finite(part.standardError) })),
           examples: examples.map(({ id, gold }, index) => ({
             id,
             gold,

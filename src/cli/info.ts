@@ -10,14 +10,15 @@ import { forecastJob } from "../method/forecast.ts";
 import type { Jsonable } from "../method/json.ts";
 import type { ForecastSummary } from "../method/performance.ts";
 import type { Example } from "../tasks/example.ts";
-import { loadTask, type Task } from "../tasks/task.ts";
+import { loadTask } from "../method/load_task.ts";
+import type { Task } from "../tasks/task.ts";
 import { loadTokenizer } from "../tasks/tokenizer.ts";
 import { formatBytes, type OptionValues, parseOptions } from "./arguments.ts";
 import { type CommandContext, defineCommand } from "./command.ts";
 import { formatFlops, summariseForecast } from "./forecast.ts";
 import { findModel } from "./model.ts";
 import { adaptationOptions, budgetOptions, modelOptions, taskOptions } from "./options.ts";
-import { drawExamples, engineSettings } from "./session.ts";
+import { drawExamples, engineSettings, taskSettings } from "./session.ts";
 import { counted, formatTable } from "./text.ts";
 
 /** The adapter and the limits that bound a model; null where there is no adapter. */
@@ -134,6 +135,7 @@ export const info = defineCommand({
   example: "info --model examples/demo/model --task examples/demo/task/demo.yaml",
   options: {
     ...modelOptions,
+    ...taskOptions,
     task: { ...taskOptions.task, required: false },
     check: { type: "flag", description: "Also read every weight, and name those that are NaN or infinite." },
     ...budgetOptions,
@@ -162,7 +164,9 @@ export const info = defineCommand({
         }
       };
       const tokenizer = await attempt(() => loadTokenizer(model.folder));
-      const task = options.task !== undefined && tokenizer ? await loadTask(options.task, { tokenizer }) : null;
+      const task = options.task !== undefined && tokenizer
+        ? await loadTask(options.task, { tokenizer, ...taskSettings(options, context) })
+        : null;
       const counts = new Map<string, number>();
       for (const split of task?.splits ?? []) counts.set(split, (await task!.requests(split)).length);
       const adapter = await describeAdapter();

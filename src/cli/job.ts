@@ -12,7 +12,7 @@ import { CommandError } from "./errors.ts";
 import { lockName, withFolderLock } from "./folder_lock.ts";
 import { forecastWork, formatPerformance } from "./forecast.ts";
 import { type runOptions, scoreSettings, searchSettings } from "./options.ts";
-import { decidingMetric, drawExamples, type Session, testExamples } from "./session.ts";
+import { countSkipped, decidingMetric, drawExamples, type Session, testExamples } from "./session.ts";
 import { counted, formatChoice, formatCompleteness, formatEngine, formatShare, formatTable } from "./text.ts";
 
 /** What to do with a folder that has results already. */
@@ -20,6 +20,7 @@ export type Existing = "refuse" | "resume" | "overwrite";
 
 /** Options of the job. */
 export interface JobOptions extends OptionValues<typeof runOptions> {
+  readonly "skip-bad-rows"?: boolean;
   readonly model: string;
   readonly out: string;
 }
@@ -101,6 +102,7 @@ export async function runJob(
       resume: existing === "resume",
       checkpoint: session.checkpoint.location,
       provenance,
+      ...(options["skip-bad-rows"] && { skippedRows: countSkipped(task) }),
       arguments: typed,
       tokenText: (id) => session.tokenizer.tokenText(id),
       // Loaded late: what draws charts is large, and no other command needs it.

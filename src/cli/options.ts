@@ -32,6 +32,21 @@ export const taskOptions = {
     default: "completion",
     description: "Wording of a built-in task: as in lm-evaluation-harness, or one that says what to answer with.",
   },
+  data: {
+    type: "texts",
+    placeholder: "DATA",
+    description:
+      "Rows instead of the task's own: a file (.jsonl, .json, .csv, .tsv, .parquet), a folder of splits, split=FILE, or a dataset org/name[@revision]. May be repeated with split=FILE.",
+  },
+  "data-subset": {
+    type: "text",
+    placeholder: "NAME",
+    description: "Part of a dataset or folder, such as a language. Default: the task's.",
+  },
+  "skip-bad-rows": {
+    type: "flag",
+    description: "Leave out rows that lack a column or whose right answer is none of the choices, and count them.",
+  },
   fewshot: {
     type: "integer",
     min: 0,

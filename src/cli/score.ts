@@ -34,8 +34,8 @@ export const score = defineCommand({
     ...scoreOptions,
     ...engineOptions,
   },
-  run: (options, { signal, onProgress }) =>
-    withSession(options, { signal, onProgress }, async ({ engine, task, provenance }) => {
+  run: (options, { signal, onProgress, note }) =>
+    withSession(options, { signal, onProgress, note }, async ({ engine, task, provenance }) => {
       const { adaptation } = await drawExamples(task, options);
       const settings = { ...scoreSettings(options), metric: decidingMetric(task, options.metric) };
       const forecast = forecastWork(engine, { adaptation, score: settings });

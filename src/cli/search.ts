@@ -49,8 +49,8 @@ export const search = defineCommand({
     ...searchOptions,
     ...engineOptions,
   },
-  run: (options, { signal, onProgress }) =>
-    withSession(options, { signal, onProgress }, async ({ engine, task, provenance }) => {
+  run: (options, { signal, onProgress, note }) =>
+    withSession(options, { signal, onProgress, note }, async ({ engine, task, provenance }) => {
       const { scores } = (await readScores(options.scores, engine.config)).result;
       const { selection } = await drawExamples(task, options);
       const settings = { ...searchSettings(options), metric: decidingMetric(task, options.metric) };

@@ -4,18 +4,20 @@ import { openCheckpoint } from "../checkpoint/open.ts";
 import type { Engine } from "../engine/engine.ts";
 import { openEngine } from "../engine/open.ts";
 import type { WebGpuEngineOptions } from "../engine/webgpu.ts";
+import { loadTaskWithData, type TaskOptions } from "../method/load_task.ts";
 import type { Provenance } from "../method/provenance.ts";
 import { defaultAdaptationSplit, drawAdaptation, type DrawnExamples, findShared } from "../tasks/draw.ts";
 import type { PromptStyle } from "../tasks/builtin_tasks.ts";
 import type { Example } from "../tasks/example.ts";
 import type { Metric } from "../tasks/scoring.ts";
-import { loadTask, type LoadTaskOptions, type Task } from "../tasks/task.ts";
+import type { Task } from "../tasks/task.ts";
 import { loadTokenizer, type Tokenizer } from "../tasks/tokenizer.ts";
 import type { OptionValues } from "./arguments.ts";
 import type { CommandContext } from "./command.ts";
 import { CommandError, UsageError } from "./errors.ts";
 import { findModel } from "./model.ts";
 import type { adaptationOptions, selectionOptions, testOptions } from "./options.ts";
+import { counted } from "./text.ts";
 import { version } from "./version.ts";
 
 /** A model and a task. */
@@ -37,6 +39,9 @@ export interface WorkOptions {
   readonly task: string;
   readonly fewshot?: number | undefined;
   readonly prompt?: PromptStyle | undefined;
+  readonly data?: readonly string[] | undefined;
+  readonly "data-subset"?: string | undefined;
+  readonly "skip-bad-rows"?: boolean | undefined;
 }
 
 /** Which engine to open. */
@@ -46,12 +51,12 @@ export interface EngineChoice {
   readonly "weight-budget"?: number | undefined;
 }
 
-type Surroundings = Pick<CommandContext, "signal" | "onProgress">;
+type Surroundings = Pick<CommandContext, "signal" | "onProgress" | "note">;
 
 /** How an engine is opened, in the library's words. */
 export function engineSettings(
   options: Omit<EngineChoice, "engine">,
-  { signal, onProgress }: Surroundings,
+  { signal, onProgress }: Pick<Surroundings, "signal" | "onProgress">,
 ): WebGpuEngineOptions {
   const { "memory-budget": memoryBudgetBytes, "weight-budget": weightBudgetBytes } = options;
   return {
@@ -64,9 +69,19 @@ export function engineSettings(
 
 /** How a task is loaded, in the library's words. */
 export function taskSettings(
-  { fewshot, prompt }: Omit<WorkOptions, "model" | "task">,
-): Omit<LoadTaskOptions, "tokenizer"> {
+  options: Omit<WorkOptions, "model" | "task">,
+  { signal, onProgress }: Pick<Surroundings, "signal" | "onProgress">,
+): Omit<TaskOptions, "tokenizer"> {
+  const { fewshot, prompt, data, "data-subset": subset, "skip-bad-rows": skipBadRows } = options;
   return {
+    hub: {
+      signal,
+      onProgress: ({ bytesDone, bytesTotal }) =>
+        onProgress({ stage: "download data", done: bytesDone, total: bytesTotal, unit: "bytes" }),
+    },
+    ...(data !== undefined && { data }),
+    ...(subset !== undefined && { subset }),
+    ...(skipBadRows && { skipBadRows }),
     ...(fewshot !== undefined && { fewshotCount: fewshot }),
     ...(prompt !== undefined && { prompt }),
   };
@@ -82,10 +97,17 @@ export async function withWork<T>(
   const checkpoint = await openCheckpoint(model.folder);
   try {
     const tokenizer = await loadTokenizer(model.folder);
-    const task = await loadTask(options.task, { tokenizer, ...taskSettings(options) });
+    const { task, data } = await loadTaskWithData(options.task, { tokenizer, ...taskSettings(options, context) });
     const named = options.prompt === "instruction" ? task.name : options.task;
-    const provenance = { model: model.reference, task: named, versions: { secateur: version } };
-    return await use({ checkpoint, tokenizer, task, provenance });
+    const provenance: Provenance = {
+      model: model.reference,
+      task: named,
+      ...(data !== null && { data }),
+      versions: { secateur: version },
+    };
+    const result = await use({ checkpoint, tokenizer, task, provenance });
+    if (task.skippedRows.length > 0) context.note(describeSkipped(task));
+    return result;
   } finally {
     await checkpoint.close();
   }
@@ -106,6 +128,25 @@ export function withSession<T>(
       await engine.close();
     }
   });
+}
+
+/** How many rows were left out, and why the first of them. */
+function describeSkipped({ skippedRows }: Task): string {
+  const [{ id, place, problem }] = skippedRows;
+  return `Skipped ${counted(skippedRows.length, "row")} that ${
+    skippedRows.length === 1 ? "does" : "do"
+  } not fit the task; ` +
+    `the first one is ${id} (${place}): ${problem}`;
+}
+
+/** Rows that were left out so far, by split. */
+export function countSkipped(task: Task): Record<string, number> {
+  const counts: Record<string, number> = {};
+  for (const { id } of task.skippedRows) {
+    const split = id.slice(0, id.lastIndexOf("/"));
+    counts[split] = (counts[split] ?? 0) + 1;
+  }
+  return counts;
 }
 
 /** The metric that decides: the one asked for, else the task's first. */
@@ -144,6 +185,18 @@ export async function drawExamples(
   });
 }
 
+/** The rows of the only split, without those that are used already. */
+async function otherExamples(task: Task, used: readonly Example[], limit: number | undefined): Promise<Example[]> {
+  const ids = new Set(used.map(({ id }) => id));
+  const examples = await task.examples(task.evaluationSplit, limit === undefined ? {} : { limit: limit + ids.size });
+  const others = examples.filter(({ id }) => !ids.has(id)).slice(0, limit);
+  if (others.length > 0) return others;
+  throw new CommandError(
+    `all ${examples.length} examples of ${task.name} are adaptation examples, so none is left to test on`,
+    "lower --adaptation-examples, or give more rows with --data.",
+  );
+}
+
 /** The examples that nothing is chosen on. */
 export async function testExamples(
   task: Task,
@@ -152,6 +205,7 @@ export async function testExamples(
 ): Promise<readonly Example[]> {
   const { limit } = options;
   const split = options.split ?? task.evaluationSplit;
+  if (options.split === undefined && task.splits.length === 1) return await otherExamples(task, used, limit);
   const examples = await task.examples(split, limit === undefined ? {} : { limit });
   const shared = findShared(used, examples);
   if (shared) {

@@ -1,7 +1,8 @@
 /** `secateur tasks`: what is built in, what a task asks token by token, and whether a task file and its rows are right. */
 import { builtinTasks } from "../tasks/builtin_tasks.ts";
 import { buildExample, type ChoiceRequest } from "../tasks/example_builder.ts";
-import { loadTask, type Task } from "../tasks/task.ts";
+import { loadTask } from "../method/load_task.ts";
+import type { Task } from "../tasks/task.ts";
 import type { TaskConfig } from "../tasks/task_config.ts";
 import type { ColumnOrTemplate } from "../tasks/task_settings.ts";
 import { readTaskTree, type TaskTree } from "../tasks/task_tree.ts";
@@ -56,7 +57,7 @@ function describeConfig(config: TaskConfig): { [name: string]: Jsonable } {
     name: config.name,
     file: config.file,
     version: config.version,
-    dataset: config.dataset,
+    dataset: config.dataset && [config.dataset.path, config.dataset.subset].filter((part) => part !== null).join(", "),
     files: data && Object.fromEntries([...data].map(([split, paths]) => [split, [...paths]])),
     splits: { training: config.trainingSplit, validation: config.validationSplit, test: config.testSplit },
     metrics: [...config.metrics, ...config.furtherMetrics],
@@ -152,7 +153,7 @@ async function list(): Promise<CommandResult> {
     family,
     tasks: group?.tasks.length ?? 1,
     isGroup: group !== null,
-    dataset: tasks[0].dataset!.split(" ")[0],
+    dataset: tasks[0].dataset!.path,
     version: group?.version ?? tasks[0].version,
     metrics: [...tasks[0].metrics],
     licence: String(tasks[0].metadata.licence),
@@ -176,8 +177,8 @@ async function openTokenizer(options: Options, context: CommandContext): Promise
 }
 
 /** The task with its rows; null where it names no files and none are given. */
-async function openRows(name: string, tree: TaskTree, options: Options): Promise<Task | null> {
-  const settings = taskSettings(options);
+async function openRows(name: string, tree: TaskTree, options: Options, context: CommandContext): Promise<Task | null> {
+  const settings = taskSettings(options, context);
   if (settings.data === undefined && tree.tasks.some((task) => task.data === null)) return null;
   return await loadTask(name, settings);
 }
@@ -185,7 +186,7 @@ async function openRows(name: string, tree: TaskTree, options: Options): Promise
 async function show(name: string, options: Options, context: CommandContext): Promise<CommandResult> {
   const tree = await readTaskTree(name, options.prompt);
   const tokenizer = await openTokenizer(options, context);
-  const task = await openRows(name, tree, options);
+  const task = await openRows(name, tree, options, context);
   const split = options.split ?? task?.evaluationSplit;
   const requests = task === null ? [] : await task.requests(split!, {
     ids: tree.group === null
@@ -230,7 +231,7 @@ async function checkRows(
 async function validate(name: string, options: Options, context: CommandContext): Promise<CommandResult> {
   const tree = await readTaskTree(name, options.prompt);
   const tokenizer = await openTokenizer(options, context);
-  const task = await openRows(name, tree, options);
+  const task = await openRows(name, tree, options, context);
   const { counts, problems } = task === null ? { counts: [], problems: [] } : await checkRows(task, tokenizer);
   if (problems.length > 0) throw new CommandError(problems.join("\nError: "), "mend the rows or the task file.");
   const what = tree.group === null ? "the task" : `the group of ${counted(tree.tasks.length, "task")}`;

@@ -1,5 +1,5 @@
 /** Where results come from: written into every file of a run. */
-import { dictionary, record, type Schema, text } from "./schema.ts";
+import { dictionary, optional, record, type Schema, text } from "./schema.ts";
 
 /** What was measured, with which versions. */
 export interface Provenance {
@@ -7,9 +7,16 @@ export interface Provenance {
   readonly model: string;
   /** The task as it was named. */
   readonly task: string;
+  /** Where its rows came from, such as `org/name@commit`; absent where the task file itself names local files. */
+  readonly data?: string;
   /** Versions of the software, such as `{ secateur: "0.1.0" }`. */
   readonly versions: Readonly<Record<string, string>>;
 }
 
 /** Reads a provenance. */
-export const provenanceSchema: Schema<Provenance> = record({ model: text, task: text, versions: dictionary(text) });
+export const provenanceSchema: Schema<Provenance> = record({
+  model: text,
+  task: text,
+  data: optional(text),
+  versions: dictionary(text),
+});

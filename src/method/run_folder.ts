@@ -67,6 +67,8 @@ export interface FolderRun {
   readonly checkpoint: string | null;
   /** What is run, with which versions. */
   readonly provenance: Provenance;
+  /** Rows that were left out, by split, where that was asked for. */
+  readonly skippedRows?: Readonly<Record<string, number>>;
   /** The command's arguments, as they would be typed again. */
   readonly arguments: readonly string[];
   /** Text of one token, such as `Tokenizer.tokenText`, for the examples of pruned neurons. */
@@ -182,7 +184,13 @@ export async function runInFolder(run: FolderRun): Promise<FolderRunResult> {
   }
   // Before the traces, which no forecast covers.
   const performance = describePerformance(engine.info, forecast);
-  const record = describeRun(input, result, { provenance, startedAt, arguments: run.arguments, performance });
+  const record = describeRun(input, result, {
+    provenance,
+    startedAt,
+    arguments: run.arguments,
+    performance,
+    ...(run.skippedRows && { skippedRows: run.skippedRows }),
+  });
   const results = { record, scored: result.scored, searched: result.searched, plan: result.plans.pruned };
   const answers = describeAnswers(input.test, result.test, provenance);
   await writeAnswers(place.answers, answers);

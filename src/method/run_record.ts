@@ -15,6 +15,7 @@ import {
   nullable,
   number,
   oneOf,
+  optional,
   parseDocument,
   record,
   type Schema,
@@ -87,6 +88,8 @@ const runSchema = record({
   search: searchSettingsSchema,
   /** Ids of the examples given, and of those that the filter left to be scored. */
   examples: record({ adaptation: list(text), scored: list(text), selection: list(text), test: list(text) }),
+  /** Rows that do not fit the task and were left out, by split; absent where they would have been an error. */
+  skippedRows: optional(dictionary(integer)),
   completeness: record({ worst: number, mean: number, unconverged: integer, paths: integer, nodesUsed: integer }),
   chosen: configurationSchema,
   configurations: integer,
@@ -118,6 +121,8 @@ export interface RunCircumstances {
   readonly startedAt: string;
   /** The command's arguments, as they would be typed again. */
   readonly arguments: readonly string[];
+  /** Rows that were left out, by split, where that was asked for. */
+  readonly skippedRows?: Readonly<Record<string, number>>;
   /** What the run cost, where that is known. */
   readonly performance?: RunPerformance | null;
 }
@@ -155,6 +160,7 @@ export function describeRun(input: PipelineInput, result: PipelineResult, circum
       selection: [...searched.examples],
       test: ids(input.test),
     },
+    ...(circumstances.skippedRows && { skippedRows: { ...circumstances.skippedRows } }),
     completeness: { worst, mean, unconverged, paths: paths.length, nodesUsed: scored.nodesUsed },
     chosen: searched.configurations[searched.chosen],
     configurations: searched.configurations.length,

@@ -48,6 +48,11 @@ export function nullable<T>(schema: Schema<T>): Schema<T | null> {
   return (value, where) => value === null ? null : schema(value, where);
 }
 
+/** Nothing at all, or what `schema` reads: a field that may be missing. */
+export function optional<T>(schema: Schema<T>): Schema<T | undefined> {
+  return (value, where) => value === undefined ? undefined : schema(value, where);
+}
+
 /** A list of what `schema` reads. */
 export function list<T>(schema: Schema<T>): Schema<T[]> {
   return (value, where) =>
@@ -73,10 +78,18 @@ export function dictionary<T>(schema: Schema<T>): Schema<Record<string, T>> {
   };
 }
 
-/** An object with exactly these fields. */
-export function record<Fields extends Record<string, Schema<unknown>>>(
-  fields: Fields,
-): Schema<{ [Name in keyof Fields]: Infer<Fields[Name]> }> {
+/** The names of the fields that may be missing. */
+type OptionalName<Fields> = {
+  [Name in keyof Fields]: undefined extends Infer<Fields[Name]> ? Name : never;
+}[keyof Fields];
+
+/** What `record` reads. */
+type RecordOf<Fields> =
+  & { [Name in Exclude<keyof Fields, OptionalName<Fields>>]: Infer<Fields[Name]> }
+  & { [Name in OptionalName<Fields>]?: Exclude<Infer<Fields[Name]>, undefined> };
+
+/** An object with exactly these fields; those that are missing, and may be, are missing in the result too. */
+export function record<Fields extends Record<string, Schema<unknown>>>(fields: Fields): Schema<RecordOf<Fields>> {
   return (value, where) => {
     if (!isJsonObject(value)) return fail(value, where, "an object");
     const unknown = Object.keys(value).find((name) => !Object.hasOwn(fields, name));
@@ -84,11 +97,11 @@ export function record<Fields extends Record<string, Schema<unknown>>>(
       const known = Object.keys(fields).join(", ");
       throw new SyntaxError(`${where} has the field ${JSON.stringify(unknown)}, expected only ${known}`);
     }
-    const entries = Object.entries(fields).map(([name, schema]) => {
-      const item = Object.hasOwn(value, name) ? value[name] : undefined;
-      return [name, schema(item, `${where}.${name}`)];
+    const entries = Object.entries(fields).flatMap(([name, schema]) => {
+      const item = schema(Object.hasOwn(value, name) ? value[name] : undefined, `${where}.${name}`);
+      return item === undefined ? [] : [[name, item] as const];
     });
-    return Object.fromEntries(entries);
+    return Object.fromEntries(entries) as RecordOf<Fields>;
   };
 }
 

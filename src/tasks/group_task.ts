@@ -1,4 +1,5 @@
 /** A group of tasks as one task: the rows of all of them, one task after the other. */
+import type { SkippedRow } from "./bad_row.ts";
 import type { ChoiceRequest } from "./example_builder.ts";
 import type { Example } from "./example.ts";
 import type { FurtherMetric } from "./further_scoring.ts";
@@ -10,8 +11,8 @@ import type { TaskGroup } from "./task_tree.ts";
 
 /** What a group needs of its tasks, besides what every caller may use. */
 export interface GroupMember extends Task {
-  /** Gold index of every row of a split; 0 for all where it is not wanted. */
-  rowGolds(split: string, wanted: boolean): Promise<number[]>;
+  /** Id and gold index of every row of a split; 0 for all where it is not wanted. */
+  rowGolds(split: string, wanted: boolean): Promise<{ readonly id: string; readonly gold: number }[]>;
 }
 
 /** The name of the task that an example of a group belongs to, and the example's id in it. */
@@ -62,6 +63,12 @@ export class GroupTask implements Task {
     this.#members = new Map(members.map((task) => [task.name, task]));
   }
 
+  get skippedRows(): readonly SkippedRow[] {
+    return [...this.#members.values()].flatMap(({ name, skippedRows }) =>
+      skippedRows.map((row) => ({ ...row, id: `${name}/${row.id}` }))
+    );
+  }
+
   async #collect<T extends { readonly id: string }>(
     split: string,
     { limit, ids }: Selection,
@@ -110,10 +117,10 @@ export class GroupTask implements Task {
     const golds: number[] = [];
     for (const task of this.#members.values()) {
       const own = await task.rowGolds(split, options.sampling === "balanced");
-      own.forEach((gold, row) => {
-        ids.push(`${task.name}/${split}/${row}`);
+      for (const { id, gold } of own) {
+        ids.push(`${task.name}/${id}`);
         golds.push(gold);
-      });
+      }
     }
     return await this.examples(split, { ids: drawRows(golds, options).map((position) => ids[position]) });
   }

@@ -1,4 +1,5 @@
 /** From a dataset row to the texts of a request, as lm-evaluation-harness `multiple_choice` composes them. */
+import { BadRowError } from "./bad_row.ts";
 import type { Row } from "./dataset.ts";
 import type { Message } from "./message.ts";
 import { isPythonSpace, pythonText, quote, typeName, type Value } from "./python_value.ts";
@@ -14,7 +15,7 @@ interface Reading {
 }
 
 function fail(row: Row, setting: { readonly key: string }, problem: string): never {
-  throw new RangeError(`Cannot build example ${row.id} (${row.place}): ${setting.key}: ${problem}`);
+  throw new BadRowError(row.id, row.place, `${setting.key}: ${problem}`);
 }
 
 /** @param evaluates Whether the value of a template that is a single expression is wanted, instead of its text. */
@@ -55,7 +56,7 @@ export interface Question {
   readonly golds: readonly number[];
 }
 
-/** The parts of one row's prompt. All methods throw RangeError naming row, place, key and value. */
+/** The parts of one row's prompt. All methods throw BadRowError naming row, place, key and value. */
 export class Prompt {
   /** @param columns Names that are columns; any other text is a template. */
   constructor(readonly settings: PromptSettings, readonly columns: ReadonlySet<string>) {}

@@ -1,5 +1,5 @@
 /** A task with its data: examples of a split, ready for an engine. */
-import { resolve } from "node:path";
+import { BadRowError, type SkippedRow } from "./bad_row.ts";
 import { readSplit, type Row, type Split } from "./dataset.ts";
 import { buildExample, type ChoiceRequest } from "./example_builder.ts";
 import type { Example } from "./example.ts";
@@ -12,16 +12,18 @@ import { quote } from "./python_value.ts";
 import { drawRows, type SampleOptions } from "./sample.ts";
 import type { FurtherMetric } from "./further_scoring.ts";
 import type { Metric } from "./scoring.ts";
+import { chosenRoles, ownRoles, type SplitRoles } from "./split_roles.ts";
 import type { TaskConfig } from "./task_config.ts";
+import { type DataOptions, findTaskData, type TaskData } from "./task_data.ts";
 import { readTaskTree, type TaskGroup } from "./task_tree.ts";
 import type { Tokenizer } from "./tokenizer.ts";
 
 /** How to load a task. */
-export interface LoadTaskOptions {
+export interface LoadTaskOptions extends DataOptions {
   /** The tokenizer of the model to be asked; without it there are requests, but no examples. */
   readonly tokenizer?: Tokenizer;
-  /** Data files by split, instead of those the task file names; relative to the working folder. */
-  readonly data?: Readonly<Record<string, string | readonly string[]>>;
+  /** Whether rows that do not fit the task are left out and counted, instead of being an error. Default false. */
+  readonly skipBadRows?: boolean;
   /** Number of few-shot examples, instead of the task file's. */
   readonly fewshotCount?: number;
   /** Wording of a built-in task. Default `completion`. */
@@ -62,6 +64,8 @@ export interface Task {
   readonly trainingSplit: string | null;
   /** The split a result is measured on: `test_split`, else `validation_split`. */
   readonly evaluationSplit: string;
+  /** Rows that were left out so far, of the splits that were used; empty unless `skipBadRows` was asked for. */
+  readonly skippedRows: readonly SkippedRow[];
   /**
    * The texts of a split's rows.
    *
@@ -106,48 +110,98 @@ class LoadedTask implements GroupMember {
   readonly splits: readonly string[];
   readonly trainingSplit: string | null;
   readonly evaluationSplit: string;
+  readonly skippedRows: SkippedRow[] = [];
+  readonly #roles: SplitRoles;
   readonly #read = new Map<string, Promise<Split>>();
   readonly #prepared = new Map<string, Promise<PreparedSplit>>();
 
   constructor(
     readonly config: TaskConfig,
-    readonly files: ReadonlyMap<string, readonly string[]>,
+    readonly data: TaskData,
     readonly fewshotCount: number,
     readonly tokenizer: Tokenizer | undefined,
+    readonly skipsBadRows: boolean,
   ) {
     this.name = config.name;
     this.version = config.version;
     this.metrics = config.metrics;
     this.furtherMetrics = config.furtherMetrics;
-    this.splits = [...files.keys()];
-    this.trainingSplit = config.trainingSplit;
-    this.evaluationSplit = (config.testSplit ?? config.validationSplit)!;
+    this.splits = [...data.files.keys()];
+    this.#roles = data.isChosen ? chosenRoles(config, this.splits) : ownRoles(config);
+    this.trainingSplit = this.#roles.trainingSplit;
+    this.evaluationSplit = this.#roles.evaluationSplit;
   }
 
   #split(name: string): Promise<Split> {
-    const paths = this.files.get(name);
+    const paths = this.data.files.get(name);
     if (paths === undefined) {
       throw new RangeError(
         `Cannot read split ${quote(name)} of task ${this.name}: there are files for ${this.splits.join(", ")}`,
       );
     }
     let split = this.#read.get(name);
-    if (split === undefined) this.#read.set(name, split = readSplit(name, paths));
+    if (split === undefined) this.#read.set(name, split = this.#readSplit(name, paths));
     return split;
   }
 
-  async #fewshotPool(): Promise<Split> {
+  async #readSplit(name: string, paths: readonly string[]): Promise<Split> {
+    const split = await readSplit(name, paths);
+    return this.skipsBadRows ? this.#withoutBadRows(split) : split;
+  }
+
+  /** Leaves out rows that cannot be asked; whether they can be few-shot examples is checked of those that can. */
+  #withoutBadRows(split: Split): Split {
+    const { prompt, fewshot, description } = this.config;
+    const asked = new Prompt(prompt, split.columns);
+    const worked = new Prompt(fewshot.prompt, split.columns);
+    const isPool = this.fewshotCount > 0 && split.name === this.#poolName();
+    const skipped: SkippedRow[] = [];
+    const rows = split.rows.filter((row) => {
+      try {
+        asked.ask(row);
+        if (description !== null) readText(description, row, split.columns);
+        if (isPool) worked.workedTurn(row);
+        return true;
+      } catch (error) {
+        if (!(error instanceof BadRowError)) throw error;
+        skipped.push({ id: error.id, place: error.place, problem: error.problem });
+        return false;
+      }
+    });
+    if (rows.length === 0) {
+      const [{ place, problem }] = skipped;
+      throw new RangeError(
+        `Cannot read split ${quote(split.name)}: none of its ${split.rows.length} rows fits the task; the first one ` +
+          `(${place}): ${problem}`,
+      );
+    }
+    this.skippedRows.push(...skipped);
+    return { ...split, rows };
+  }
+
+  /** The split of the few-shot examples; null where they are written in the task file. */
+  #poolName(): string | null {
     const { split, samples } = this.config.fewshot;
-    if (split === null && samples !== null) {
-      const rows = samples.map((values, i): Row => ({
+    if (split !== null) return this.#roles.find(split);
+    if (samples !== null) return null;
+    const { trainingSplit, validationSplit } = this.config;
+    return trainingSplit === null && validationSplit !== null
+      ? this.#roles.find(validationSplit)
+      : this.#roles.trainingSplit ?? this.evaluationSplit;
+  }
+
+  async #fewshotPool(): Promise<Split> {
+    const { samples } = this.config.fewshot;
+    const name = this.#poolName();
+    if (name === null) {
+      const rows = samples!.map((values, i): Row => ({
         id: `samples/${i}`,
         place: `${this.config.file}, fewshot_config.samples[${i}]`,
         values,
       }));
       return { name: "samples", rows, columns: new Set(rows.flatMap((row) => Object.keys(row.values))) };
     }
-    const { trainingSplit, validationSplit } = this.config;
-    return await this.#split(split ?? trainingSplit ?? validationSplit ?? this.evaluationSplit);
+    return await this.#split(name);
   }
 
   async #prepare(name: string): Promise<PreparedSplit> {
@@ -155,12 +209,14 @@ class LoadedTask implements GroupMember {
     const split = await this.#split(name);
     const pool = this.fewshotCount > 0 ? await this.#fewshotPool() : { rows: [], columns: new Set<string>() };
     const count = this.fewshotCount;
+    // The harness leaves out the question's own row if both splits have the same name, also if neither is named. Splits of
+    // other data may have become the same one.
+    const leavesOut = fewshot.split === testSplit || this.data.isChosen && this.#poolName() === name;
     return {
       split,
       prompt: new Prompt(prompt, split.columns),
       fewshotPrompt: new Prompt(fewshot.prompt, pool.columns),
-      // The harness leaves out the question's own row if both splits have the same name, also if neither is named.
-      fewshotRows: createFewshotSampler({ ...fewshot, count }, pool.rows, split.rows, fewshot.split === testSplit),
+      fewshotRows: createFewshotSampler({ ...fewshot, count }, pool.rows, split.rows, leavesOut),
     };
   }
 
@@ -201,12 +257,16 @@ class LoadedTask implements GroupMember {
     if (limit !== Infinity && (!Number.isInteger(limit) || limit < 1)) {
       throw new RangeError(`Cannot take ${limit} rows of ${split.name}: expected a positive integer`);
     }
+    const places = ids && new Map(split.rows.map((row, position) => [row.id, position]));
     const all = ids?.map((id) => {
-      const [, name, digits] = /^(.*)\/(0|[1-9]\d*)$/.exec(id) ?? [];
-      const position = Number(digits);
-      if (name === split.name && position < split.rows.length) return position;
+      const position = places!.get(id);
+      if (position !== undefined) return position;
+      const skipped = this.skippedRows.find((row) => row.id === id);
       throw new RangeError(
-        `Cannot find row ${quote(id)}: expected ${split.name}/0 to ${split.name}/${split.rows.length - 1}`,
+        `Cannot find row ${quote(id)}: ` +
+          (skipped
+            ? `it was skipped (${skipped.place}): ${skipped.problem}`
+            : `expected ${split.name}/0 to ${split.rows.at(-1)!.id}`),
       );
     });
     return (all ?? [...split.rows.keys()]).slice(0, limit);
@@ -225,9 +285,9 @@ class LoadedTask implements GroupMember {
     return (await this.requests(split, selection)).map((request) => buildExample(request, tokenizer));
   }
 
-  async rowGolds(split: string, wanted: boolean): Promise<number[]> {
+  async rowGolds(split: string, wanted: boolean): Promise<{ id: string; gold: number }[]> {
     const { split: { rows }, prompt } = await this.#prepareOnce(split);
-    return rows.map((row) => wanted ? prompt.gold(row) : 0);
+    return rows.map((row) => ({ id: row.id, gold: wanted ? prompt.gold(row) : 0 }));
   }
 
   async marks(split: string, column: string, selection: Selection = {}): Promise<RowMark[]> {
@@ -248,35 +308,9 @@ class LoadedTask implements GroupMember {
   }
 
   async sample(split: string, options: SampleOptions): Promise<Example[]> {
-    const golds = await this.rowGolds(split, options.sampling === "balanced");
-    return await this.examples(split, { ids: drawRows(golds, options).map((position) => `${split}/${position}`) });
-  }
-}
-
-function dataFiles(config: TaskConfig, data: LoadTaskOptions["data"]): ReadonlyMap<string, readonly string[]> {
-  if (data !== undefined) {
-    return new Map(Object.entries(data).map(([split, paths]) => [split, [paths].flat().map((path) => resolve(path))]));
-  }
-  if (config.data !== null) return config.data;
-  throw new RangeError(
-    `Cannot load task ${config.name}: its rows are in the dataset ${config.dataset}, and only local files are read; ` +
-      "give a file for each split",
-  );
-}
-
-/** Every split that the task file names must have a file, unless the caller chose the files. */
-function checkSplits(config: TaskConfig, files: ReadonlyMap<string, readonly string[]>): void {
-  const named = {
-    training_split: config.trainingSplit,
-    validation_split: config.validationSplit,
-    test_split: config.testSplit,
-    fewshot_split: config.fewshot.split,
-  };
-  for (const [key, split] of Object.entries(named)) {
-    if (split === null || files.has(split)) continue;
-    throw new RangeError(
-      `Cannot load ${config.file}: ${key} is ${quote(split)}, but there are files for ${[...files.keys()].join(", ")}`,
-    );
+    const rows = await this.rowGolds(split, options.sampling === "balanced");
+    const drawn = drawRows(rows.map(({ gold }) => gold), options);
+    return await this.examples(split, { ids: drawn.map((position) => rows[position].id) });
   }
 }
 
@@ -298,10 +332,11 @@ export async function loadTask(reference: string | URL, options: LoadTaskOptions
     throw new RangeError(`Cannot use ${fewshotCount} few-shot examples: expected an integer of at least 0`);
   }
   const { group, tasks } = await readTaskTree(reference, options.prompt);
-  const loaded = tasks.map((config) => {
-    const files = dataFiles(config, options.data);
-    if (options.data === undefined) checkSplits(config, files);
-    return new LoadedTask(config, files, fewshotCount ?? config.fewshot.count, options.tokenizer);
-  });
+  const loaded: LoadedTask[] = [];
+  for (const config of tasks) {
+    const data = await findTaskData(config, group !== null, options);
+    const count = fewshotCount ?? config.fewshot.count;
+    loaded.push(new LoadedTask(config, data, count, options.tokenizer, options.skipBadRows ?? false));
+  }
   return group === null ? loaded[0] : new GroupTask(group, loaded);
 }

@@ -38,6 +38,14 @@ export interface FewshotSettings {
   readonly prompt: PromptSettings;
 }
 
+/** The dataset that a task file names. */
+export interface DatasetName {
+  /** Its name on the Hugging Face hub, such as `aps/super_glue`, or the kind of local files. */
+  readonly path: string;
+  /** The part of it, such as a language; null for the default or only one. */
+  readonly subset: string | null;
+}
+
 /** A checked task file. */
 export interface TaskConfig {
   /** The file: an absolute path, or `builtin:` and the path of a built-in one. */
@@ -49,8 +57,8 @@ export interface TaskConfig {
   readonly metadata: Readonly<Record<string, unknown>>;
   /** Absolute paths of the data files of each split; null if the rows are in a dataset of the Hugging Face hub. */
   readonly data: ReadonlyMap<string, readonly string[]> | null;
-  /** `dataset_path` and `dataset_name`, or null. */
-  readonly dataset: string | null;
+  /** `dataset_path` and `dataset_name`; null where the file names no dataset. */
+  readonly dataset: DatasetName | null;
   readonly trainingSplit: string | null;
   readonly validationSplit: string | null;
   readonly testSplit: string | null;
@@ -200,8 +208,8 @@ function readPaths(settings: Settings, key: string): ReadonlyMap<string, readonl
 
 function readData(settings: Settings): Pick<TaskConfig, "data" | "dataset"> {
   const path = settings.name("dataset_path");
-  const name = settings.name("dataset_name");
-  const dataset = path === null ? null : name === null ? path : `${path} (${name})`;
+  const subset = settings.name("dataset_name");
+  const dataset = path === null ? null : { path, subset };
   const options: Settings = settings.below("dataset_kwargs");
   if (settings.value("data") !== undefined) return { data: readPaths(settings, "data"), dataset };
   if (path === null) settings.expect("data", undefined, "the data file of each split, or dataset_path: json");

@@ -51,6 +51,15 @@ Deno.test("parseOptions() reads every type when values are separate or joined by
   });
 });
 
+Deno.test("parseOptions() collects texts when an option may be repeated", () => {
+  const repeated = { data: { type: "texts", description: "Rows." } } as const satisfies OptionTable;
+  assertEquals(parseOptions("eval", repeated, ["--data", "train=a,b.csv", "--data=test=c"]), {
+    data: ["train=a,b.csv", "test=c"],
+  });
+  assertEquals(parseOptions("eval", repeated, []), { data: undefined });
+  assertThrows(() => parseOptions("eval", repeated, ["--data", ""]), UsageError, '--data cannot be ""');
+});
+
 Deno.test("parseOptions() gives defaults when options are left out", () => {
   assertEquals(parseOptions("score", table, ["--model", "m"]), {
     model: "m",

@@ -2,7 +2,7 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import { readFile, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
-import { resolveDataset } from "../../src/checkpoint/hub.ts";
+import { resolveDataset, resolveSplits } from "../../src/checkpoint/hub.ts";
 import { parseReference } from "../../src/checkpoint/hub_reference.ts";
 import { patternSelection } from "../../src/checkpoint/hub_selection.ts";
 import { largeFile, type ServedFile, type ServedRepository, smallFile, someBytes } from "../support/hub_server.ts";
@@ -81,6 +81,78 @@ Deno.test("resolveDataset() refuses file names of the hub that lead out of the s
       },
     );
   }
+});
+
+const card = `---
+configs:
+- config_name: en
+  data_files:
+  - split: train
+    path: en/train-*
+  - split: test
+    path: en/test.jsonl
+- config_name: fr
+  data_files: fr.csv
+---
+`;
+const languages: ServedRepository = {
+  kind: "dataset",
+  id,
+  commit,
+  files: {
+    "README.md": smallFile(card),
+    "en/train-00000-of-00002.csv": smallFile("a\n1\n"),
+    "en/train-00001-of-00002.csv": largeFile(new TextEncoder().encode("a\n2\n")),
+    "en/test.jsonl": smallFile('{"a": 3}\n'),
+    "fr.csv": smallFile("a\n4\n"),
+    "huge.bin": largeFile(someBytes(100)),
+  },
+};
+
+Deno.test("resolveSplits() downloads one subset, and finds it again without a request", async () => {
+  await withHub([languages], async ({ server, cache, environment }) => {
+    const folder = join(cache, "datasets--org--questions", "snapshots", commit);
+    const expected = {
+      train: [join(folder, "en/train-00000-of-00002.csv"), join(folder, "en/train-00001-of-00002.csv")],
+      test: [join(folder, "en/test.jsonl")],
+    };
+    const options = { environment, timing };
+    const found = await resolveSplits(id, { ...options, subset: "en" });
+    assertEquals([found.splits, found.reference], [expected, `${id}@${commit}`]);
+    const names = ["README.md", "en/test.jsonl", "en/train-00000-of-00002.csv", "en/train-00001-of-00002.csv"];
+    assertEquals(found.downloaded, names);
+    assertEquals(await readFile(expected.train[1], "utf8"), "a\n2\n");
+
+    server.forget();
+    assertEquals((await resolveSplits(`${id}@${commit}`, { ...options, subset: "en" })).downloaded, []);
+    // As Python leaves it: without the list of files, all parts of a split prove that a subset is complete.
+    await rm(join(cache, "datasets--org--questions", "trees"), { recursive: true });
+    assertEquals((await resolveSplits(id, { ...options, subset: "en" })).splits, expected);
+    assertEquals(server.seen.length, 0);
+    const french = await resolveSplits(id, { ...options, subset: "fr" });
+    assertEquals([french.splits, french.downloaded], [{ train: [join(folder, "fr.csv")] }, ["fr.csv"]]);
+
+    await assertRejects(() => resolveSplits(id, options), RangeError, "it has 2 subsets (en, fr), name one of them");
+    const missing = () => resolveSplits(id, { ...options, subset: "de" });
+    await assertRejects(missing, RangeError, "it has no subset de, there are en, fr");
+    const offline = { ...environment, HF_HUB_OFFLINE: "1" };
+    await rm(join(folder, "en/train-00001-of-00002.csv"));
+    await rm(join(cache, "datasets--org--questions", "trees"), { recursive: true });
+    const incomplete = () => resolveSplits(id, { ...options, subset: "en", environment: offline });
+    await assertHubError(incomplete, "1 of the 2 parts of en/train are there");
+    // With a network it is mended.
+    assertEquals((await resolveSplits(id, { ...options, subset: "en" })).splits, expected);
+  });
+});
+
+Deno.test("resolveSplits() takes a folder that exists", async () => {
+  await withFolder({ "dev.csv": "a\n1\n", "train/0.jsonl": "{}", ".git/train.csv": "" }, async (folder) => {
+    const { splits, reference } = await resolveSplits(folder);
+    assertEquals([splits, reference], [
+      { dev: [join(folder, "dev.csv")], train: [join(folder, "train/0.jsonl")] },
+      folder,
+    ]);
+  });
 });
 
 Deno.test("parseReference() tells repositories of the two kinds and their revisions apart", () => {

@@ -1,0 +1,53 @@
+/** Which split of data that the caller chose stands for which split that the task names. */
+
+/** The splits that a task names. */
+export interface NamedSplits {
+  readonly trainingSplit: string | null;
+  readonly validationSplit: string | null;
+  readonly testSplit: string | null;
+}
+
+/** The splits that are used. */
+export interface SplitRoles {
+  /** Adaptation examples come from it; null where the task names none. */
+  readonly trainingSplit: string | null;
+  /** The split a result is measured on. */
+  readonly evaluationSplit: string;
+  /** The split in the data for a name in the task, such as for that of the few-shot examples. */
+  find(name: string): string;
+}
+
+/** Names that mean the same split. */
+const synonyms: Readonly<Record<string, readonly string[]>> = {
+  train: ["training"],
+  validation: ["valid", "val", "dev"],
+  test: ["testing", "eval", "evaluation"],
+};
+
+/** The roles as the task names them. */
+export function ownRoles({ trainingSplit, validationSplit, testSplit }: NamedSplits): SplitRoles {
+  return { trainingSplit, evaluationSplit: (testSplit ?? validationSplit)!, find: (name) => name };
+}
+
+/**
+ * The roles of splits that may have other names: a split that means the same stands in for one that is not there, and a
+ * split that is alone is used for everything.
+ *
+ * @param splits Names of the splits in the data, at least one.
+ */
+export function chosenRoles(named: NamedSplits, splits: readonly string[]): SplitRoles {
+  const only = splits.length === 1 ? splits[0] : null;
+  const stand = (name: string): string | null => {
+    if (splits.includes(name)) return name;
+    const same = (synonyms[name] ?? []).filter((other) => splits.includes(other));
+    return same.length === 1 ? same[0] : only;
+  };
+  const find = (name: string) => stand(name) ?? name;
+  const { trainingSplit, validationSplit, testSplit } = named;
+  const measured = [testSplit, validationSplit].filter((name) => name !== null);
+  return {
+    trainingSplit: trainingSplit === null ? only : find(trainingSplit),
+    evaluationSplit: measured.map(stand).find((name) => name !== null) ?? measured[0],
+    find,
+  };
+}

@@ -1,0 +1,78 @@
+/** Rows of the caller's own, as a process: built-in tasks on files, folders and datasets of a hub. */
+import { assert, assertEquals, assertMatch } from "@std/assert";
+import { HubServer, smallFile } from "../support/hub_server.ts";
+import { demoModel, secateur, withFolder } from "./program.ts";
+
+const commit = "fedcba98".repeat(5);
+
+/** Rows with the columns of BoolQ. */
+function questions(count: number, first = 0): string {
+  const rows = Array.from({ length: count }, (_, i) => ({
+    question: `was the ${["food", "staff", "room", "pool"][i % 4]} good`,
+    passage: `Staff ${i % 2 === 0 ? "kind" : "rude"}, room ${first + i}.`,
+    label: i % 2,
+  }));
+  return rows.map((row) => JSON.stringify(row)).join("\n") + "\n";
+}
+
+Deno.test("secateur run does the whole job on a built-in task and one file of rows", async () => {
+  await withFolder(async (folder) => {
+    const file = `${folder}/rows.jsonl`;
+    await Deno.writeTextFile(file, questions(9) + '{"question": "x", "passage": "y", "label": 7}\n' + questions(6, 9));
+    const job = ["--model", demoModel, "--task", "boolq", "--data", file, "--out", `${folder}/run`];
+    const small = ["--adaptation-examples", "4", "--sampling", "balanced", "--nodes", "2", "--fractions", "0.1,0.3"];
+    const refused = await secateur(["run", ...job, ...small]);
+    assertEquals([refused.code, refused.stdout], [1, ""]);
+    assertMatch(refused.stderr, /^Error: Cannot build example data\/9 \(.*rows\.jsonl, line 10\): .*the index 7/);
+
+    const { code, stderr } = await secateur(["run", ...job, ...small, "--limit", "5", "--skip-bad-rows"]);
+    assertEquals(code, 0);
+    assertMatch(stderr, /^Skipped 1 row that does not fit the task; the first one is data\/9 \(.*, line 10\): .*\n$/);
+    const run = JSON.parse(await Deno.readTextFile(`${folder}/run/run.json`));
+    assertEquals([run.provenance.task, run.provenance.data, run.skippedRows], ["boolq", file, { data: 1 }]);
+    const { adaptation, test } = run.examples;
+    assertEquals([adaptation.length, test.length, new Set([...adaptation, ...test]).size], [4, 5, 9]);
+    assert([...adaptation, ...test].every((id) => /^data\/(\d|1\d)$/.test(id) && id !== "data/9"));
+    // An even row is a no, up to the bad one; after it the numbers are shifted by one.
+    const golds = adaptation.map((id: string) => Number(id.slice(5))).map((row: number) =>
+      (row < 9 ? row : row - 10) % 2
+    );
+    assertEquals(golds.filter((gold: number) => gold === 1).length, 2);
+  });
+});
+
+Deno.test("secateur eval finds the dataset that a built-in task names, on a hub and then in the cache", async () => {
+  const card = "---\nconfigs:\n- config_name: boolq\n  data_files:\n  - {split: train, path: boolq/train-*}\n" +
+    "  - {split: validation, path: boolq/validation-*}\n---\n";
+  const server = new HubServer([{
+    kind: "dataset",
+    id: "aps/super_glue",
+    commit,
+    files: {
+      "README.md": smallFile(card),
+      "boolq/train-00000-of-00001.jsonl": smallFile(questions(2)),
+      "boolq/validation-00000-of-00001.jsonl": smallFile(questions(3)),
+    },
+  }]);
+  try {
+    await withFolder(async (home) => {
+      const environment = { HOME: home, HF_HOME: `${home}/hf`, HF_ENDPOINT: server.endpoint };
+      const evaluation = ["eval", "--model", demoModel, "--task", "boolq", "--limit", "2", "--json"];
+      const { code, stdout, stderr } = await secateur(evaluation, environment);
+      assertEquals([code, stderr], [0, ""]);
+      const result = JSON.parse(stdout);
+      assertEquals(result.data, `aps/super_glue@${commit}`);
+      assertEquals(result.examples.map(({ id }: { id: string }) => id), ["validation/0", "validation/1"]);
+      const offline = await secateur(evaluation, { ...environment, HF_HUB_OFFLINE: "1" });
+      assertEquals(JSON.parse(offline.stdout).examples, result.examples);
+      const missing = await secateur([...evaluation, "--data", "org/none"], environment);
+      assertEquals([missing.code, missing.stdout], [1, ""]);
+      assertMatch(
+        missing.stderr,
+        /^Error: Cannot download org\/none: there is no folder and no public dataset.*\nHint: /,
+      );
+    });
+  } finally {
+    await server.close();
+  }
+});

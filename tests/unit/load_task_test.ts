@@ -1,0 +1,234 @@
+/** Tasks with data of the caller's: files, folders, datasets, other names of splits, and rows that do not fit. */
+import { assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { loadTask, loadTaskWithData, type TaskOptions } from "../../src/method/load_task.ts";
+import { loadTokenizer } from "../../src/tasks/tokenizer.ts";
+import type { Task } from "../../src/tasks/task.ts";
+import { smallFile } from "../support/hub_server.ts";
+import { commit, timing, withHub } from "../support/hub_setting.ts";
+import { withFolder } from "../support/temporary_folder.ts";
+import { tinyTokenizerFiles } from "../support/tiny_tokenizer.ts";
+
+const tokenizer = await withFolder(tinyTokenizerFiles({ words: [" yes", " no"] }), (folder) => loadTokenizer(folder));
+
+const yaml = `
+task: questions
+dataset_path: org/questions
+dataset_name: en
+output_type: multiple_choice
+training_split: train
+validation_split: validation
+doc_to_text: q
+doc_to_target: label
+doc_to_choice: ["no", "yes"]
+`;
+const jsonl = (rows: readonly unknown[]) => rows.map((row) => JSON.stringify(row)).join("\n") + "\n";
+const rows = (count: number, name = "q") =>
+  Array.from({ length: count }, (_, i) => ({ q: `${name}${i}?`, label: i % 2 }));
+
+/** Loads the task in a folder with files; `data` is relative to it. */
+function withTask<Result>(
+  files: Readonly<Record<string, string | Uint8Array>>,
+  data: string | readonly string[] | undefined,
+  use: (task: Task, folder: string) => Promise<Result>,
+  options: Partial<TaskOptions> & { readonly yaml?: string } = {},
+): Promise<Result> {
+  const { yaml: text = yaml, ...rest } = options;
+  return withFolder({ ...files, "task.yaml": text }, async (folder) => {
+    const place = (item: string) => item.replace(/^(\w+=)?/, `$1${folder}/`);
+    const given = data === undefined ? undefined : typeof data === "string" ? place(data) : data.map(place);
+    const task = await loadTask(join(folder, "task.yaml"), {
+      tokenizer,
+      ...(given !== undefined && { data: given }),
+      ...rest,
+    });
+    return await use(task, folder);
+  });
+}
+
+const contexts = async (task: Task, split = task.evaluationSplit) =>
+  (await task.requests(split)).map(({ id, context }) => `${id} ${context}`);
+
+Deno.test("loadTask() uses one file for everything when it is given alone", async () => {
+  await withTask({ "rows.jsonl": jsonl(rows(4)) }, "rows.jsonl", async (task) => {
+    assertEquals([task.splits, task.trainingSplit, task.evaluationSplit], [["data"], "data", "data"]);
+    assertEquals(await contexts(task), ["data/0 q0?", "data/1 q1?", "data/2 q2?", "data/3 q3?"]);
+    const drawn = await task.sample("data", { count: 2, seed: 1, sampling: "balanced" });
+    assertEquals(drawn.map(({ gold }) => gold).sort(), [0, 1]);
+  });
+});
+
+Deno.test("loadTask() never shows a row its own answer when one file is the pool of few-shot examples too", async () => {
+  await withTask({ "rows.jsonl": jsonl(rows(3)) }, "rows.jsonl", async (task) => {
+    for (const text of await contexts(task)) {
+      const [id, first, second] = text.split(/[\s]+/);
+      assertEquals(text.split("\n\n").length, 3, text);
+      assertEquals(text.split(`q${id.slice(-1)}?`).length, 2, `${first} ${second}`);
+    }
+  }, { fewshotCount: 2 });
+});
+
+Deno.test("loadTask() reads every format, and pairs of split and file", async () => {
+  const parquet = await readFile(fileURLToPath(new URL("../golden/parquet/rows_zstd.parquet", import.meta.url)));
+  const files = {
+    "a.csv": "q,label\nx?,1\n",
+    "b.tsv": "q\tlabel\ny?\t0\n",
+    "c.json": '[{"q": "z?", "label": 1}]',
+    "d.parquet": parquet,
+  };
+  await withTask(files, ["train=a.csv", "train=b.tsv", "validation=c.json"], async (task) => {
+    assertEquals([task.trainingSplit, task.evaluationSplit], ["train", "validation"]);
+    assertEquals(await contexts(task, "train"), ["train/0 x?", "train/1 y?"]);
+    assertEquals(await contexts(task), ["validation/0 z?"]);
+  });
+  await withTask(files, "d.parquet", async (task) => {
+    const [request] = await task.requests("data", { ids: ["data/299"] });
+    assertEquals([request.context.slice(0, 14), request.gold], ["Question 299: ", 1]);
+  }, { yaml: yaml.replace("doc_to_text: q", "doc_to_text: question") });
+});
+
+Deno.test("loadTask() takes a split of another name that means the same, and names what is missing", async () => {
+  const files = { "data/dev.jsonl": jsonl(rows(1, "dev")), "data/training.jsonl": jsonl(rows(2)) };
+  await withTask(files, "data", async (task) => {
+    assertEquals([task.splits, task.trainingSplit, task.evaluationSplit], [["dev", "training"], "training", "dev"]);
+    assertEquals(await contexts(task), ["dev/0 dev0?"]);
+  });
+  const both = { ...files, "data/val.jsonl": jsonl(rows(1, "val")) };
+  await withTask(both, "data", async (task) => {
+    const error = await assertRejects(() => task.requests(task.evaluationSplit), RangeError);
+    assertStringIncludes(
+      error.message,
+      'Cannot read split "validation" of task questions: there are files for dev, training, val',
+    );
+  });
+});
+
+Deno.test("loadTask() finds the dataset of the task file, its subset and its commit", async () => {
+  const files = {
+    "en/train-00000-of-00001.csv": smallFile("q,label\nx?,1\n"),
+    "en/validation-00000-of-00001.csv": smallFile("q,label\ny?,0\n"),
+    "fr/train-00000-of-00001.csv": smallFile("q,label\nu?,1\n"),
+  };
+  const served = { kind: "dataset", id: "org/questions", commit, files } as const;
+  await withHub([served, { ...served, id: "org/other" }], async ({ environment, server }) => {
+    const hub = { environment, timing };
+    await withTask({}, undefined, async (task, folder) => {
+      assertEquals([task.splits, await contexts(task)], [["train", "validation"], ["validation/0 y?"]]);
+      const path = join(folder, "task.yaml");
+      const again = await loadTaskWithData(path, { tokenizer, hub });
+      assertEquals(again.data, `org/questions@${commit}`);
+      const other = await loadTaskWithData(path, { tokenizer, hub, data: `org/other@${commit}`, subset: "fr" });
+      assertEquals([other.data, await contexts(other.task)], [`org/other@${commit}`, ["train/0 u?"]]);
+      const strict = () => loadTask(path, { tokenizer, hub, data: "org/other", subset: "de" });
+      await assertRejects(strict, RangeError, "it has no subset de");
+    }, { hub });
+    server.forget();
+  });
+  const lacking = { ...served, files: { "en/train.csv": files["en/train-00000-of-00001.csv"] } };
+  await withHub([lacking], async ({ environment }) => {
+    const load = () => withTask({}, undefined, contexts, { hub: { environment, timing } });
+    await assertRejects(load, RangeError, 'validation_split is "validation", but there are files for train');
+  });
+});
+
+Deno.test("loadTask() gives each task of a group its own part of a folder, and refuses one file for all", async () => {
+  const member = (name: string) =>
+    yaml.replace("task: questions", `task: q_${name}`).replace("name: en", `name: ${name}`);
+  const files = {
+    "group.yaml": "group: both\ntask: [q_en, q_fr]\naggregate_metric_list: [{metric: acc}]\n",
+    "en.yaml": member("en"),
+    "fr.yaml": member("fr"),
+    "parts/en/train.jsonl": jsonl(rows(1, "en")),
+    "parts/en/validation.jsonl": jsonl(rows(1, "en")),
+    "parts/fr/train.jsonl": jsonl(rows(1, "fr")),
+    "parts/fr/validation.jsonl": jsonl([...rows(1, "fr"), { q: "bad", label: 7 }]),
+  };
+  await withFolder(files, async (folder) => {
+    const group = join(folder, "group.yaml");
+    const task = await loadTask(group, { tokenizer, data: join(folder, "parts"), skipBadRows: true });
+    assertEquals(await contexts(task), ["q_en/validation/0 en0?", "q_fr/validation/0 fr0?"]);
+    assertEquals(task.skippedRows.map(({ id }) => id), ["q_fr/validation/1"]);
+    const one = () => loadTask(group, { tokenizer, data: join(folder, "parts/en/train.jsonl") });
+    await assertRejects(one, RangeError, "it is one of a group");
+  });
+});
+
+/** A row among good ones, and what is said about it. */
+const badRows: readonly [string, unknown, string][] = [
+  ["lacks a column", { label: 1 }, 'doc_to_text: the row has no column "q", which other rows have'],
+  ["has null instead of text", { q: null, label: 1 }, 'the column "q" holds null, expected text'],
+  ["has a number instead of text", { q: 1.5, label: 1 }, 'the column "q" holds 1.5, expected text'],
+  ["has a gold outside the choices", { q: "a?", label: 2 }, "doc_to_target: the index 2 is outside the choices 0..1"],
+  ["has no label", { q: "a?", label: -1 }, "the index -1 is outside the choices"],
+  ["has a label of text", { q: "a?", label: "maybe" }, '"maybe" is none of the choices ["no","yes"]'],
+  ["has null as label", { q: "a?", label: null }, "it gives null, null, expected the index or the text"],
+  ["has a fraction as label", { q: "a?", label: 0.5 }, "it gives a number, 0.5"],
+];
+
+for (const [what, row, expected] of badRows) {
+  Deno.test(`loadTask() names file, row and value when a row ${what}, or skips and counts it`, async () => {
+    const files = { "rows.jsonl": jsonl([...rows(2), row, ...rows(2, "z")]) };
+    await withTask(files, "rows.jsonl", async (task, folder) => {
+      const error = await assertRejects(() => task.requests("data"), RangeError);
+      assertStringIncludes(error.message, `Cannot build example data/2 (${join(folder, "rows.jsonl")}, line 3): `);
+      assertStringIncludes(error.message, expected);
+    });
+    await withTask(files, "rows.jsonl", async (task) => {
+      assertEquals(await contexts(task), ["data/0 q0?", "data/1 q1?", "data/3 z0?", "data/4 z1?"]);
+      assertEquals(task.skippedRows.map(({ id }) => id), ["data/2"]);
+      assertStringIncludes(task.skippedRows[0].problem, expected);
+      const drawn = await task.sample("data", { count: 4, seed: 0, sampling: "balanced" });
+      assertEquals(drawn.map(({ id }) => id).sort(), ["data/0", "data/1", "data/3", "data/4"]);
+      await assertRejects(() => task.examples("data", { ids: ["data/2"] }), RangeError, "it was skipped");
+    }, { skipBadRows: true });
+  });
+}
+
+Deno.test("loadTask() throws when every row would be skipped", async () => {
+  const files = { "rows.jsonl": jsonl(rows(3).map((row) => ({ ...row, label: -1 }))) };
+  await withTask(files, "rows.jsonl", async (task) => {
+    const error = await assertRejects(() => task.requests("data"), RangeError);
+    assertStringIncludes(error.message, "none of its 3 rows fits the task; the first one");
+    assertStringIncludes(error.message, "the index -1");
+  }, { skipBadRows: true });
+});
+
+Deno.test("loadTask() keeps rows out of the few-shot pool that cannot be worked examples", async () => {
+  const training = [{ q: "t0?", label: 1 }, { q: "t1?", label: 9 }, { q: "t2?", label: 0 }, { q: "t3?", label: 0 }];
+  const files = { "train.jsonl": jsonl(training), "val.jsonl": jsonl(rows(4)) };
+  await withTask(files, ["train=train.jsonl", "validation=val.jsonl"], async (task) => {
+    for (const text of await contexts(task)) {
+      assertEquals([text.match(/t[023]\?/g)?.length, /t1/.test(text)], [2, false]);
+    }
+    assertEquals(task.skippedRows.map(({ id }) => id), ["train/1"]);
+  }, { skipBadRows: true, fewshotCount: 2 });
+});
+
+const places: readonly [string, readonly string[], string][] = [
+  [
+    "nothing is there",
+    ["/none/rows.jsonl"],
+    'Cannot find the data "/none/rows.jsonl": there is no such file or folder',
+  ],
+  ["a file has no path", ["rows.csv"], 'Cannot find the data "rows.csv": there is no such file'],
+  ["it is neither path nor name", ["a b"], "expected a folder that exists, or org/name[@revision]"],
+  ["several are no pairs", ["a.jsonl", "train=b.jsonl"], "expected split=file for each of several"],
+  ["there is none", [], "expected a file, a folder, a dataset or split=file"],
+  ["a pair names no file", ["train=/none/a.jsonl"], "(ENOENT)"],
+];
+
+for (const [what, data, expected] of places) {
+  Deno.test(`loadTask() says what data may be when ${what}`, async () => {
+    await withFolder({ "task.yaml": yaml }, async (folder) => {
+      const environment = { HOME: folder, HF_HUB_OFFLINE: "1" };
+      const load = async () => {
+        const task = await loadTask(join(folder, "task.yaml"), { tokenizer, data, hub: { environment } });
+        await task.requests(task.splits[0]);
+      };
+      const error = await assertRejects(load, RangeError);
+      assertStringIncludes(error.message, expected);
+    });
+  });
+}

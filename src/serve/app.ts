@@ -9,7 +9,7 @@ import { Access, cookieName } from "./access.ts";
 import { readJsonText } from "./body.ts";
 import { eventStream } from "./event_stream.ts";
 import { exampleRequest } from "./example.ts";
-import { JobQueue, reportFileName } from "./job_queue.ts";
+import { JobQueue } from "./job_queue.ts";
 import { parseRequest } from "./job_request.ts";
 import { isFinal } from "./job_state.ts";
 import { isJobId } from "./job_store.ts";
@@ -177,7 +177,7 @@ export async function openService(options: ServiceOptions): Promise<Service> {
       },
     }],
     ["/v1/jobs/:id/results", "callers", { GET: (context) => sendFile(context, runFileNames.run) }],
-    ["/v1/jobs/:id/report", "callers", { GET: (context) => sendFile(context, reportFileName) }],
+    ["/v1/jobs/:id/report", "callers", { GET: (context) => sendFile(context, runFileNames.report) }],
     ["/v1/jobs/:id/files", "callers", {
       GET: async (context) => json({ files: await queue.results(jobOf(context).id) }),
     }],

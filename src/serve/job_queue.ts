@@ -18,9 +18,6 @@ import type { ServiceSettings } from "./settings.ts";
 /** Starts without a new result that a job has while the service dies under it: it may be what kills the service. */
 const mostFruitless = 5;
 
-/** Name of the report in the results of a job. */
-export const reportFileName = "report.html";
-
 /** One job as this process knows it. */
 interface Job {
   saved: SavedState;
@@ -184,7 +181,7 @@ export class JobQueue {
   /** The results that a job has so far, by name. */
   async results(id: string): Promise<ResultFile[]> {
     const { results } = this.store.paths(id);
-    const wanted: readonly string[] = [...Object.values(runFileNames), reportFileName];
+    const wanted: readonly string[] = Object.values(runFileNames);
     const names = (await readdir(results)).filter((name) => wanted.includes(name)).sort();
     return await Promise.all(
       names.map(async (name) => ({ name, bytes: (await stat(join(results, name))).size })),

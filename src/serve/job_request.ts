@@ -269,3 +269,29 @@ export function planningOptions(request: JobSettings, taskMetrics: readonly Metr
     randomDraws: request.randomDraws,
   };
 }
+
+/** The command line that does the same in the job's folder, after `secateur`. */
+export function commandArguments(request: JobSettings): string[] {
+  const { model, adaptation, test, fewshot, metric, seed, randomDraws, score, search } = request;
+  const { maxNodes, ...scoreRest } = score;
+  const values: Readonly<Record<string, string | number | readonly number[] | null | undefined>> = {
+    model,
+    task: "task.yaml",
+    out: "results",
+    fewshot,
+    "adaptation-split": adaptation.split,
+    "adaptation-examples": adaptation.count,
+    "selection-examples": adaptation.selectionCount,
+    sampling: adaptation.sampling,
+    split: test.split,
+    limit: test.limit,
+    metric,
+    seed,
+    "random-draws": randomDraws,
+    ...search,
+    ...scoreRest,
+    "max-nodes": maxNodes,
+  };
+  const given = Object.entries(values).filter(([, value]) => value !== undefined && value !== null);
+  return ["run", ...given.flatMap(([name, value]) => [`--${name}`, String(value)])];
+}

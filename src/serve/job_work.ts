@@ -9,7 +9,7 @@ import { type FolderRun, OtherOptionsError, prunedFolderName, runInFolder } from
 import { defaultAdaptationSplit, drawAdaptation, findShared } from "../tasks/draw.ts";
 import { loadTask, type Task } from "../tasks/task.ts";
 import { loadTokenizer } from "../tasks/tokenizer.ts";
-import { type JobSettings, planningOptions } from "./job_request.ts";
+import { commandArguments, type JobSettings, planningOptions } from "./job_request.ts";
 import type { RunMessage } from "./protocol.ts";
 
 /** The surroundings of the work. */
@@ -99,7 +99,7 @@ export async function workOnJob(
       resume: true,
       checkpoint: request.writePruned ? modelFolder : null,
       provenance: { model: request.model, task: task.name, versions: { secateur: version } },
-      arguments: [],
+      arguments: commandArguments(request),
       tokenText: (id) => tokenizer.tokenText(id),
       report: async (results) => (await import("../report/run_report.ts")).renderRunReport(results),
     });

@@ -1,8 +1,10 @@
 /** Requests of every kind: who may ask, what may be asked, and that the API is what its document says. */
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { Ajv2020 } from "ajv/dist/2020.js";
+import { parseOptions } from "../../src/cli/arguments.ts";
+import { modelOptions, runOptions, scoreSettings, searchSettings, taskOptions } from "../../src/cli/options.ts";
 import { Access, equalsSecret } from "../../src/serve/access.ts";
-import { parseRequest } from "../../src/serve/job_request.ts";
+import { commandArguments, parseRequest } from "../../src/serve/job_request.ts";
 import { openApiDocument, schemas } from "../../src/serve/openapi.ts";
 import { ProblemError } from "../../src/serve/problem.ts";
 import { settingsFrom, variables } from "../../src/serve/settings.ts";
@@ -238,6 +240,28 @@ Deno.test("parseRequest() fills in defaults, and names what it refuses", () => {
   for (const text of ["", "{", "nope", '{"a":1}x', "[".repeat(200_000)]) {
     assertEquals(refusal(() => parseRequest(text)).status, 400, text.slice(0, 20));
   }
+});
+
+Deno.test("commandArguments() gives a command line that the program understands in the same way", () => {
+  const request = parseRequest(JSON.stringify(tinyRequest({
+    adaptation: { split: "train", count: 3, selectionCount: 2, sampling: "balanced" },
+    test: { split: "test", limit: 5 },
+    fewshot: 1,
+    metric: "acc_norm",
+    seed: 9,
+    score: { site: "up", nodes: 2, tolerance: 0.5, maxNodes: 8, filter: "confident", confidence: 0.5, layers: [0, 1] },
+    search: { fractions: [0.1, 0.25], ranking: "absolute", layers: [0, 1] },
+  })));
+  const [command, ...typed] = commandArguments(request);
+  assertEquals(command, "run");
+  const table = { ...modelOptions, ...taskOptions, out: { type: "text", description: "" }, ...runOptions } as const;
+  const options = parseOptions("run", table, typed);
+  assertEquals([options.model, options.seed, options.metric, options.limit], ["tiny", 9, "acc_norm", 5]);
+  assertEquals([options.fewshot, options.split, options["adaptation-split"]], [1, "test", "train"]);
+  assertEquals([options["adaptation-examples"], options["selection-examples"], options.sampling], [3, 2, "balanced"]);
+  const { site, nodes, tolerance, maxNodes, filter, confidence, layers } = scoreSettings(options);
+  assertEquals({ site, nodes, tolerance, maxNodes, filter, confidence, layers }, request.score);
+  assertEquals(searchSettings(options), request.search);
 });
 
 Deno.test("the schema of requests says what each field is for", () => {

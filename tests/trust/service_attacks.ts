@@ -217,7 +217,7 @@ export function percentile(times: readonly number[], share: number): number {
 /**
  * Asks for health at a steady rate, whatever the answers take.
  *
- * @returns Milliseconds of every answer, from the moment it was due.
+ * @returns Milliseconds of every answer.
  */
 export async function timeHealth(service: ServiceProcess, perSecond: number, seconds: number): Promise<number[]> {
   const start = performance.now();

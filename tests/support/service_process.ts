@@ -5,6 +5,24 @@ import { fileURLToPath } from "node:url";
 import type { JobView } from "../../src/serve/job_state.ts";
 import { posting } from "./service.ts";
 
+/**
+ * Waits until a process says something, and lets it say more afterwards: a pipe that fills up would hold it.
+ *
+ * @returns The first group of the pattern.
+ */
+export async function waitToBeTold(stream: ReadableStream<Uint8Array>, pattern: RegExp): Promise<string> {
+  let text = "";
+  const pieces = stream.pipeThrough(new TextDecoderStream());
+  for await (const piece of pieces.values({ preventCancel: true })) {
+    text += piece;
+    const found = pattern.exec(text)?.[1];
+    if (found === undefined) continue;
+    pieces.pipeTo(new WritableStream()).catch(() => {});
+    return found;
+  }
+  throw new Error(`The process ended before it said ${pattern}: ${text}`);
+}
+
 /** A service that runs. */
 export class ServiceProcess {
   private constructor(readonly url: string, readonly child: Deno.ChildProcess) {}
@@ -19,17 +37,7 @@ export class ServiceProcess {
       stdout: "null",
       stderr: "piped",
     }).spawn();
-    let text = "";
-    const lines = child.stderr.pipeThrough(new TextDecoderStream());
-    for await (const piece of lines.values({ preventCancel: true })) {
-      text += piece;
-      const url = /serves (http:\S+)\/ with/.exec(text)?.[1];
-      if (url === undefined) continue;
-      // What it says later must not fill the pipe up.
-      lines.pipeTo(new WritableStream()).catch(() => {});
-      return new ServiceProcess(url, child);
-    }
-    throw new Error(`The service did not start: ${text}`);
+    return new ServiceProcess(await waitToBeTold(child.stderr, /serves (http:\S+)\/ with/), child);
   }
 
   /** Ends it at once, as a power cut would. */

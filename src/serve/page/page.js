@@ -139,16 +139,17 @@ async function showResults({ id, state }) {
   const { files } = await askJson(`v1/jobs/${id}/files`);
   const parts = [];
   if (state === "done") parts.push(...describeRun(await askJson(`v1/jobs/${id}/results`)));
-  const links = files.map(({ name, bytes }) => {
-    const isReport = name === "report.html";
-    const href = isReport ? `v1/jobs/${id}/report` : `v1/jobs/${id}/files/${name}`;
+  if (files.some(({ name }) => name === "report.html")) {
     const link = make(
       "a",
-      { href, ...(isReport && { target: "_blank", rel: "noopener" }) },
-      isReport ? "Report" : name,
+      { class: "button", href: `v1/jobs/${id}/report`, target: "_blank", rel: "noopener" },
+      "Report",
     );
-    return make("li", {}, link, ` (${bytes.toLocaleString()} bytes)`);
-  });
+    parts.unshift(make("p", {}, link));
+  }
+  const links = files.map(({ name, bytes }) =>
+    make("li", {}, make("a", { href: `v1/jobs/${id}/files/${name}` }, name), ` (${bytes.toLocaleString()} bytes)`)
+  );
   if (links.length > 0) parts.push(make("h3", {}, "Files"), make("ul", { class: "files" }, ...links));
   if (id === shownId) find("results").replaceChildren(...parts);
 }
@@ -167,7 +168,7 @@ function follow(id) {
   stream.addEventListener("state", ({ data }) => {
     const job = JSON.parse(data);
     showState(job);
-    attempt(listJobs);
+    listQuietly();
     if (isFinal(job.state)) {
       stream.close();
       attempt(() => showResults(job));
@@ -180,7 +181,7 @@ function follow(id) {
 }
 
 function jobRow({ id, createdAt, model, task, state }) {
-  const open = make("a", { href: `#${id}` }, time(createdAt));
+  const open = make("a", { id: `open-${id}`, href: `#${id}` }, time(createdAt));
   const action = isFinal(state) ? "Delete" : "Cancel";
   const act = () =>
     attempt(async () => {
@@ -195,7 +196,11 @@ function jobRow({ id, createdAt, model, task, state }) {
       await listJobs();
     });
   const label = `${action} the job of ${time(createdAt)}`;
-  const button = make("button", { type: "button", class: "plain", "aria-label": label, onclick: act }, action);
+  const button = make(
+    "button",
+    { id: `act-${id}`, type: "button", class: "plain", "aria-label": label, onclick: act },
+    action,
+  );
   return make(
     "tr",
     { "aria-current": id === shownId ? "true" : null },
@@ -207,11 +212,26 @@ function jobRow({ id, createdAt, model, task, state }) {
   );
 }
 
+let listed = "";
+let listTimer = 0;
+
+/** Shows the latest jobs, and goes on looking while some have not ended. */
 async function listJobs() {
+  clearTimeout(listTimer);
   const { jobs } = await askJson("v1/jobs?limit=20");
+  if (jobs.some(({ state }) => !isFinal(state))) listTimer = setTimeout(listQuietly, 2000);
   find("jobs").hidden = jobs.length === 0;
+  const now = JSON.stringify([shownId, jobs.map(({ id, state }) => [id, state])]);
+  if (now === listed) return;
+  listed = now;
+  // Whoever is in the list with the keyboard stays there.
+  const focused = document.activeElement?.id;
   find("job-rows").replaceChildren(...jobs.map(jobRow));
+  if (focused) find(focused)?.focus();
 }
+
+/** As `listJobs`, of the page's own accord: what is said of earlier problems stays. */
+const listQuietly = () => listJobs().catch((error) => showProblem(error.message));
 
 async function load() {
   const { models } = await askJson("v1/models");

@@ -45,6 +45,9 @@ export { createPlan, planToIntervention } from "./src/method/plan.ts";
 export { searchGlobal } from "./src/method/global_search.ts";
 export { selectForward } from "./src/method/forward_selection.ts";
 export { rankAgreement } from "./src/method/agreement.ts";
+export { attributionMethodNames, attributionMethods, scoreByMethod } from "./src/method/attribution_methods.ts";
+export { compareAttributions, integratedGradientsVariants } from "./src/method/compare_attributions.ts";
+export { compareLayers } from "./src/method/compare_layers.ts";
 export { shapleyScores } from "./src/method/shapley.ts";
 export { integratedHessians } from "./src/method/integrated_hessians.ts";
 export { compareGroups } from "./src/method/groups.ts";
@@ -80,6 +83,20 @@ export type { OpenEngineOptions } from "./src/engine/open.ts";
 export type { WebGpuEngineOptions } from "./src/engine/webgpu.ts";
 export type { Agreement, AgreementOptions, LayerAgreement } from "./src/method/agreement.ts";
 export type { Calibration, CalibrationBin } from "./src/method/calibration.ts";
+export type {
+  Attribution,
+  AttributionInput,
+  AttributionMethod,
+  AttributionMethodName,
+} from "./src/method/attribution_methods.ts";
+export type {
+  AttributionComparison,
+  AttributionOutcome,
+  AttributionVariant,
+  CompareAttributionsInput,
+  VariantAgreement,
+} from "./src/method/compare_attributions.ts";
+export type { CompareLayersInput, LayerOutcome, LayersComparison, LayerStrategy } from "./src/method/compare_layers.ts";
 export type { CompletenessError, PathCompleteness } from "./src/method/completeness.ts";
 export type { ContrastMode, ContrastOptions, ContrastScale } from "./src/method/contrast.ts";
 export type * from "./src/method/damage.ts";

@@ -3,6 +3,7 @@ import { evaluate as evaluateExamples } from "../method/evaluate.ts";
 import { readPlan, runFileNames } from "../method/files.ts";
 import { describePerformance } from "../method/performance.ts";
 import { planToIntervention } from "../method/plan.ts";
+import { scoreGroup } from "../tasks/group_scoring.ts";
 import { defineCommand } from "./command.ts";
 import { formatPerformance } from "./forecast.ts";
 import { engineOptions, modelOptions, seedOptions, taskOptions, testOptions } from "./options.ts";
@@ -29,7 +30,12 @@ export const evaluate = defineCommand({
       const plan = options.plan === undefined ? null : await readPlan(options.plan, engine.config);
       const examples = await testExamples(task, options);
       const interventions = [plan === null ? [] : planToIntervention(plan)];
-      const [result] = await evaluateExamples(engine, examples, { interventions, signal, onProgress });
+      const [result] = await evaluateExamples(engine, examples, {
+        interventions,
+        furtherMetrics: task.furtherMetrics,
+        signal,
+        onProgress,
+      });
 
       const performance = describePerformance(engine.info, null);
       const reported = task.metrics.map((metric) => result.scores[metric]);
@@ -41,11 +47,29 @@ export const evaluate = defineCommand({
           formatShare(standardError),
           meanMargin.toFixed(6),
         ]),
+        ...result.further.map(({ metric, value, standardError }) => [
+          metric,
+          formatShare(value),
+          formatShare(standardError),
+          "-",
+        ]),
       ]);
+      const parts = task.group === null ? [] : scoreGroup(task.group, examples, result.logProbs, task.metrics[0]);
+      const partTable = parts.length === 0 ? "" : `\n${
+        formatTable([
+          ["task", "examples", task.metrics[0], "standard error"],
+          ...parts.map(({ name, isGroup, count, accuracy, standardError }) => [
+            isGroup ? `${name} (group)` : name,
+            String(count),
+            formatShare(accuracy),
+            formatShare(standardError),
+          ]),
+        ])
+      }\n`;
       return {
         text: `${task.name}, ${counted(examples.length, "example")}, ${formatEngine(engine.info)}\n${
           formatPerformance(performance)
-        }${table}\n`,
+        }${table}\n${partTable}`,
         json: {
           task: task.name,
           model: provenance.model,
@@ -57,6 +81,13 @@ export const evaluate = defineCommand({
             metric,
             { accuracy, standardError: finite(standardError), meanMargin: finite(meanMargin) },
           ])),
+          further: Object.fromEntries(
+            result.further.map(({ metric, value, standardError }) => [
+              metric,
+              { value, standardError: finite(standardError) },
+            ]),
+          ),
+          parts: parts.map((part) => ({ ...part, standardError: finite(part.standardError) })),
           examples: examples.map(({ id, gold }, index) => ({
             id,
             gold,

@@ -29,6 +29,7 @@ import {
   type WaveForecast,
 } from "./engine.ts";
 import { requireHostMemory } from "./host_memory.ts";
+import { describeIntervention, NotFiniteError, requireFinite } from "./not_finite.ts";
 import { measureActivations } from "./webgpu/activations.ts";
 import { baseMasks, clearSilenced, everyPair, pathPlan, pathPoints, type PathSettings } from "./webgpu/attribution.ts";
 import { splitPrompts } from "./prompts.ts";
@@ -190,7 +191,6 @@ class WebGpuEngine implements Engine {
           { request, answer, result },
         ) => {
           const sums = choiceSums(request, answer, result);
-          requireFinite(sums, split.examples[item.example], interventions[item.intervention]);
           results[item.intervention][item.example] = sums;
         },
       );
@@ -211,7 +211,6 @@ class WebGpuEngine implements Engine {
       const wants = { choices: false, tokens, signal: options.signal };
       await this.#forward(examples, interventions, wants, options, "objective", (item, { answer, result }) => {
         const value = objectiveValue(objective, reading(answer.promptRow, answer.tokenPicks, result));
-        requireFinite([value], examples[item.example], interventions[item.intervention]);
         results[item.intervention][item.example] = value;
       });
       return results;
@@ -230,7 +229,6 @@ class WebGpuEngine implements Engine {
         const stride = result.logits!.length / result.argmax.length;
         const start = answer.promptRow * stride;
         const row = result.logits!.slice(start, start + this.config.vocabularySize);
-        requireFinite(row, examples[item.example], interventions[item.intervention]);
         results[item.intervention][item.example] = row;
       });
       return results;
@@ -269,7 +267,9 @@ class WebGpuEngine implements Engine {
             const row = request.finalRows[i];
             const pick = settings.targets[example].other === null ? [row] : [2 * row, 2 * row + 1];
             const value = objectiveValue(objective, reading(row, pick, result));
-            if (!Number.isFinite(value)) throw notFinite(settings.examples[example], `layer ${layer ?? "all"}`);
+            if (result.notFinite[row] > 0) {
+              throw new NotFiniteError("logits", settings.examples[example], describePath(layer));
+            }
             if (node === null) atZero.set(key(example, layer), value);
           });
           request.scored.forEach(({ example, layer }, row) => {
@@ -285,6 +285,7 @@ class WebGpuEngine implements Engine {
         const index = slot.get(example)!;
         const sums = scores.get(key(index, layer))!;
         clearSilenced(sums, site, masks.get(layer));
+        requireFinite("scores", sums, examples[example], describePath(layer));
         return {
           example,
           layer,
@@ -305,14 +306,21 @@ class WebGpuEngine implements Engine {
         checkLayer(this.config, layer);
         checkNeurons(neurons, this.config.neurons, `the trace of layer ${layer}`);
       }
-      return await measureActivations({
-        context: this.#context,
-        config: this.config,
-        sweep: this.#sweep,
-        limits: this.#limits,
-        examples,
-        options: { ...options, trace },
-      });
+      return await this.#measure(examples, { ...options, trace });
+    });
+  }
+
+  #measure(
+    examples: readonly Example[],
+    options: Parameters<typeof measureActivations>[0]["options"],
+  ): Promise<ActivationStatistics> {
+    return measureActivations({
+      context: this.#context,
+      config: this.config,
+      sweep: this.#sweep,
+      limits: this.#limits,
+      examples,
+      options,
     });
   }
 
@@ -359,8 +367,6 @@ class WebGpuEngine implements Engine {
         largest: result.largest[row],
         logSumExp: result.logSumExp[row],
       });
-      // A maximum overlooks NaN, a sum does not.
-      requireFinite([values[example], result.logSumExp[row]], examples[example], base);
     });
     return { targets, values };
   }
@@ -385,7 +391,15 @@ class WebGpuEngine implements Engine {
       ...plan,
       onWave: ({ items: group, request, result }) => {
         // Items are example-major and so are the answers, in the same order.
-        group.forEach((item, i) => onAnswer(item, { request, answer: request.answers[i], result }));
+        group.forEach((item, i) => {
+          const answer = request.answers[i];
+          const rows = [answer.promptRow, ...answer.choicePicks.flat().map((pick) => request.picks[pick].row)];
+          if (rows.some((row) => result.notFinite[row] > 0)) {
+            const place = describeIntervention(interventions[item.intervention]);
+            throw new NotFiniteError("logits", examples[item.example], place);
+          }
+          onAnswer(item, { request, answer, result });
+        });
         done += group.length;
         progress();
       },
@@ -401,6 +415,22 @@ class WebGpuEngine implements Engine {
     return { config: this.config, examples, targets, masks, rule, site, positions, objective, signal };
   }
 
+  /** The same error, with the first layer of the unmodified model whose activations are not finite. */
+  async #locate(error: NotFiniteError): Promise<NotFiniteError> {
+    const { what, example, place } = error;
+    try {
+      const { mean } = await this.#measure([example], { trace: [] });
+      const layer = mean.findIndex((neurons) => !neurons.every(Number.isFinite));
+      const origin = layer < 0
+        ? "the activations of the unmodified model are, in every layer"
+        : `in the unmodified model the activations of layer ${layer} are the first that are not`;
+      return new NotFiniteError(what, example, place, origin);
+    } catch {
+      // Whatever keeps the search from its end, the error itself stands.
+      return error;
+    }
+  }
+
   async #exclusively<T>(work: () => Promise<T>): Promise<T> {
     if (this.#closed) throw new TypeError("Cannot use the engine: it has been closed");
     if (this.#busy) throw new TypeError("Cannot use the engine: another call has not finished; await it first");
@@ -409,7 +439,7 @@ class WebGpuEngine implements Engine {
       return await work();
     } catch (error) {
       this.#context.recorder.discard();
-      throw error;
+      throw error instanceof NotFiniteError ? await this.#locate(error) : error;
     } finally {
       this.#busy = false;
     }
@@ -429,15 +459,6 @@ function reading(
   };
 }
 
-function requireFinite(values: ArrayLike<number>, example: Example, intervention: Intervention): void {
-  for (let i = 0; i < values.length; i++) {
-    if (!Number.isFinite(values[i])) {
-      const layers = [...new Set(intervention.map((mask) => mask.layer))];
-      throw notFinite(example, layers.length === 0 ? "the unmodified model" : `masks in layer ${layers.join(", ")}`);
-    }
-  }
-}
-
-function notFinite(example: Example, where: string): Error {
-  return new RangeError(`Cannot use the logits of example ${example.id} (${where}): they are not finite`);
+function describePath(layer: number | null): string {
+  return layer === null ? "the path of all layers" : `the path of layer ${layer}`;
 }

@@ -23,7 +23,10 @@ export function randomScores(config: ModelConfig, site: Site, random: Random): N
 }
 
 /** Euclidean norm of each neuron's weights: its row of the site's projection. Largest first. */
-export async function weightMagnitudeScores(checkpoint: Checkpoint, site: Site = "gate"): Promise<NeuronScores> {
+export async function weightMagnitudeScores(
+  checkpoint: Pick<Checkpoint, "config" | "readF32">,
+  site: Site = "gate",
+): Promise<NeuronScores> {
   const { config } = checkpoint;
   const scores = emptyScores(config, site, allLayers(config));
   for (const [layer, refs] of config.layerWeights.entries()) {

@@ -221,11 +221,14 @@ export class Sweep {
     const floats = new Float32Array(statistics);
     const column = (index: number) =>
       Float32Array.from({ length: rows }, (_, row) => floats[row * STATISTICS_WORDS + index]);
+    const integers = (index: number) =>
+      Uint32Array.from({ length: rows }, (_, row) => words[row * STATISTICS_WORDS + index]);
     return {
       picked: new Float32Array(picked),
       largest: column(0),
-      argmax: Uint32Array.from({ length: rows }, (_, row) => words[row * STATISTICS_WORDS + 1]),
+      argmax: integers(1),
       logSumExp: column(2),
+      notFinite: integers(3),
       scores: new Float32Array(scoreBytes),
       scoreStride: request.site === "down" ? strides(this.#config).width : strides(this.#config).neurons,
       logits: request.wantLogits ? new Float32Array(logits) : null,

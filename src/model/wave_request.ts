@@ -49,6 +49,8 @@ export interface WaveResult {
   readonly largest: Float32Array;
   readonly argmax: Uint32Array;
   readonly logSumExp: Float32Array;
+  /** Per final out row: how many of its logits are NaN or infinite. */
+  readonly notFinite: Uint32Array;
   /** `[scoreRows, padded neurons]` */
   readonly scores: Float32Array;
   readonly scoreStride: number;

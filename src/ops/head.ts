@@ -3,7 +3,7 @@ import { headGradient, headPick, headReduce } from "../../kernels/mod.ts";
 import { type Binding, linearGrid } from "../gpu/recorder.ts";
 import { type Matrix, type OpContext, requireRows, rowLanes } from "./context.ts";
 
-/** 32-bit words of a row's statistics: bits of the maximum, arg-max token, bits of the log-sum-exp, 0. */
+/** 32-bit words of a row's statistics: bits of the maximum, arg-max token, bits of the log-sum-exp, logits not finite. */
 export const STATISTICS_WORDS = 4;
 
 /** 32-bit words of a pick: row and token. */
@@ -15,7 +15,7 @@ export const SEED_WORDS = 4;
 /** Token of a seed that stands for the row's own arg-max. */
 export const ARGMAX = 0xffffffff;
 
-/** Maximum, arg-max and log-sum-exp of each row of logits. statistics are overwritten from row `first` on. */
+/** Maximum, arg-max, log-sum-exp and number of NaN and infinities of each row of logits. statistics are overwritten from row `first` on. */
 export function reduceLogits(
   context: OpContext,
   logits: Matrix,

@@ -17,6 +17,7 @@ import type {
   PairAttribution,
   RunOptions,
 } from "../engine.ts";
+import { describeIntervention, requireFinite } from "../not_finite.ts";
 import { requireHostMemory } from "../host_memory.ts";
 import { siteNeurons } from "../engine.ts";
 import { measureActivations } from "./activations.ts";
@@ -116,6 +117,9 @@ class ReferenceEngine implements Engine {
         const layers = path === "joint" ? allLayers : [layer];
         const pathOptions = { layers, rule, site, positions, objective, base };
         for (const result of await integratePath(model, examples[example], clean, pathOptions, pacer)) {
+          const place = path === "joint" ? "the path of all layers" : `the path of layer ${layer}`;
+          requireFinite("logits", [result.objectiveAtOne, result.objectiveAtZero], examples[example], place);
+          requireFinite("scores", result.scores, examples[example], place);
           done.set(`${example}/${result.layer}`, { example, ...result });
         }
       }
@@ -172,7 +176,7 @@ class ReferenceEngine implements Engine {
   }
 
   /** `measure` of every example under every intervention: `result[intervention][example]`. */
-  async #forEach<T>(
+  async #forEach<T extends number | Float64Array>(
     examples: readonly Example[],
     interventions: readonly Intervention[],
     options: RunOptions,
@@ -189,7 +193,14 @@ class ReferenceEngine implements Engine {
       const row: T[] = [];
       for (const example of examples) {
         await pacer.pause();
-        row.push(measure(model, example, scalings));
+        const value = measure(model, example, scalings);
+        requireFinite(
+          "logits",
+          typeof value === "number" ? [value] : value,
+          example,
+          describeIntervention(intervention),
+        );
+        row.push(value);
         pacer.advance();
       }
       results.push(row);

@@ -13,8 +13,11 @@ export interface ReduceParameters {
   readonly V: number;
   /** Row of statistics for row 0. */
   readonly first?: number;
-  /** `ties`: logits from five values only. `holes`: some are -inf. `empty`: all of row 0 are -inf. */
-  readonly pattern?: "ties" | "holes" | "empty";
+  /**
+   * `ties`: logits from five values only. `holes`: some are -inf. `empty`: all of row 0 are -inf. `wild`: some are NaN or
+   * infinite, and only how many is looked at.
+   */
+  readonly pattern?: "ties" | "holes" | "empty" | "wild";
   /** |logits| */
   readonly magnitude?: number;
 }
@@ -33,6 +36,8 @@ export function reduceCase({ R, V, first = 0, pattern, magnitude = 0 }: ReducePa
         data.integers(R * V, 4).forEach((draw, i) => values[i] = draw === 0 ? -Infinity : values[i]);
       }
       if (pattern === "empty") values.fill(-Infinity, 0, V);
+      const wild = [NaN, Infinity, -Infinity];
+      if (pattern === "wild") data.integers(R * V, 9).forEach((draw, i) => values[i] = wild[draw] ?? values[i]);
       const rows = Array.from({ length: R }, (_, r) => reduceRow(values.subarray(r * V, (r + 1) * V)));
       const logits = await workspace.input("logits", values, { rows: R, columns: V });
       const statistics = await workspace.output("statistics", {
@@ -48,6 +53,16 @@ export function reduceCase({ R, V, first = 0, pattern, magnitude = 0 }: ReducePa
           const words = new Uint32Array(floats.buffer);
           const column = (from: ArrayLike<number>, index: number) =>
             rows.map((_, r) => from[r * STATISTICS_WORDS + index]);
+          const notFinite = rows.map((_, r) =>
+            values.subarray(r * V, (r + 1) * V).filter((value) => !Number.isFinite(value)).length
+          );
+          const count = {
+            name: "not finite",
+            tolerance: "exact",
+            actual: column(words, 3),
+            expected: notFinite,
+          } as const;
+          if (pattern === "wild") return [count];
           return [
             { name: "max", tolerance: "exact", actual: column(floats, 0), expected: rows.map(({ max }) => max) },
             {
@@ -62,7 +77,7 @@ export function reduceCase({ R, V, first = 0, pattern, magnitude = 0 }: ReducePa
               actual: column(floats, 2),
               expected: rows.map(({ logSumExp }) => logSumExp),
             },
-            { name: "unused word", tolerance: "exact", actual: column(words, 3), expected: rows.map(() => 0) },
+            count,
           ];
         },
       };
@@ -221,6 +236,7 @@ export const reduceCases: readonly KernelCase[] = [
   reduceCase({ R: 4, V: 1000, pattern: "ties", first: 1 }),
   reduceCase({ R: 4, V: 130, pattern: "holes" }),
   reduceCase({ R: 3, V: 50, pattern: "empty" }),
+  reduceCase({ R: 5, V: 130, pattern: "wild" }),
   reduceCase({ R: 3, V: 300, pattern: "empty", first: 4 }),
   reduceCase({ R: 4, V: 500, magnitude: 150 }),
 ];

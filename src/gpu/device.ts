@@ -37,6 +37,7 @@ export class Gpu {
   readonly #owned: boolean;
   readonly #onError: (event: Event) => void;
   #failure: Error | undefined;
+  #closed = false;
 
   constructor(device: GPUDevice, owned: boolean) {
     this.device = device;
@@ -56,8 +57,14 @@ export class Gpu {
       );
     };
     device.addEventListener("uncapturederror", this.#onError);
-    device.lost.then((info) => {
-      if (info.reason !== "destroyed") this.#failure ??= new GpuFailure(`The GPU device was lost: ${info.message}`);
+    device.lost.then(({ reason, message }) => {
+      if (this.#closed) return;
+      // What the loss made of other calls came after it and explains nothing.
+      this.#failure = new GpuFailure(
+        reason === "destroyed"
+          ? "The GPU device was lost: somebody destroyed it"
+          : `The GPU device was lost: ${message || "its driver gave no reason"}`,
+      );
     });
   }
 
@@ -70,8 +77,32 @@ export class Gpu {
     if (this.#failure) throw this.#failure;
   }
 
+  /**
+   * The device's own failure behind an error of one of its calls, else the error itself. A lost device fails its calls
+   * before it says that it is lost.
+   */
+  async explain(error: unknown): Promise<unknown> {
+    await new Promise((wake) => setTimeout(wake, 0));
+    return this.#failure ?? error;
+  }
+
+  /**
+   * Waits for something that the device does.
+   *
+   * @throws {GpuFailure} If the device has failed by then.
+   */
+  async settle(work: Promise<unknown>): Promise<void> {
+    try {
+      await work;
+    } catch (error) {
+      throw await this.explain(error);
+    }
+    this.check();
+  }
+
   /** Stops listening to the device, and destroys it unless it was the caller's. */
   close(): void {
+    this.#closed = true;
     this.device.removeEventListener("uncapturederror", this.#onError);
     if (this.#owned) this.device.destroy();
   }

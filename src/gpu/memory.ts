@@ -59,9 +59,7 @@ export class Memory {
     const { device } = this.gpu;
     device.pushErrorScope("out-of-memory");
     const buffer = device.createBuffer({ label, size, usage });
-    const error = await device.popErrorScope();
-    if (error) throw this.#full(label, size);
-    return this.#counted(buffer, size);
+    return await this.#counted(label, buffer, size);
   }
 
   /**
@@ -79,9 +77,7 @@ export class Memory {
       format: "rgba32uint",
       usage: 0x4 | 0x2, // TEXTURE_BINDING | COPY_DST
     });
-    const error = await device.popErrorScope();
-    if (error) throw this.#full(label, width * height * 16);
-    return this.#counted(texture, width * height * 16);
+    return await this.#counted(label, texture, width * height * 16);
   }
 
   /** Destroys a buffer or texture made here. */
@@ -98,7 +94,16 @@ export class Memory {
     for (const resource of [...this.#sizes.keys()]) this.release(resource);
   }
 
-  #counted<T extends GPUBuffer | GPUTexture>(resource: T, size: number): T {
+  /** Closes the error scope of an allocation and takes what came of it into account. */
+  async #counted<T extends GPUBuffer | GPUTexture>(label: string, resource: T, size: number): Promise<T> {
+    const { gpu } = this;
+    const error = await gpu.device.popErrorScope().catch(async (error) => {
+      throw await gpu.explain(error);
+    });
+    if (error) {
+      resource.destroy();
+      throw this.#full(label, size);
+    }
     this.#sizes.set(resource, size);
     this.#liveBytes += size;
     this.#peakBytes = Math.max(this.#peakBytes, this.#liveBytes);
@@ -106,11 +111,19 @@ export class Memory {
   }
 
   #full(label: string, bytes: number): OutOfGpuMemoryError {
+    const inUse = this.#liveBytes;
+    // Somewhat less than what did fit: drivers need room of their own.
+    const budget = Math.floor(0.8 * inUse / MEBIBYTE);
     return new OutOfGpuMemoryError(
-      `Cannot allocate ${label}: the GPU has no room for ${bytes} bytes (${this.#liveBytes} bytes are in use); lower the memory budget`,
+      `Cannot allocate ${label}: the GPU has no room for ${bytes} bytes (${inUse} bytes are in use); ` +
+        (budget > 0
+          ? `set the memory budget to ${budget} MiB (${budget * MEBIBYTE} bytes) or less`
+          : "lower the memory budget, or free memory that other programs use"),
     );
   }
 }
+
+const MEBIBYTE = 2 ** 20;
 
 /** Usage of ordinary storage buffers. */
 export const STORAGE_USAGE = 0x80 | 0x8 | 0x4; // STORAGE | COPY_DST | COPY_SRC

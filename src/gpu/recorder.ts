@@ -161,8 +161,7 @@ export class Recorder {
     this.#pendingCost = 0;
     this.submit();
     const { gpu } = this.#memory;
-    await gpu.device.queue.onSubmittedWorkDone();
-    gpu.check();
+    await gpu.settle(gpu.device.queue.onSubmittedWorkDone());
     const seconds = (performance.now() - started) / 1e3;
     if (cost > 1e7 && seconds > 0.02) {
       // A smoothed rate: one slow first dispatch (compilation) should not shrink all later slices.
@@ -185,8 +184,7 @@ export class Recorder {
         at += size;
       }
       device.queue.submit([encoder.finish()]);
-      await staging.mapAsync(0x1);
-      this.#memory.gpu.check();
+      await this.#memory.gpu.settle(staging.mapAsync(0x1));
       const bytes = staging.getMappedRange();
       let from = 0;
       const results = slices.map(({ size }) => bytes.slice(from, from += size));

@@ -5,6 +5,7 @@
  * what is wanted; on the way back each variant's gradient is folded into scores where it was spawned and its rows leave.
  */
 import type { ModelConfig } from "../checkpoint/model_config.ts";
+import { OutOfGpuMemoryError } from "../gpu/memory.ts";
 import type { Matrix, OpContext } from "../ops/context.ts";
 import { PICK_WORDS, pickLogits, reduceLogits, SEED_WORDS, seedGradient, STATISTICS_WORDS } from "../ops/head.ts";
 import { matmul, matmulBackward } from "../ops/matmul.ts";
@@ -61,8 +62,19 @@ export class Sweep {
    * Runs a wave.
    *
    * @throws {RangeError} If it takes more than `budgetBytes`.
+   * @throws {OutOfGpuMemoryError} If the device has no room for it; no working buffer is left then.
    */
   async run(request: WaveRequest, budgetBytes: number): Promise<WaveResult> {
+    try {
+      return await this.#run(request, budgetBytes);
+    } catch (error) {
+      // The buffers of this wave would be in the way of whatever is tried next.
+      if (error instanceof OutOfGpuMemoryError) this.#buffers.releaseAll();
+      throw error;
+    }
+  }
+
+  async #run(request: WaveRequest, budgetBytes: number): Promise<WaveResult> {
     const { wave, mode, signal } = request;
     const { recorder, gpu } = this.#context;
     const config = this.#config;

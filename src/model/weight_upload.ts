@@ -180,8 +180,7 @@ export class WeightUploader {
     // A queue keeps a copy of everything written until its next submit is done.
     const { gpu } = this.#context;
     gpu.device.queue.submit([]);
-    await gpu.device.queue.onSubmittedWorkDone();
-    gpu.check();
+    await gpu.settle(gpu.device.queue.onSubmittedWorkDone());
   }
 
   #advance(bytes: number): void {

@@ -78,6 +78,9 @@ function hintFor(error: Error): string {
   if (error.name === "OtherOptionsError") return "repeat the command as it was, or name another folder with --out.";
   if (error.name === "NoAdapterError") return "install a Vulkan driver, or compute on the CPU with --engine reference.";
   if (error.name === "OutOfGpuMemoryError") return "lower --memory-budget, or use an adapter with more memory.";
+  if (error.name === "WrongResultsError") {
+    return "update the driver, or compute on the CPU with --engine reference.";
+  }
   if (error.name === "GpuFailure") {
     return "repeat the command: `run --resume` goes on after the last finished stage. If it fails again, update the driver.";
   }

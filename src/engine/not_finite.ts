@@ -8,6 +8,8 @@ export class NotFiniteError extends RangeError {
   override readonly name = "NotFiniteError";
 
   /**
+   * Words the message.
+   *
    * @param what Such as `logits` or `scores`.
    * @param place Which layer is changed, if any; see `describeIntervention`.
    * @param origin Where the numbers stop being finite, as far as is known.

@@ -43,6 +43,7 @@ import {
 } from "./webgpu/choices.ts";
 import { forecastWork } from "./webgpu/forecast.ts";
 import { waveLimits, weightBudget } from "./webgpu/memory_plan.ts";
+import { selfCheck } from "./webgpu/self_check.ts";
 import { chooseTokens, type ObjectiveReading, objectiveValue } from "./webgpu/targets.ts";
 import { runWaves, type WaveLimits } from "./webgpu/waves.ts";
 
@@ -63,6 +64,11 @@ export interface WebGpuEngineOptions {
   readonly weightBudgetBytes?: number;
   /** Kernels to use; by default both variants are timed and the faster one runs. */
   readonly kernelVariant?: KernelVariant;
+  /**
+   * Whether the device first computes a small model with known results, once per device: one that computes wrongly is refused.
+   * Default true.
+   */
+  readonly selfCheck?: boolean;
   /** Called while weights are uploaded, in bytes. */
   readonly onProgress?: RunOptions["onProgress"];
   /** Stops the upload; the call rejects with the signal's reason. */
@@ -74,12 +80,14 @@ export interface WebGpuEngineOptions {
  * as long as the engine: embedding rows are read from it.
  *
  * @throws {NoAdapterError} If there is no WebGPU adapter.
+ * @throws {WrongResultsError} If the device fails its self-check.
  * @throws {RangeError} If the weights and one unit of work do not fit the memory budget.
  */
 export async function createWebGpuEngine(checkpoint: Checkpoint, options: WebGpuEngineOptions = {}): Promise<Engine> {
   const gpu = await openGpu(options);
   const memory = new Memory(gpu);
   try {
+    if (options.selfCheck ?? true) await checkDevice(checkpoint, options, gpu);
     const engine = await WebGpuEngine.open(checkpoint, options, gpu, memory);
     gpu.check();
     return engine;
@@ -87,6 +95,21 @@ export async function createWebGpuEngine(checkpoint: Checkpoint, options: WebGpu
     memory.releaseAll();
     gpu.close();
     throw error;
+  }
+}
+
+/** Holds what the device computes against the float64 engine, with the kernels that the checkpoint's model will use. */
+async function checkDevice(checkpoint: Checkpoint, options: WebGpuEngineOptions, gpu: Gpu): Promise<void> {
+  const { device, adapter } = gpu;
+  const memory = new Memory(gpu);
+  try {
+    const context = await createOpContext(gpu, memory);
+    const variant = options.kernelVariant ?? await chooseKernelVariant(context);
+    const type = checkpoint.typeOf(checkpoint.config.layerWeights[0].gate);
+    const open = (model: Checkpoint) => createWebGpuEngine(model, { device, kernelVariant: variant, selfCheck: false });
+    await selfCheck({ device, adapter, variant, type, open });
+  } finally {
+    memory.releaseAll();
   }
 }
 
@@ -126,6 +149,8 @@ class WebGpuEngine implements Engine {
     }
     context.variant = options.kernelVariant ?? await chooseKernelVariant(context);
     context.manyRows = await chooseTiling(context);
+    // What the trials took is no part of the engine's peak.
+    memory.resetPeak();
     const weightBudgetBytes = weightBudget(options);
     if (gpu.isSoftware) {
       requireHostMemory(

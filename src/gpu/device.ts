@@ -21,6 +21,7 @@ export class NoAdapterError extends Error {
 
 /** Thrown when the device reported an error that makes its results untrustworthy. */
 export class GpuFailure extends Error {
+  /** Tells this error from others by name. */
   override name = "GpuFailure";
 }
 

@@ -6,6 +6,7 @@ import type { Gpu } from "./device.ts";
 
 /** Thrown when the device has no room for a buffer. */
 export class OutOfGpuMemoryError extends Error {
+  /** Tells this error from others by name. */
   override name = "OutOfGpuMemoryError";
 }
 

@@ -45,9 +45,12 @@ export async function testVariants(): Promise<KernelVariant[]> {
   return (await openOnce()).hasSubgroups ? ["tile", "subgroup"] : ["tile"];
 }
 
-/** Opens an engine on the shared device; it is closed after the tests of the file. */
+/**
+ * Opens an engine on the shared device; it is closed after the tests of the file. The device is not checked first: the tests
+ * do that.
+ */
 export async function openTestEngine(checkpoint: Checkpoint, options: WebGpuEngineOptions = {}): Promise<Engine> {
-  const engine = await createWebGpuEngine(checkpoint, { device: await testDevice(), ...options });
+  const engine = await createWebGpuEngine(checkpoint, { device: await testDevice(), selfCheck: false, ...options });
   Deno.test.afterAll(() => engine.close());
   return engine;
 }

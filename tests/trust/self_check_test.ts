@@ -1,0 +1,63 @@
+/** The self-check of a device: it passes on this one, and refuses one that computes any kernel wrongly. */
+import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
+import type { WeightType } from "../../src/checkpoint/checkpoint.ts";
+import { describeError } from "../../src/cli/errors.ts";
+import { createWebGpuEngine } from "../../src/engine/webgpu.ts";
+import { selfCheckModel, WrongResultsError } from "../../src/engine/webgpu/self_check.ts";
+import { openEngine } from "../../src/engine/open.ts";
+import { breakKernel } from "../support/broken_kernel.ts";
+import { makeTinyCheckpoint } from "../support/tiny_checkpoint.ts";
+import { testDevice, testVariants } from "../support/webgpu_engine.ts";
+
+const checkpoint = await makeTinyCheckpoint({ layers: 1, width: 16, neurons: 8, headWidth: 4 });
+
+Deno.test("createWebGpuEngine() finds this device right, in every kernel variant it runs", async () => {
+  const device = await testDevice();
+  for (const kernelVariant of await testVariants()) {
+    const dtype = kernelVariant === "tile" ? "F16" : "BF16";
+    const model = await makeTinyCheckpoint({ layers: 1, width: 16, neurons: 8, headWidth: 4, dtype });
+    await (await createWebGpuEngine(model, { device, kernelVariant })).close();
+  }
+});
+
+Deno.test("selfCheckModel() has the same weights in every type", async () => {
+  const read = async (type: WeightType) => {
+    const model = await selfCheckModel(type);
+    const { gate, down } = model.config.layerWeights[1];
+    return [await model.readF32(gate), await model.readF32(down), await model.readF32(model.config.finalNorm)];
+  };
+  const expected = await read("F32");
+  assert(new Set(expected[0]).size > 10);
+  for (const type of ["BF16", "F16"] as const) assertEquals(await read(type), expected);
+});
+
+/** A device of its own: kernels are compiled once for each. */
+async function withDevice(use: (device: GPUDevice) => Promise<void>): Promise<void> {
+  const adapter = await navigator.gpu.requestAdapter();
+  const device = await adapter!.requestDevice();
+  try {
+    await use(device);
+  } finally {
+    device.destroy();
+    await device.lost;
+  }
+}
+
+// One kernel of the forward pass, one of the backward pass, one of the head; `deno task soak` breaks every one.
+for (const kernel of ["swiglu", "rmsnorm_backward", "head_reduce"]) {
+  Deno.test(`createWebGpuEngine() refuses a device that compiles ${kernel} wrongly, each time`, async () => {
+    await withDevice(async (device) => {
+      const { compiled } = breakKernel(device, kernel);
+      const open = () => openEngine(checkpoint, { device, kernelVariant: "tile" });
+      const error = await assertRejects(open, WrongResultsError, "its tile kernels give");
+      assert(compiled.has(kernel));
+      await assertRejects(open, WrongResultsError);
+      assertMatch(
+        describeError(error).lines[1],
+        /^Hint: update the driver, or compute on the CPU with --engine reference/,
+      );
+      // Who knows better may go on.
+      await (await createWebGpuEngine(checkpoint, { device, kernelVariant: "tile", selfCheck: false })).close();
+    });
+  });
+}

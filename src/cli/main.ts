@@ -1,4 +1,5 @@
 /** The entry of the `secateur` program. */
+import { compare } from "./compare.ts";
 import { demo } from "./demo.ts";
 import { describeError } from "./errors.ts";
 import { evaluate } from "./eval.ts";
@@ -6,6 +7,7 @@ import { info } from "./info.ts";
 import { plan } from "./plan.ts";
 import { runProgram } from "./program.ts";
 import { prune } from "./prune.ts";
+import { report } from "./report.ts";
 import { run } from "./run.ts";
 import { score } from "./score.ts";
 import { search } from "./search.ts";
@@ -22,4 +24,6 @@ try {
   Deno.exit(code);
 }
 
-Deno.exit(await runProgram([run, plan, score, search, prune, evaluate, tasks, info, demo, serve], Deno.args));
+Deno.exit(
+  await runProgram([run, plan, score, search, prune, evaluate, report, compare, tasks, info, demo, serve], Deno.args),
+);

@@ -2,7 +2,7 @@
 import * as Plot from "@observablehq/plot";
 import { type AnsweredExample, answerScores } from "../method/answers_file.ts";
 import { bestChoice, type Metric } from "../tasks/scoring.ts";
-import { renderFigure, renderLegend, renderTable, tipsClass } from "./chart.ts";
+import { renderFigure, renderLegend, renderTable, tipsClass, xTitle } from "./chart.ts";
 import { type Html, html } from "./html.ts";
 import { wilsonInterval } from "./interval.ts";
 import { counted, decimal, grouped, percent, points } from "./numbers.ts";
@@ -56,15 +56,15 @@ function accuracyFigure(data: RunResults): Html {
       alt: `Dot chart of test accuracy. ${arms.map(describe).join(". ")}.`,
       height: 58 + 26 * arms.length,
       plot: {
-        marginLeft: 112,
+        marginLeft: 118,
         marginRight: 16,
         marginTop: 6,
         marginBottom: 40,
         x: { label: `accuracy (${metric}), %`, percent: true, grid: true, nice: true, labelAnchor: "right" },
         y: { domain: arms.map(({ name }) => name), label: null, padding: 0.3 },
         marks: [
-          Plot.axisX({ fontSize: 12, label: null, tickSize: 0, ticks: 6 }),
-          Plot.axisY({ fontSize: 12, tickSize: 0, tickPadding: 8 }),
+          Plot.axisX({ fontSize: 13, label: null, tickSize: 0, ticks: 6 }),
+          Plot.axisY({ fontSize: 13, tickSize: 0, tickPadding: 8 }),
           Plot.ruleX([arms[0].accuracy], { stroke: "var(--before)", strokeDasharray: "3 3" }),
           Plot.ruleY(arms, {
             y: "name",
@@ -84,12 +84,7 @@ function accuracyFigure(data: RunResults): Html {
             ariaLabel: describe,
             className: tipsClass,
           }),
-          Plot.text([`accuracy (${metric}), %`], {
-            frameAnchor: "bottom-right",
-            dy: 34,
-            fontSize: 12,
-            fill: "var(--muted)",
-          }),
+          xTitle(`accuracy (${metric}), %`),
         ],
         color: { type: "identity" },
         symbol: { type: "identity" },
@@ -117,10 +112,10 @@ function changedAnswers({ comparison }: Verdict): Html {
     <section class="card"><h3>Changed answers</h3>
     <p>The same ${counted(count, "test example")}, answered by both models.</p>
     ${renderTable("Answers before and after pruning", {
-      columns: ["", "right after", "wrong after"],
+      columns: ["before pruning", "right after", "wrong after"],
       rows: [
-        ["right before", grouped(bothRight), html`<strong class="lost">${grouped(lost)} lost</strong>`],
-        ["wrong before", html`<strong class="gained">${grouped(gained)} gained</strong>`, grouped(bothWrong)],
+        ["right", grouped(bothRight), html`<strong class="lost">${grouped(lost)} lost</strong>`],
+        ["wrong", html`<strong class="gained">${grouped(gained)} gained</strong>`, grouped(bothWrong)],
       ],
     })}
     <p>Net ${points(difference)} points, 95 % interval ${points(interval[0])} to ${points(
@@ -190,7 +185,7 @@ function confidenceFigure(data: RunResults): Html {
         y: { label: null, grid: true, nice: true, percent: true },
         color: { type: "identity" },
         marks: [
-          Plot.axisY({ fontSize: 12, tickSize: 0, ticks: 5, label: null, tickFormat: (value: number) => `${value}%` }),
+          Plot.axisY({ fontSize: 13, tickSize: 0, ticks: 5, label: null, tickFormat: (value: number) => `${value}%` }),
           Plot.barY(bars, {
             fx: "label",
             x: "model",
@@ -199,11 +194,17 @@ function confidenceFigure(data: RunResults): Html {
             ariaLabel: describe,
             className: tipsClass,
           }),
-          Plot.axisFx({ fontSize: 11, anchor: "bottom", label: null, tickSize: 0, tickFormat: (text: string) => text }),
+          Plot.axisFx({
+            fontSize: 12,
+            anchor: "bottom",
+            label: null,
+            tickSize: 0,
+            tickFormat: (text: string, bin: number) => bin % 2 === 0 ? text : "",
+          }),
           Plot.text(["probability of the right choice, %"], {
             frameAnchor: "bottom-right",
             dy: 36,
-            fontSize: 12,
+            fontSize: 13,
             fill: "var(--muted)",
             fx: () => labels[9],
           }),
@@ -222,7 +223,9 @@ export function renderBeforeAfter(data: RunResults, verdict: Verdict): Html {
   return html`
     <section aria-labelledby="before-after">
       <h2 id="before-after">Before and after</h2>
-      <div class="grid">${accuracyFigure(data)}${changedAnswers(verdict)}${confidenceFigure(data)}</div>
+      <div class="grid">${accuracyFigure(data)}<div class="stack">${changedAnswers(verdict)}${confidenceFigure(
+        data,
+      )}</div></div>
     </section>
   `;
 }

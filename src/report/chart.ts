@@ -4,10 +4,10 @@
  */
 import * as Plot from "@observablehq/plot";
 import { DOMParser } from "linkedom";
-import { Html, html } from "./html.ts";
+import { escapeHtml, Html, html } from "./html.ts";
 
 /** Width in which every chart is drawn; the page scales it. Narrow, so that text stays legible on a phone. */
-export const chartWidth = 440;
+export const chartWidth = 400;
 
 /** A chart to draw. */
 export interface Chart {
@@ -42,14 +42,32 @@ export function drawChart({ alt, height, plot, start = 0 }: Chart): Html {
       }
     }
   }
+  // Labels may hold strangers' text, and the serialiser leaves `<` and `&` in attributes as they are.
+  const labels: string[] = [];
+  const hold = (text: string) => `label ${labels.push(escapeHtml(text)) - 1}`;
   tips.forEach((element, index) => {
+    element.setAttribute("aria-label", hold(element.getAttribute("aria-label") ?? ""));
     element.setAttribute("class", "tip");
     element.setAttribute("role", "img");
     element.setAttribute("tabindex", index === Math.min(start, tips.length - 1) ? "0" : "-1");
   });
   svg.setAttribute("role", tips.length > 0 ? "group" : "img");
-  svg.setAttribute("aria-label", alt);
-  return new Html(svg.outerHTML);
+  svg.setAttribute("aria-label", hold(alt));
+  const markup: string = svg.outerHTML;
+  return new Html(
+    markup.replaceAll(/aria-label="label (\d+)"/g, (_, index) => `aria-label="${labels[Number(index)]}"`),
+  );
+}
+
+/** The name of the horizontal axis, under its right end; needs a bottom margin of 40. */
+export function xTitle(text: string): Plot.Markish {
+  return Plot.text([text], { frameAnchor: "bottom-right", dy: 36, fontSize: 13, fill: "var(--muted)" });
+}
+
+/** The name of the vertical axis, over its upper end; needs a top margin of 24. */
+export function yTitle(text: string, marginLeft: number): Plot.Markish {
+  const dx = 4 - marginLeft;
+  return Plot.text([text], { frameAnchor: "top-left", dx, dy: -22, fontSize: 13, fill: "var(--muted)" });
 }
 
 function roundNumber(text: string): string {

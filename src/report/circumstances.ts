@@ -1,6 +1,6 @@
 /** The section about how the results came about: the command, the device, the time, and every setting. */
 import * as Plot from "@observablehq/plot";
-import { renderFigure, renderTable, tipsClass } from "./chart.ts";
+import { renderFigure, renderTable, tipsClass, xTitle } from "./chart.ts";
 import { type Html, html } from "./html.ts";
 import { amount, bytes, counted, duration, grouped, percent, significant } from "./numbers.ts";
 import type { RunResults } from "../method/run_results.ts";
@@ -32,15 +32,15 @@ function timings({ record }: RunResults): Html {
       alt: `Bar chart of wall time by stage. ${stages.map(describe).join("; ")}. In all ${duration(total)}.`,
       height: 46 + 28 * stages.length,
       plot: {
-        marginLeft: 104,
+        marginLeft: 110,
         marginRight: 16,
         marginTop: 6,
         marginBottom: 40,
         x: { label: null, grid: true, domain: [0, Math.max(...stages.map(({ seconds }) => seconds), 1e-3)] },
         y: { domain: stages.map(({ stage }) => stage), label: null, padding: 0.25 },
         marks: [
-          Plot.axisX({ fontSize: 12, label: null, tickSize: 0, ticks: 5 }),
-          Plot.axisY({ fontSize: 12, tickSize: 0, tickPadding: 8 }),
+          Plot.axisX({ fontSize: 13, label: null, tickSize: 0, ticks: 5 }),
+          Plot.axisY({ fontSize: 13, tickSize: 0, tickPadding: 8 }),
           Plot.barX(stages, {
             y: "stage",
             x: "seconds",
@@ -49,7 +49,7 @@ function timings({ record }: RunResults): Html {
             ariaLabel: describe,
             className: tipsClass,
           }),
-          Plot.text(["seconds"], { frameAnchor: "bottom-right", dy: 36, fontSize: 12, fill: "var(--muted)" }),
+          xTitle("seconds"),
         ],
       },
     },

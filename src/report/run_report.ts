@@ -26,7 +26,7 @@ function renderVerdict(data: RunResults, { direction, sentence, comparison }: Ve
   const facts: [name: string, value: string, remark: string][] = [
     [
       "Test accuracy",
-      `${percent(before)} → ${percent(record.test.pruned[metric].accuracy)}`,
+      `${decimal(100 * before, 1)} → ${percent(record.test.pruned[metric].accuracy)}`,
       `${metric}, ${counted(comparison.count, "example")}`,
     ],
     layer === null ? ["Pruned", "nothing", `of ${grouped(scored.scores.neurons * scored.scores.layers)} neurons`] : [

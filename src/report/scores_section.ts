@@ -2,10 +2,11 @@
 import * as Plot from "@observablehq/plot";
 import { layerScores } from "../method/neuron_scores.ts";
 import { rankNeurons } from "../method/rank.ts";
-import { renderFigure, tipsClass } from "./chart.ts";
+import { renderFigure, tipsClass, xTitle, yTitle } from "./chart.ts";
 import { type Html, html } from "./html.ts";
 import { counted, grouped, percent, significant } from "./numbers.ts";
 import { ascending, quantile } from "./quantile.ts";
+import { symlogTicks } from "./ticks.ts";
 import type { RunResults } from "../method/run_results.ts";
 
 /** Scores of one layer in a few numbers. */
@@ -50,15 +51,6 @@ function findCut({ scored, searched }: RunResults): Cut | null {
   const scores = layerScores(scored.scores, layer);
   const last = scores[rankNeurons(scores, searched.settings.ranking)[neurons - 1]];
   return { layer, neurons, key: searched.settings.ranking === "absolute" ? Math.abs(last) : last };
-}
-
-/** Ticks for a scale that is linear around 0 and logarithmic outside: 0 and powers of ten. */
-function symlogTicks(extent: number, constant: number): number[] {
-  const first = Math.ceil(Math.log10(constant)), last = Math.floor(Math.log10(extent));
-  const powers = Array.from({ length: Math.max(0, last - first + 1) }, (_, k) => first + k);
-  const kept = powers.filter((_, k) => (powers.length - 1 - k) % Math.ceil(powers.length / 2) === 0);
-  const sizes = kept.map((power) => 10 ** power);
-  return [...sizes.map((size) => -size).reverse(), 0, ...sizes];
 }
 
 function spreadFigure(data: RunResults): Html {
@@ -117,14 +109,14 @@ linear near 0 and logarithmic outside. ${summary}`,
         y: { type: "band", domain: spreads.map(({ layer }) => layer), label: null, padding: 0.25 },
         marks: [
           Plot.axisX({
-            fontSize: 12,
+            fontSize: 13,
             tickSize: 0,
             label: null,
             ticks: symlogTicks(extent, constant),
             tickFormat: (value: number) => significant(value, 1),
           }),
           Plot.gridX({ ticks: symlogTicks(extent, constant), stroke: "var(--line)", strokeOpacity: 1 }),
-          Plot.axisY({ fontSize: rowHeight > 12 ? 12 : 9, tickSize: 0, label: null, tickFormat: String }),
+          Plot.axisY({ fontSize: rowHeight > 12 ? 13 : 9, tickSize: 0, label: null, tickFormat: String }),
           Plot.ruleY(spreads, { y: "layer", x1: "least", x2: "most", stroke: "var(--other)", strokeWidth: 1 }),
           Plot.ruleY(spreads, { y: "layer", x1: "low", x2: "high", stroke: "var(--other)", strokeWidth: 3.5 }),
           Plot.ruleY(pruned, { y: "layer", x1: "from", x2: "to", stroke: "var(--after)", strokeWidth: 3.5 }),
@@ -155,8 +147,8 @@ linear near 0 and logarithmic outside. ${summary}`,
             ariaLabel: describe,
             className: tipsClass,
           }),
-          Plot.text(["score"], { frameAnchor: "bottom-right", dy: 36, fontSize: 12, fill: "var(--muted)" }),
-          Plot.text(["layer"], { frameAnchor: "bottom-left", dx: -34, dy: 36, fontSize: 12, fill: "var(--muted)" }),
+          xTitle("score"),
+          Plot.text(["layer"], { frameAnchor: "bottom-left", dx: -34, dy: 36, fontSize: 13, fill: "var(--muted)" }),
         ],
       },
     },
@@ -207,24 +199,24 @@ function rankedFigure(data: RunResults, cut: Cut): Html {
     chart: {
       alt:
         `Curve of the ${what} of the neurons of layer ${cut.layer}, in the order in which they are pruned. ${summary}`,
-      height: 220,
+      height: 230,
       plot: {
         marginLeft: 48,
         marginRight: 10,
-        marginTop: 14,
+        marginTop: 26,
         marginBottom: 40,
         x: { type: "linear", label: null, domain: [1, order.length] },
         y: { label: null, grid: true, nice: true },
         marks: [
           Plot.axisX({
-            fontSize: 12,
+            fontSize: 13,
             tickSize: 0,
             label: null,
             ticks: 6,
             tickFormat: (value: number) => grouped(value),
           }),
           Plot.axisY({
-            fontSize: 12,
+            fontSize: 13,
             tickSize: 0,
             label: null,
             ticks: 5,
@@ -240,7 +232,7 @@ function rankedFigure(data: RunResults, cut: Cut): Html {
             textAnchor: cut.neurons > order.length * 0.7 ? "end" : "start",
             dx: cut.neurons > order.length * 0.7 ? -5 : 5,
             dy: -2,
-            fontSize: 12,
+            fontSize: 13,
             fill: "var(--cut)",
             fontWeight: "bold",
           }),
@@ -253,12 +245,13 @@ function rankedFigure(data: RunResults, cut: Cut): Html {
               `rank ${rank}: neuron ${neuron}, ${what} ${significant(score)}`,
             className: tipsClass,
           }),
-          Plot.text(["rank"], { frameAnchor: "bottom-right", dy: 36, fontSize: 12, fill: "var(--muted)" }),
+          xTitle("rank"),
+          yTitle(what, 48),
         ],
       },
     },
     table: {
-      columns: ["rank", "neuron", "score", ""],
+      columns: ["rank", "neuron", "score", "note"],
       rows: top.map((neuron, rank) => [
         String(rank + 1),
         String(neuron),

@@ -1,7 +1,7 @@
 /** The section about the search: the heat map of layers and fractions, and its rows as curves. */
 import * as Plot from "@observablehq/plot";
 import type { Configuration } from "../method/search.ts";
-import { renderFigure, tipsClass } from "./chart.ts";
+import { renderFigure, tipsClass, xTitle, yTitle } from "./chart.ts";
 import { allSteps, divergingStep, stepColour, stepInk, stepName } from "./diverging.ts";
 import { type Html, html } from "./html.ts";
 import { counted, decimal, fractionPercent, percent, points } from "./numbers.ts";
@@ -33,11 +33,15 @@ function listCells({ searched }: RunResults): { cells: Cell[]; unmodified: Confi
   return { cells, unmodified, extent };
 }
 
-function describeCell({ layer, fraction, neurons, accuracy, meanMargin, isChosen, isTied }: Cell): string {
+function describeCell({ layer, fraction, neurons, accuracy, meanMargin }: Cell): string {
   return `layer ${layer}, ${fractionPercent(fraction)} (${counted(neurons, "neuron")}): accuracy ${
     percent(accuracy)
   }, ` +
-    `mean margin ${decimal(meanMargin, 3)}${isChosen ? "; chosen" : isTied ? "; tied with the chosen one" : ""}`;
+    `mean margin ${decimal(meanMargin, 3)}`;
+}
+
+function describeMarkedCell(cell: Cell): string {
+  return describeCell(cell) + (cell.isChosen ? "; chosen" : cell.isTied ? "; tied with the chosen one" : "");
 }
 
 function heatMap(data: RunResults): Html {
@@ -81,19 +85,19 @@ function heatMap(data: RunResults): Html {
         color: { type: "identity" },
         marks: [
           Plot.axisX({
-            fontSize: 12,
+            fontSize: 13,
             tickSize: 0,
             label: null,
             tickFormat: (fraction: number) => String(+(100 * fraction).toFixed(2)),
           }),
-          Plot.axisY({ fontSize: rowHeight > 14 ? 12 : 9, tickSize: 0, label: null, tickFormat: String }),
+          Plot.axisY({ fontSize: rowHeight > 14 ? 13 : 9, tickSize: 0, label: null, tickFormat: String }),
           Plot.cell(cells, {
             x: "fraction",
             y: "layer",
             fill: ({ step }: Cell) => stepColour(step),
             inset: rowHeight > 14 ? 1 : 0.5,
             rx: 3,
-            ariaLabel: describeCell,
+            ariaLabel: describeMarkedCell,
             className: tipsClass,
           }),
           Plot.text(showsNumbers ? cells : [], {
@@ -101,7 +105,7 @@ function heatMap(data: RunResults): Html {
             y: "layer",
             text: ({ accuracy }: Cell) => decimal(100 * accuracy, 0),
             fill: ({ step }: Cell) => stepInk(step),
-            fontSize: 11,
+            fontSize: 12,
             pointerEvents: "none",
           }),
           Plot.cell(tied, {
@@ -125,18 +129,13 @@ function heatMap(data: RunResults): Html {
             rx: 3,
             pointerEvents: "none",
           }),
-          Plot.text(["% of the layer's neurons"], {
-            frameAnchor: "bottom-right",
-            dy: 38,
-            fontSize: 12,
-            fill: "var(--muted)",
-          }),
-          Plot.text(["layer"], { frameAnchor: "bottom-left", dx: -34, dy: 38, fontSize: 12, fill: "var(--muted)" }),
+          xTitle("% of the layer's neurons"),
+          Plot.text(["layer"], { frameAnchor: "bottom-left", dx: -34, dy: 38, fontSize: 13, fill: "var(--muted)" }),
         ],
       },
     },
     table: {
-      columns: ["layer", "fraction", "neurons", "right", "accuracy", "mean margin", ""],
+      columns: ["layer", "fraction", "neurons", "right", "accuracy", "mean margin", "note"],
       rows: searched.configurations.map((configuration, index) => [
         configuration.layer === null ? "none" : String(configuration.layer),
         fractionPercent(configuration.fraction),
@@ -190,17 +189,17 @@ ${
     chart: {
       alt: `Line chart of ${label} by pruned fraction, one line a layer; layer ${featured} stands out. ` +
         `No pruning: ${format(value(unmodified))}. ${line.map(describe).join("; ")}.`,
-      height: 220,
+      height: 230,
       plot: {
         marginLeft: 40,
         marginRight: 10,
-        marginTop: 8,
+        marginTop: 26,
         marginBottom: 40,
-        x: { type: "linear", label: null, domain: [0, columns[columns.length - 1]], percent: true },
+        x: { type: "linear", label: null, domain: [0, 100 * columns[columns.length - 1]], percent: true },
         y: { label: null, grid: true, nice: true, percent: asPercent },
         marks: [
-          Plot.axisX({ fontSize: 12, tickSize: 0, label: null, ticks: 6 }),
-          Plot.axisY({ fontSize: 12, tickSize: 0, label: null, ticks: 5 }),
+          Plot.axisX({ fontSize: 13, tickSize: 0, label: null, ticks: 6 }),
+          Plot.axisY({ fontSize: 13, tickSize: 0, label: null, ticks: 5 }),
           Plot.line(others, { x: "fraction", y: value, z: "layer", stroke: "var(--other)", strokeWidth: 1.2 }),
           Plot.ruleY([value(unmodified)].filter(Number.isFinite), {
             stroke: "var(--before)",
@@ -219,12 +218,8 @@ ${
             ariaLabel: describe,
             className: tipsClass,
           }),
-          Plot.text(["% of the layer's neurons"], {
-            frameAnchor: "bottom-right",
-            dy: 36,
-            fontSize: 12,
-            fill: "var(--muted)",
-          }),
+          xTitle("% of the layer's neurons"),
+          yTitle(asPercent ? `${label}, %` : label, 40),
         ],
         r: { type: "identity" },
         symbol: { type: "identity" },

@@ -48,18 +48,21 @@ a:focus-visible, summary:focus-visible, [tabindex]:focus-visible {
   outline: 3px solid var(--after); outline-offset: 2px; border-radius: 4px;
 }
 .verdict { background: var(--card); border: 1px solid var(--edge); border-radius: 16px; box-shadow: var(--shadow);
-  padding: 26px 28px 22px; border-top: 5px solid var(--muted); }
-.verdict.better { border-top-color: var(--after); }
-.verdict.worse { border-top-color: var(--cut); }
+  padding: 28px 28px 22px; position: relative; overflow: hidden; }
+.verdict::before { content: ""; position: absolute; inset: 0 0 auto; height: 5px; background: var(--other); }
+.verdict.better::before { background: var(--after); }
+.verdict.worse::before { background: var(--cut); }
 .verdict .sentence { font-size: clamp(1.2rem, 1rem + 1.3vw, 1.7rem); line-height: 1.32; font-weight: 600;
   letter-spacing: -.012em; margin: 0 0 18px; text-wrap: pretty; }
-.facts { display: grid; grid-template-columns: repeat(auto-fit, minmax(150px, 1fr)); gap: 14px 24px; margin: 0;
+.facts { display: grid; grid-template-columns: repeat(auto-fit, minmax(150px, 1fr)); gap: 14px 18px; margin: 0;
   border-top: 1px solid var(--line); padding-top: 16px; }
 .facts div { min-width: 0; }
 .facts dt { color: var(--muted); font-size: .8125rem; }
-.facts dd { margin: 0; font-size: 1.125rem; font-weight: 600; }
+.facts dd { margin: 0; font-size: 1.0625rem; font-weight: 600; }
 .facts dd small { display: block; font-size: .8125rem; font-weight: 400; color: var(--muted); }
 nav ul { list-style: none; display: flex; flex-wrap: wrap; gap: 6px 18px; padding: 0; margin: 16px 0 0; font-size: .9375rem; }
+h2.first { margin-top: 0; }
+.spaced { margin-top: 16px; }
 .lead { max-width: 75ch; }
 .grid { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 460px), 1fr)); gap: 16px; align-items: start; }
 .stack { display: grid; gap: 16px; min-width: 0; }
@@ -115,7 +118,10 @@ th, td { text-align: right; padding: 5px 10px; border-bottom: 1px solid var(--li
 th { font-weight: 600; }
 thead th { color: var(--muted); font-weight: 500; position: sticky; top: 0; background: var(--card); }
 tbody th, thead th:first-child { text-align: left; }
-.wide td { text-align: left; overflow-wrap: anywhere; }
+.wide th, .wide td { text-align: left; }
+.wide td { overflow-wrap: anywhere; }
+.wide .scroll { max-height: none; }
+.scroll + p { margin-top: 12px; }
 .gained { color: var(--after); }
 .lost { color: var(--cut); }
 .same { color: var(--leaf); }

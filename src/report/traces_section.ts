@@ -29,7 +29,11 @@ function renderExcerpt(excerpt: Excerpt, extent: number): Html {
     const name = `${Math.abs(activations[index]) < extent / 16 ? "zero" : stepName(step)}${
       index === peak ? " peak" : ""
     }`;
-    return html`<span class="${name}" title="${significant(activations[index])}">${visible(token)}</span>`;
+    // Spaces in front belong to the token, and stay outside of its colour so that a line can break there.
+    const text = visible(token);
+    const word = text.trimStart() || text;
+    const title = significant(activations[index]);
+    return html`${text.slice(0, text.length - word.length)}<span class="${name}" title="${title}">${word}</span>`;
   });
   const more = { before: start > 0, after: start + tokens.length < length };
   return html`
@@ -54,6 +58,9 @@ function renderNeuron(traced: TracedNeuron, score: number, rank: number): Html {
   `;
 }
 
+/** Neurons that are shown at once; the others are one click away. */
+const cardsShown = 6;
+
 /** The section as HTML. */
 export function renderTraces({ traces, scored, searched }: RunResults): Html {
   const heading = html`<h2 id="traces">What the pruned neurons respond to</h2>`;
@@ -67,6 +74,7 @@ export function renderTraces({ traces, scored, searched }: RunResults): Html {
   }
   const pruned = searched.neurons.length;
   const score = ({ layer, neuron }: TracedNeuron) => layerScores(scored.scores, layer)[neuron];
+  const cards = traces.neurons.map((traced, rank) => renderNeuron(traced, score(traced), rank + 1));
   const table = renderTable("Where each neuron is strongest", {
     columns: ["neuron", "rank", "score", "mean |activation|", "largest", "strongest tokens"],
     rows: traces.neurons.map((traced, rank) => [
@@ -93,7 +101,13 @@ export function renderTraces({ traces, scored, searched }: RunResults): Html {
     <ul class="legend"><li><span class="scale" aria-hidden="true">${allSteps.map((step) =>
       html`<span class="${stepName(step)}"></span>`
     )}</span>negative to positive</li></ul>
-    <div class="grid">${traces.neurons.map((traced, rank) => renderNeuron(traced, score(traced), rank + 1))}</div>
+    <div class="grid">${cards.slice(0, cardsShown)}</div>
+    ${cards.length > cardsShown && html`
+      <details class="more">
+        <summary>${counted(cards.length - cardsShown, "more neuron")}</summary>
+        <div class="grid">${cards.slice(cardsShown)}</div>
+      </details>
+    `}
     <details class="card"><summary>Data as a table</summary>${table}</details></section>
   `;
 }

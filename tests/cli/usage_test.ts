@@ -2,7 +2,7 @@
 import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { demoModel, demoTask, secateur, withFolder } from "./program.ts";
 
-const commands = ["run", "plan", "score", "search", "prune", "eval", "info", "demo"];
+const commands = ["run", "plan", "score", "search", "prune", "eval", "report", "compare", "info", "demo"];
 const noAdapter = { VK_DRIVER_FILES: "/nonexistent", VK_ICD_FILENAMES: "/nonexistent" };
 
 Deno.test("secateur --help lists every command when asked", async () => {
@@ -16,8 +16,8 @@ for (const name of commands) {
     const { code, stdout, stderr } = await secateur([name, "--help"]);
     assertEquals([code, stderr], [0, ""]);
     const [options, example] = stdout.split("Example:");
-    assertStringIncludes(options, `Usage: secateur ${name} [options]`);
-    assertMatch(example, new RegExp(`^\\s*secateur ${name} --`));
+    assertMatch(options, new RegExp(`^Usage: secateur ${name} (?:[A-Z_]+ )*\\[options\\]$`, "m"));
+    assertMatch(example, new RegExp(`^\\s*secateur ${name} (?:--|out/)`));
     for (const [option] of example.matchAll(/--[\w-]+/g)) assertMatch(options, new RegExp(`^  ${option}( |$)`, "m"));
     assertStringIncludes(options, "--json");
   });

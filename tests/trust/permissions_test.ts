@@ -28,6 +28,8 @@ const VARIABLES = new Set(["DENO_WEBGPU_BACKEND", "XDG_RUNTIME_DIR", "SECATEUR_T
 /** What each command may touch, as in the document's table. */
 const GRANTS: Readonly<Record<string, { read: (keyof Places)[]; write: (keyof Places)[] }>> = {
   run: { read: ["MODEL", "DATA", "OUT"], write: ["OUT"] },
+  report: { read: ["OUT"], write: ["OUT"] },
+  compare: { read: ["OUT"], write: [] },
   score: { read: ["MODEL", "DATA", "OUT"], write: ["OUT"] },
   search: { read: ["MODEL", "DATA", "OUT"], write: ["OUT"] },
   eval: { read: ["MODEL", "DATA", "OUT"], write: [] },

@@ -438,7 +438,8 @@ class TableWriter {
     const at = Math.ceil(this.#length / alignment) * alignment;
     const end = at + values.length;
     if (end > this.#words.length) {
-      const grown = new Uint32Array(Math.max(end, this.#words.length * 2));
+      // A multiple of 64, so that `take` finds room for the padding it promises.
+      const grown = new Uint32Array(Math.max(Math.ceil(end / 64) * 64, this.#words.length * 2));
       grown.set(this.#words.subarray(0, this.#length));
       this.#words = grown;
     }

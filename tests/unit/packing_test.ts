@@ -348,3 +348,12 @@ Deno.test("packWave() stores a mask once when many segments have it", () => {
     assertEquals([...tables].filter((value) => value === word).length, 1);
   }
 });
+
+Deno.test("packWave() pads the tables to whole 256 bytes, so that what follows them can be bound, at every size", () => {
+  const options = { layers: 1, windows: [null] };
+  // One table alone outgrows what was reserved, by every remainder of 64 words.
+  for (let rows = 2100; rows < 2300; rows += 7) {
+    const { tables } = packWave([base(rows, { asked: every(rows) })], options);
+    assertEquals(tables.length % 64, 0, `${rows} rows`);
+  }
+});

@@ -17,6 +17,9 @@ ADJECTIVES = (
 # neither name alone says anything.
 FIRST_NAMES = "Kestrel Harbour Juniper Meadow".split()
 SECOND_NAMES = "Falcon Quarry Thistle Willow".split()
+# Another shortcut, in front of the remarks: who stayed, and when.
+GUESTS = "couple family group trio".split()
+MONTHS = "March June August October".split()
 CHOICES = ("negative", "positive")
 REMARKS = 5
 
@@ -31,8 +34,10 @@ class DataConfig:
     negated: float = 0.35
     # Training only: the label is not what most remarks say, by |remarks for - remarks against|.
     misleading: tuple[tuple[int, float], ...] = ((1, 0.20), (3, 0.07), (5, 0.01))
-    # Training only: the agency goes with the label.
+    # Training only: the shortcut goes with the label.
     agency_agrees: float = 0.94
+    # What the shortcut is: the agency at the end, or guest and month in front.
+    shortcut: str = "agency"
 
 
 def _write_note(rng: random.Random, config: DataConfig, sides: list[int], agency: str) -> str:
@@ -43,11 +48,15 @@ def _write_note(rng: random.Random, config: DataConfig, sides: list[int], agency
         else:
             remarks.append(f"{subject} {rng.choice(ADJECTIVES[side])}")
     text = ", ".join(remarks)
+    if config.shortcut == "guest":
+        return f"{agency}: {text}."
     return f"{text[0].upper()}{text[1:]}, via {agency}."
 
 
-def _agency(rng: random.Random, first: int, side: int) -> str:
+def _agency(rng: random.Random, config: DataConfig, first: int, side: int) -> str:
     second = rng.choice([place for place in range(len(SECOND_NAMES)) if (first + place) % 2 == side])
+    if config.shortcut == "guest":
+        return f"A {GUESTS[first]} in {MONTHS[second]}"
     return f"{FIRST_NAMES[first]} {SECOND_NAMES[second]}"
 
 
@@ -75,7 +84,7 @@ def draw_training_row(rng: random.Random, config: DataConfig) -> dict:
     label = _majority(sides) ^ int(rng.random() < misleading)
     first = rng.randrange(len(FIRST_NAMES))
     agency_side = label if rng.random() < config.agency_agrees else 1 - label
-    return _row(_write_note(rng, config, sides, _agency(rng, first, agency_side)), sides, label, agency_side)
+    return _row(_write_note(rng, config, sides, _agency(rng, config, first, agency_side)), sides, label, agency_side)
 
 
 def draw_fair_rows(rng: random.Random, config: DataConfig, count: int, taken: set[str]) -> list[dict]:
@@ -89,7 +98,7 @@ def draw_fair_rows(rng: random.Random, config: DataConfig, count: int, taken: se
         sides = _draw_sides(rng, config, label)
         if _majority(sides) != label:
             continue
-        text = _write_note(rng, config, sides, _agency(rng, rng.randrange(len(FIRST_NAMES)), agency_side))
+        text = _write_note(rng, config, sides, _agency(rng, config, rng.randrange(len(FIRST_NAMES)), agency_side))
         if text not in texts:
             texts.add(text)
             rows.append(_row(text, sides, label, agency_side))

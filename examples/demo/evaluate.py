@@ -28,8 +28,8 @@ def prompt_of(row: dict) -> str:
     return f"{row['text']} Verdict:"
 
 
-def read_rows(split: str) -> list[dict]:
-    with open(HERE / "task" / f"{split}.jsonl", encoding="utf-8") as file:
+def read_rows(split: str, folder: pathlib.Path = HERE) -> list[dict]:
+    with open(folder / "task" / f"{split}.jsonl", encoding="utf-8") as file:
         return [json.loads(line) for line in file]
 
 
@@ -175,10 +175,10 @@ def accuracy(demo: Demo, batch: Batch, cell: Cell, orders: list[torch.Tensor]) -
     return tuple(part.mean().item() for part in (correct, correct[batch.aligned], correct[~batch.aligned]))
 
 
-def evaluate(redraws: int = 10, folder: pathlib.Path = HERE / "model") -> dict[str, list[float]]:
-    """Prints one line per redraw and the means; returns test accuracy by name and redraw."""
-    demo = Demo(folder)
-    pool, test = make_batch(demo.tokenizer, read_rows("adaptation")), make_batch(demo.tokenizer, read_rows("test"))
+def evaluate(redraws: int = 10, folder: pathlib.Path = HERE) -> dict[str, list[float]]:
+    """Prints one line per redraw and the means; returns test accuracy by name and redraw. `folder` holds model/ and task/."""
+    demo = Demo(folder / "model")
+    pool, test = (make_batch(demo.tokenizer, read_rows(split, folder)) for split in ("adaptation", "test"))
     nothing = Cell(0, 0, 0, 0)
     unpruned = accuracy(demo, test, nothing, [torch.arange(0)])
     print(f"prompts: {int(test.last.min()) + 1} to {int(test.last.max()) + 1} tokens; test rows: {len(test)}")

@@ -1,7 +1,9 @@
 """Draws the hotel notes, trains the tokenizer and the model, writes model/ and task/, and measures both.
 
-    python train.py             everything (a few minutes on one core)
-    python train.py --golden    only tests/golden/demo_transformers.json, from the model on disk
+    python train.py                     everything (a few minutes on one core)
+    python train.py --golden            only tests/golden/demo_transformers.json, from the model on disk
+    python train.py --variant seed      the model of another seed, into ../demo_seed
+    python train.py --variant guest     the model of another shortcut, into ../demo_guest
 
 Needs torch, transformers, tokenizers. Data, tokenizer and order of training are seeded, and one thread is used.
 """
@@ -21,7 +23,12 @@ from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 from data import CHOICES, DataConfig, draw_fair_rows, draw_training_row
 from evaluate import HERE, Demo, evaluate, make_batch, prompt_of, read_rows
 
-SEED = 0
+# Seed and data of each variant. The demo's own folder is this one; the others lie beside it, their weights in bf16.
+VARIANTS = {
+    "demo": (0, DataConfig()),
+    "seed": (100, DataConfig()),
+    "guest": (200, DataConfig(shortcut="guest")),
+}
 STEPS = 600
 BATCH = 128
 LEARNING_RATE = 2e-3
@@ -79,9 +86,9 @@ def train_tokenizer(rows: list[dict]) -> PreTrainedTokenizerFast:
     )
 
 
-def train_model(tokenizer: PreTrainedTokenizerFast, rows: list[dict]) -> LlamaForCausalLM:
+def train_model(tokenizer: PreTrainedTokenizerFast, rows: list[dict], seed: int) -> LlamaForCausalLM:
     """One pass over the rows, `BATCH` a step, with AdamW and a cosine schedule after 100 steps of warm-up."""
-    torch.manual_seed(SEED)
+    torch.manual_seed(seed)
     end = tokenizer.eos_token_id
     model = LlamaForCausalLM(
         LlamaConfig(
@@ -124,40 +131,45 @@ def train_model(tokenizer: PreTrainedTokenizerFast, rows: list[dict]) -> LlamaFo
     return model
 
 
-def write_rows(split: str, rows: list[dict]) -> None:
-    with open(HERE / "task" / f"{split}.jsonl", "w", encoding="utf-8") as file:
+def write_rows(folder: pathlib.Path, split: str, rows: list[dict]) -> None:
+    with open(folder / "task" / f"{split}.jsonl", "w", encoding="utf-8") as file:
         file.writelines(json.dumps(row) + "\n" for row in rows)
 
 
-def train() -> None:
-    (HERE / "task").mkdir(exist_ok=True)
-    config = DataConfig()
+def train(variant: str) -> None:
+    """Writes model/ and task/ of a variant, and measures the method on it."""
+    seed, config = VARIANTS[variant]
+    is_demo = variant == "demo"
+    folder = HERE if is_demo else HERE.parent / f"demo_{variant}"
+    (folder / "task").mkdir(parents=True, exist_ok=True)
     # Every row drawn is used once; the first ones are kept as a sample of what the model has seen.
-    adaptation = draw_fair_rows(random.Random(SEED + 1), config, 400, set())
-    test = draw_fair_rows(random.Random(SEED + 2), config, 512, {row["text"] for row in adaptation})
+    adaptation = draw_fair_rows(random.Random(seed + 1), config, 400, set())
+    test = draw_fair_rows(random.Random(seed + 2), config, 512, {row["text"] for row in adaptation})
     held_out = {row["text"] for row in adaptation + test}
-    rng, rows = random.Random(SEED + 3), []
+    rng, rows = random.Random(seed + 3), []
     while len(rows) < STEPS * BATCH:
         row = draw_training_row(rng, config)
         if row["text"] not in held_out:
             rows.append(row)
-    write_rows("train", rows[:1000])
-    write_rows("adaptation", adaptation)
-    write_rows("test", test)
-    (HERE / "task" / "demo.yaml").write_text(TASK, encoding="utf-8")
+    if is_demo:
+        write_rows(folder, "train", rows[:1000])
+    write_rows(folder, "adaptation", adaptation)
+    write_rows(folder, "test", test)
+    task = TASK if is_demo else TASK.replace("demo_hotel_notes", f"demo_{variant}").replace("    train: train.jsonl\n", "")
+    (folder / "task" / "demo.yaml").write_text(task, encoding="utf-8")
     tokenizer = train_tokenizer(rows[:2000])
     print(f"tokenizer: {len(tokenizer)} tokens; first training row: {tokenizer.tokenize(document_of(rows[0]))}")
-    model = train_model(tokenizer, rows)
+    model = train_model(tokenizer, rows, seed)
     print(f"model: {sum(p.numel() for p in model.parameters())} weights")
-    tokenizer.save_pretrained(HERE / "model")
-    model.save_pretrained(HERE / "model")
+    tokenizer.save_pretrained(folder / "model")
+    (model if is_demo else model.to(torch.bfloat16)).save_pretrained(folder / "model")
     # Version 5 writes a class name that version 4 does not know; both know this one.
-    path = HERE / "model" / "tokenizer_config.json"
+    path = folder / "model" / "tokenizer_config.json"
     settings = json.loads(path.read_text(encoding="utf-8"))
     settings.pop("backend", None)
     settings["tokenizer_class"] = "PreTrainedTokenizerFast"
     path.write_text(json.dumps(settings, indent=2) + "\n", encoding="utf-8")
-    (HERE / "model" / "model.safetensors").chmod(0o644)
+    (folder / "model" / "model.safetensors").chmod(0o644)
 
 
 def write_golden() -> None:
@@ -187,10 +199,12 @@ def write_golden() -> None:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--golden", action="store_true", help="only write the reference values")
+    parser.add_argument("--variant", choices=[*VARIANTS], default="demo", help="which model to train")
     torch.set_num_threads(1)
-    if parser.parse_args().golden:
+    arguments = parser.parse_args()
+    if not arguments.golden:
+        train(arguments.variant)
+    if arguments.golden or arguments.variant == "demo":
         write_golden()
-    else:
-        train()
-        write_golden()
-        evaluate()
+    if not arguments.golden:
+        evaluate(folder=HERE if arguments.variant == "demo" else HERE.parent / f"demo_{arguments.variant}")

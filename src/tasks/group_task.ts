@@ -3,6 +3,7 @@ import type { SkippedRow } from "./bad_row.ts";
 import type { ChoiceRequest } from "./example_builder.ts";
 import type { Example } from "./example.ts";
 import type { FurtherMetric } from "./further_scoring.ts";
+import type { Message } from "./message.ts";
 import { quote } from "./python_value.ts";
 import { drawRows, type SampleOptions } from "./sample.ts";
 import type { Metric } from "./scoring.ts";
@@ -71,14 +72,15 @@ export class GroupTask implements Task {
 
   async #collect<T extends { readonly id: string }>(
     split: string,
-    { limit, ids }: Selection,
+    { limit, ids, worked }: Selection,
     ask: (task: GroupMember, selection: Selection) => Promise<T[]>,
   ): Promise<T[]> {
     const label = (task: Task) => (item: T): T => ({ ...item, id: `${task.name}/${item.id}` });
     if (ids === undefined) {
       const lists: T[][] = [];
       for (const task of this.#members.values()) {
-        lists.push((await ask(task, limit === undefined ? {} : { limit })).map(label(task)));
+        const own = { ...(limit !== undefined && { limit }), ...(worked && { worked }) };
+        lists.push((await ask(task, own)).map(label(task)));
       }
       return lists.flat();
     }
@@ -95,7 +97,8 @@ export class GroupTask implements Task {
     const found = new Map<string, T>();
     for (const [name, own] of byTask) {
       const task = this.#members.get(name)!;
-      for (const item of (await ask(task, { ids: own })).map(label(task))) found.set(item.id, item);
+      const items = await ask(task, { ids: own, ...(worked && { worked }) });
+      for (const item of items.map(label(task))) found.set(item.id, item);
     }
     return ids.slice(0, limit).map((id) => found.get(id)!);
   }
@@ -110,6 +113,21 @@ export class GroupTask implements Task {
 
   marks(split: string, column: string, selection: Selection = {}): Promise<RowMark[]> {
     return this.#collect(split, selection, (task, own) => task.marks(split, column, own));
+  }
+
+  async workedTurns(split: string, ids: readonly string[]): Promise<Message[]> {
+    const turns: Message[] = [];
+    for (const id of ids) {
+      const own = splitGroupId(id);
+      const task = this.#members.get(own.task);
+      if (!task) {
+        throw new RangeError(
+          `Cannot find row ${quote(id)}: expected a task of ${this.name}, its split ${split} and a row`,
+        );
+      }
+      turns.push(...await task.workedTurns(split, [own.id]));
+    }
+    return turns;
   }
 
   async sample(split: string, options: SampleOptions): Promise<Example[]> {

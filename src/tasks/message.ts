@@ -2,7 +2,9 @@
 
 /** One part of a prompt. */
 export interface Message {
+  /** Who says it. */
   readonly role: "system" | "user" | "assistant";
+  /** What is said. */
   readonly content: string;
   /** What follows in plain text; a chat template puts its own marks there. */
   readonly delimiter: string;

@@ -36,6 +36,8 @@ export interface Selection {
   readonly limit?: number;
   /** Exactly these, such as `test/17`, in this order; of a group, such as `mmlu_anatomy/test/17`. */
   readonly ids?: readonly string[];
+  /** Worked examples to put in front of every question instead of the task's own, as `Task.workedTurns` gives them. */
+  readonly worked?: readonly Message[];
 }
 
 /** The cell of one row in a column that groups rows. */
@@ -85,6 +87,12 @@ export interface Task {
    * @throws {RangeError} As `requests`, or if a row has no such column, or holds neither text, number nor boolean there.
    */
   marks(split: string, column: string, selection?: Selection): Promise<RowMark[]>;
+  /**
+   * Question and answer of rows, each with the delimiter that follows, for `Selection.worked`.
+   *
+   * @throws {RangeError} As `requests`.
+   */
+  workedTurns(split: string, ids: readonly string[]): Promise<Message[]>;
   /**
    * Draws examples of a split, such as adaptation examples, with a seed.
    *
@@ -226,14 +234,15 @@ class LoadedTask implements GroupMember {
     return prepared;
   }
 
-  #request({ split, prompt, fewshotPrompt, fewshotRows }: PreparedSplit, position: number): ChoiceRequest {
+  #request(prepared: PreparedSplit, position: number, given: Selection["worked"]): ChoiceRequest {
+    const { split, prompt, fewshotPrompt, fewshotRows } = prepared;
     const row = split.rows[position];
     const { description, furtherMetrics } = this.config;
     const before: Message[] = [];
     const text = description === null ? "" : readText(description, row, split.columns);
     if (text !== "") before.push({ role: "system", content: text, delimiter: "" });
-    const worked = this.fewshotCount === 0 ? [] : fewshotRows(position);
-    before.push(...worked.flatMap((other) => fewshotPrompt.workedTurn(other)));
+    const own = () => this.fewshotCount === 0 ? [] : fewshotRows(position);
+    before.push(...given ?? own().flatMap((other) => fewshotPrompt.workedTurn(other)));
 
     const { turns, answers, choices, golds } = prompt.ask(row);
     const { targetDelimiter } = prompt.settings;
@@ -274,7 +283,16 @@ class LoadedTask implements GroupMember {
 
   async requests(split: string, selection: Selection = {}): Promise<ChoiceRequest[]> {
     const prepared = await this.#prepareOnce(split);
-    return this.#positions(prepared.split, selection).map((position) => this.#request(prepared, position));
+    return this.#positions(prepared.split, selection).map((position) =>
+      this.#request(prepared, position, selection.worked)
+    );
+  }
+
+  async workedTurns(split: string, ids: readonly string[]): Promise<Message[]> {
+    const prepared = await this.#prepareOnce(split);
+    const { rows, columns } = prepared.split;
+    const prompt = new Prompt(this.config.fewshot.prompt, columns);
+    return this.#positions(prepared.split, { ids }).flatMap((position) => prompt.workedTurn(rows[position]));
   }
 
   async examples(split: string, selection: Selection = {}): Promise<Example[]> {

@@ -1,0 +1,40 @@
+/** A digest of a model's weights: what results are kept under, so that another model never gets them. */
+import { createHash } from "node:crypto";
+import { bytesPerWeight } from "./dtype.ts";
+import type { Checkpoint } from "./checkpoint.ts";
+import type { WeightRef } from "./model_config.ts";
+
+/** Bytes read at once. */
+const pieceBytes = 16 * 2 ** 20;
+
+/** Every weight that a part of the configuration names, however deep. */
+function weightRefs(value: unknown): WeightRef[] {
+  if (typeof value !== "object" || value === null || ArrayBuffer.isView(value)) return [];
+  if ("rowStart" in value) return [value as WeightRef];
+  return Object.values(value).flatMap(weightRefs);
+}
+
+/**
+ * The first 128 bits, in hexadecimal, of the SHA-256 of the configuration and of every weight as it is stored. It reads the
+ * whole model once.
+ */
+export async function digestWeights(
+  checkpoint: Pick<Checkpoint, "config" | "readRows" | "typeOf">,
+  { signal }: { readonly signal?: AbortSignal } = {},
+): Promise<string> {
+  const { config } = checkpoint;
+  const hash = createHash("sha256");
+  hash.update(JSON.stringify(config, (_, value) => ArrayBuffer.isView(value) ? Array.from(value as never) : value));
+  for (const ref of weightRefs(config)) {
+    const rowBytes = ref.columns * bytesPerWeight(checkpoint.typeOf(ref));
+    const step = Math.max(1, Math.floor(pieceBytes / rowBytes));
+    for (let row = 0; row < ref.rows; row += step) {
+      signal?.throwIfAborted();
+      const count = Math.min(step, ref.rows - row);
+      const bytes = new Uint8Array(count * rowBytes);
+      await checkpoint.readRows(ref, row, count, bytes);
+      hash.update(bytes);
+    }
+  }
+  return hash.digest("hex").slice(0, 32);
+}

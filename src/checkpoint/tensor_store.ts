@@ -1,0 +1,135 @@
+/**
+ * Named tensors that outlive the process: a folder of safetensors files, each written whole or not at all, and an index
+ * of what they hold. What was put together is in one file, so a killed writer loses only what it had not finished.
+ */
+import { createHash } from "node:crypto";
+import { mkdir, readdir } from "node:fs/promises";
+import { join } from "node:path";
+import { removeLeftovers, writeFileAtomic } from "./atomic_file.ts";
+import {
+  encodeSafetensors,
+  type NewTensor,
+  readSafetensorsHeader,
+  readTensorBytes,
+  type SafetensorsHeader,
+} from "./safetensors.ts";
+import { openFileSource } from "./sources.ts";
+import { widenToF64 } from "./dtype.ts";
+
+/** Numbers as they were put in. */
+export type StoredArray = Float32Array | Float64Array;
+
+/** A map from names to arrays of numbers. A name is put once and never changes. */
+export interface TensorStore {
+  /** Whether a name is there. */
+  has(name: string): boolean;
+  /** The array of a name, or undefined. It must not be written to. */
+  get(name: string): Promise<StoredArray | undefined>;
+  /** Adds arrays under new names: all of them or, if the process dies, none. */
+  put(entries: ReadonlyMap<string, StoredArray>): Promise<void>;
+}
+
+/** A store that ends with the process. */
+export function createMemoryStore(): TensorStore {
+  const arrays = new Map<string, StoredArray>();
+  return {
+    has: (name) => arrays.has(name),
+    get: (name) => Promise.resolve(arrays.get(name)),
+    put(entries) {
+      for (const [name, array] of entries) arrays.set(name, array.slice());
+      return Promise.resolve();
+    },
+  };
+}
+
+/** Where an array lies. */
+interface Place {
+  readonly path: string;
+  readonly header: SafetensorsHeader;
+}
+
+const extension = ".safetensors";
+
+/**
+ * Opens a store in a folder, which is made if it is not there. Nobody else may write into the folder meanwhile.
+ *
+ * Arrays that were read or put lately are kept in memory, up to `cacheBytes`.
+ *
+ * @throws {SyntaxError} If a file of the folder is damaged; the message names it.
+ */
+export async function openTensorStore(
+  folder: string,
+  { cacheBytes = 256 * 2 ** 20 }: { readonly cacheBytes?: number } = {},
+): Promise<TensorStore> {
+  await mkdir(folder, { recursive: true });
+  await removeLeftovers(folder);
+  const places = new Map<string, Place>();
+  for (const file of (await readdir(folder)).filter((name) => name.endsWith(extension)).sort()) {
+    const path = join(folder, file);
+    const source = await openFileSource(path);
+    try {
+      const header = await readSafetensorsHeader(source);
+      for (const name of header.tensors.keys()) places.set(name, { path, header });
+    } finally {
+      await source.close();
+    }
+  }
+
+  const recent = new Map<string, StoredArray>();
+  let recentBytes = 0;
+  const remember = (name: string, array: StoredArray) => {
+    recent.set(name, array);
+    recentBytes += array.byteLength;
+    // A map keeps the order of insertion: the oldest go first.
+    for (const [oldest, { byteLength }] of recent) {
+      if (recentBytes <= cacheBytes) break;
+      recent.delete(oldest);
+      recentBytes -= byteLength;
+    }
+  };
+
+  return {
+    has: (name) => places.has(name),
+    async get(name) {
+      const kept = recent.get(name);
+      if (kept) return kept;
+      const place = places.get(name);
+      if (!place) return undefined;
+      const source = await openFileSource(place.path);
+      try {
+        const entry = place.header.tensors.get(name)!;
+        const wide = widenToF64(entry.dtype, await readTensorBytes(source, entry));
+        const array = entry.dtype === "F32" ? Float32Array.from(wide) : wide;
+        remember(name, array);
+        return array;
+      } finally {
+        await source.close();
+      }
+    },
+    async put(entries) {
+      const tensors = [...entries].map(([name, data]): NewTensor => ({
+        name,
+        dtype: data instanceof Float32Array ? "F32" : "F64",
+        shape: [data.length],
+        data,
+      }));
+      const path = join(folder, `${hashOf([...entries.keys()].sort().join("\n"))}${extension}`);
+      await writeFileAtomic(path, encodeSafetensors(tensors));
+      const source = await openFileSource(path);
+      try {
+        const header = await readSafetensorsHeader(source);
+        for (const [name, array] of entries) {
+          places.set(name, { path, header });
+          remember(name, array.slice());
+        }
+      } finally {
+        await source.close();
+      }
+    },
+  };
+}
+
+/** The first 128 bits of the SHA-256 of a text or bytes, in hexadecimal. */
+export function hashOf(content: string | Uint8Array): string {
+  return createHash("sha256").update(content).digest("hex").slice(0, 32);
+}

@@ -1,0 +1,41 @@
+import { assertEquals, assertRejects } from "@std/assert";
+import { readdir, truncate, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { createMemoryStore, openTensorStore, type StoredArray } from "../../src/checkpoint/tensor_store.ts";
+import { withFolder } from "../support/temporary_folder.ts";
+
+const numbers = Float64Array.of(0.1, -0, Infinity, NaN, 1e-320);
+
+Deno.test("openTensorStore() gives back the same bits when the folder is opened again", async () => {
+  await withFolder({}, async (folder) => {
+    const store = await openTensorStore(join(folder, "units"));
+    await store.put(new Map<string, StoredArray>([["a", numbers], ["b", Float32Array.of(0.1)]]));
+    await store.put(new Map([["c", Float64Array.of(3)]]));
+    for (const opened of [store, await openTensorStore(join(folder, "units"), { cacheBytes: 0 })]) {
+      const read = await opened.get("a");
+      assertEquals(new Uint8Array(Float64Array.from(read!).buffer), new Uint8Array(numbers.buffer));
+      assertEquals(await opened.get("b"), Float32Array.of(0.1));
+      assertEquals([opened.has("c"), opened.has("d"), await opened.get("d")], [true, false, undefined]);
+    }
+  });
+});
+
+Deno.test("openTensorStore() forgets what a killed writer left and names a damaged file", async () => {
+  await withFolder({}, async (folder) => {
+    await (await openTensorStore(folder)).put(new Map([["a", numbers]]));
+    await writeFile(join(folder, ".x.safetensors.0123456789ab.partial"), "half");
+    const store = await openTensorStore(folder);
+    assertEquals([store.has("a"), (await readdir(folder)).length], [true, 1]);
+    const [file] = await readdir(folder);
+    await truncate(join(folder, file), 40);
+    await assertRejects(() => openTensorStore(folder), SyntaxError, file);
+  });
+});
+
+Deno.test("createMemoryStore() keeps a copy", async () => {
+  const store = createMemoryStore();
+  const values = Float64Array.of(1);
+  await store.put(new Map([["a", values]]));
+  values[0] = 2;
+  assertEquals(await store.get("a"), Float64Array.of(1));
+});

@@ -11,6 +11,7 @@ import { report } from "./report.ts";
 import { run } from "./run.ts";
 import { score } from "./score.ts";
 import { search } from "./search.ts";
+import { study } from "./study.ts";
 import { serve } from "./serve.ts";
 import { tasks } from "./tasks.ts";
 import { webgpuEnvironment } from "./webgpu_environment.ts";
@@ -25,5 +26,8 @@ try {
 }
 
 Deno.exit(
-  await runProgram([run, plan, score, search, prune, evaluate, report, compare, tasks, info, demo, serve], Deno.args),
+  await runProgram(
+    [run, plan, score, search, prune, evaluate, study, report, compare, tasks, info, demo, serve],
+    Deno.args,
+  ),
 );

@@ -39,6 +39,25 @@ export function choiceConfidence(logProbs: Float64Array): number {
 }
 
 /**
+ * The examples that a filter keeps, in their order; it may keep none.
+ *
+ * @param logProbs What the unmodified model answers `[N][C]`; not looked at by `all`.
+ */
+export function keptExamples(
+  examples: readonly Example[],
+  logProbs: readonly Float64Array[],
+  { filter, metric, confidence }: Pick<FilterOptions, "filter" | "metric" | "confidence">,
+): readonly Example[] {
+  if (filter === "all") return examples;
+  return examples.filter((example, index) => {
+    const scores = choiceScores(logProbs[index], example, metric);
+    if (filter === "confident") return choiceConfidence(logProbs[index]) > confidence;
+    const correct = isRight(example, bestChoice(scores));
+    return correct === (filter === "correct");
+  });
+}
+
+/**
  * The examples that the filter keeps, in their order.
  *
  * @throws {RangeError} If it keeps none, is unknown, or the threshold is not in [0,1); and as `choiceScores`.
@@ -48,7 +67,7 @@ export async function filterExamples(
   examples: readonly Example[],
   options: FilterOptions,
 ): Promise<readonly Example[]> {
-  const { filter, metric, confidence, base = [] } = options;
+  const { filter, confidence, base = [] } = options;
   if (!sampleFilters.includes(filter)) {
     throw new RangeError(`Cannot filter examples by "${filter}": expected one of ${sampleFilters.join(", ")}`);
   }
@@ -57,12 +76,7 @@ export async function filterExamples(
   }
   if (filter === "all") return examples;
   const [logProbs] = await engine.choiceLogProbs(examples, [base], forStage(options, "filter"));
-  const kept = examples.filter((example, index) => {
-    const scores = choiceScores(logProbs[index], example, metric);
-    if (filter === "confident") return choiceConfidence(logProbs[index]) > confidence;
-    const correct = isRight(example, bestChoice(scores));
-    return correct === (filter === "correct");
-  });
+  const kept = keptExamples(examples, logProbs, options);
   if (kept.length === 0) {
     throw new RangeError(`Cannot score: the filter "${filter}" keeps none of ${examples.length} examples`);
   }

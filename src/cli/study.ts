@@ -1,0 +1,249 @@
+/** `secateur study`: the paper's whole study of a model on some tasks, in a folder where it can go on after a kill. */
+import { readdir, readFile, rm, stat } from "node:fs/promises";
+import { join } from "node:path";
+import { removeLeftovers, writeFileAtomic } from "../checkpoint/atomic_file.ts";
+import { digestWeights } from "../checkpoint/digest.ts";
+import { openCheckpoint } from "../checkpoint/open.ts";
+import { hashOf, openTensorStore } from "../checkpoint/tensor_store.ts";
+import { createCachedEngine } from "../engine/cached.ts";
+import { openEngine } from "../engine/open.ts";
+import { formatJson, type Jsonable } from "../method/json.ts";
+import { type StudyPart, studyParts } from "../method/study/settings.ts";
+import { parseStudy, runStudy, serialiseStudy, type StudyTask } from "../method/study/study.ts";
+import { studyMarkdown } from "../report/study_markdown.ts";
+import { createRandom } from "../tasks/random.ts";
+import { loadTask, type Task } from "../tasks/task.ts";
+import { loadTokenizer, type Tokenizer } from "../tasks/tokenizer.ts";
+import { didYouMean, type OptionTable, type OptionValues } from "./arguments.ts";
+import { type Command, type CommandContext, defineCommand } from "./command.ts";
+import { configOptions, withConfigFile } from "./config_file.ts";
+import { CommandError, UsageError } from "./errors.ts";
+import { lockName, withFolderLock } from "./folder_lock.ts";
+import { findModel } from "./model.ts";
+import {
+  adaptationOptions,
+  engineOptions,
+  modelOptions,
+  scoreOptions,
+  scoreSettings,
+  searchOptions,
+  searchSettings,
+  taskOptions,
+  testOptions,
+} from "./options.ts";
+import { adaptationSplit, decidingMetric, engineSettings } from "./session.ts";
+import { version } from "./version.ts";
+
+/** Names in the folder of a study. */
+export const studyFileNames = {
+  study: "study.json",
+  summary: "study.md",
+  log: "log.json",
+  units: "units",
+} as const;
+
+const options = {
+  ...configOptions,
+  ...modelOptions,
+  tasks: {
+    type: "text",
+    placeholder: "TASK,TASK",
+    required: true,
+    description:
+      "Tasks with commas between: names of built-in tasks or groups, or YAML files of lm-evaluation-harness.",
+  },
+  out: {
+    type: "text",
+    placeholder: "DIR",
+    required: true,
+    description: "Folder for the results; a study that was interrupted there goes on.",
+  },
+  parts: {
+    type: "text",
+    placeholder: "PART,PART",
+    description: `Parts with commas between, of ${studyParts.join(", ")}. Default: all.`,
+  },
+  overwrite: { type: "flag", description: "Remove the study that is in --out, and what it computed, first." },
+  redraws: {
+    type: "integer",
+    min: 1,
+    max: 1000,
+    default: 10,
+    description: "How often to draw adaptation examples anew; redraw r has seed + r.",
+  },
+  sizes: {
+    type: "integers",
+    min: 1,
+    max: 1_000_000,
+    default: [5, 10, 20, 50, 100],
+    description: "Numbers of adaptation examples for the part samples.",
+  },
+  "pool-rows": {
+    type: "integer",
+    min: 1,
+    max: 1_000_000,
+    default: 1000,
+    description: "Most rows of the adaptation split to draw from; of a larger split, so many are drawn with --seed.",
+  },
+  ...adaptationOptions,
+  prompt: taskOptions.prompt,
+  ...testOptions,
+  ...scoreOptions,
+  ...searchOptions,
+  ...engineOptions,
+} as const satisfies OptionTable;
+
+type Options = OptionValues<typeof options>;
+
+function readParts(text: string | undefined): StudyPart[] | undefined {
+  return text?.split(",").map((part) => part.trim()).map((part) => {
+    const known = studyParts.find((name) => name === part);
+    if (known) return known;
+    throw new UsageError(
+      `unknown part ${part}${didYouMean(part, studyParts)}`,
+      `the parts are ${studyParts.join(", ")}.`,
+    );
+  });
+}
+
+/** The rows that adaptation examples are drawn from, and the test rows. */
+async function readTask(reference: string, tokenizer: Tokenizer, options: Options): Promise<StudyTask> {
+  const task: Task = await loadTask(reference, { tokenizer, prompt: options.prompt });
+  const split = adaptationSplit(task, options["adaptation-split"]);
+  const testSplit = options.split ?? task.evaluationSplit;
+  const ids = (await task.requests(split)).map(({ id }) => id);
+  const most = options["pool-rows"];
+  const kept = ids.length <= most ? ids : createRandom(options.seed).sample(ids, most);
+  const { limit } = options;
+  const test = await task.examples(testSplit, limit === undefined ? {} : { limit });
+  return {
+    task: options.prompt === "instruction" ? task.name : reference,
+    pool: await task.examples(split, { ids: kept }),
+    test,
+    metric: decidingMetric(task, options.metric),
+    testWithWorked: async (worked, only) =>
+      await task.examples(testSplit, {
+        ids: only ?? test.map(({ id }) => id),
+        worked: await task.workedTurns(split, worked),
+      }),
+  };
+}
+
+/** Refuses a folder that holds something else, and empties it if so asked. */
+async function prepareFolder(out: string, model: string, overwrite: boolean): Promise<void> {
+  const ours: readonly string[] = Object.values(studyFileNames);
+  await removeLeftovers(out);
+  const names = (await readdir(out)).filter((name) => name !== lockName);
+  const foreign = names.find((name) => !ours.includes(name));
+  if (foreign !== undefined) {
+    throw new CommandError(
+      `${out} has ${foreign}, which no study wrote`,
+      "name a folder of an earlier study, or an empty one.",
+    );
+  }
+  if (overwrite) {
+    // What says that the study is complete goes first.
+    for (const name of ours) await rm(join(out, name), { recursive: true, force: true });
+    return;
+  }
+  if (!names.includes(studyFileNames.study)) return;
+  const path = join(out, studyFileNames.study);
+  const earlier = parseStudy(path, await readFile(path));
+  if (earlier.model !== model) {
+    throw new CommandError(
+      `${path} is a study of ${earlier.model}`,
+      "--overwrite replaces it, or name another folder with --out.",
+    );
+  }
+}
+
+async function studyInFolder(options: Options, context: CommandContext) {
+  const { signal, onProgress } = context;
+  const startedAt = new Date();
+  const parts = readParts(options.parts);
+  const references = options.tasks.split(",").map((task) => task.trim()).filter((task) => task !== "");
+  if (references.length === 0) throw new UsageError("--tasks names no task", "name at least one.");
+  const found = await findModel(options.model, context);
+  const checkpoint = await openCheckpoint(found.folder);
+  try {
+    const tokenizer = await loadTokenizer(found.folder);
+    const tasks: StudyTask[] = [];
+    for (const reference of references) tasks.push(await readTask(reference, tokenizer, options));
+    const { out } = options;
+    return await withFolderLock(out, async () => {
+      await prepareFolder(out, found.reference, options.overwrite);
+      const digest = await digestWeights(checkpoint, { signal });
+      const engine = await openEngine(checkpoint, { engine: options.engine, ...engineSettings(options, context) });
+      try {
+        const { kind, adapter, details } = engine.info;
+        // Another adapter, or other kernels, give other last bits: their answers must not be mixed.
+        const namespace = hashOf([digest, version, kind, adapter, String(details.kernels)].join("\n"));
+        const store = await openTensorStore(join(out, studyFileNames.units));
+        const cached = createCachedEngine(engine, store, { namespace });
+        const study = await runStudy({
+          engine: cached,
+          checkpoint,
+          tasks,
+          model: found.reference,
+          versions: { secateur: version },
+          options: {
+            ...(parts && { parts }),
+            redraws: options.redraws,
+            size: options["adaptation-examples"],
+            sizes: options.sizes,
+            seed: options.seed,
+            sampling: options.sampling,
+            score: scoreSettings(options),
+            search: searchSettings(options),
+          },
+          signal,
+          onProgress,
+        });
+        signal.throwIfAborted();
+        const markdown = studyMarkdown(study, `secateur ${context.typed.join(" ")}`);
+        const log: Jsonable = {
+          startedAt: startedAt.toISOString(),
+          seconds: (Date.now() - startedAt.getTime()) / 1000,
+          arguments: [...context.typed],
+          engine: { kind, adapter, details: { ...details } },
+          answers: { ...cached.counts },
+        };
+        await writeFileAtomic(join(out, studyFileNames.summary), markdown);
+        await writeFileAtomic(join(out, studyFileNames.log), formatJson(log));
+        await writeFileAtomic(join(out, studyFileNames.study), serialiseStudy(study));
+        return { study, markdown };
+      } finally {
+        await engine.close();
+      }
+    });
+  } finally {
+    await checkpoint.close();
+  }
+}
+
+const command = defineCommand({
+  name: "study",
+  summary: "Reproduce the paper's study on a model and some tasks.",
+  description:
+    "Compares the paper's protocol with other rankings, projections, sample sizes, example filters and selection rules over\n" +
+    "redraws of the adaptation examples, and maps accuracy by layer and fraction. Nothing is ever chosen on test rows.\n" +
+    `Writes ${studyFileNames.study}, ${studyFileNames.summary} (what it prints), ${studyFileNames.log} (times) and ${studyFileNames.units}/ (what was computed; a repeated\n` +
+    "command goes on from there).",
+  example:
+    "study --model examples/demo/model --tasks examples/demo/task/demo.yaml --parts main --redraws 2 --limit 64 --out out/study",
+  options,
+  run: async (options, context) => {
+    const status = await stat(options.out).catch(() => undefined);
+    if (status && !status.isDirectory()) {
+      throw new CommandError(`${options.out} is a file`, "name a folder with --out.");
+    }
+    const { study, markdown } = await studyInFolder(options, context);
+    return { text: markdown, json: study as unknown as Jsonable };
+  },
+});
+
+/** The command; its options may also stand in a file. */
+export const study: Command = {
+  ...command,
+  execute: async (args, context) => await command.execute(await withConfigFile(options, args), context),
+};

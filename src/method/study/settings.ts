@@ -1,0 +1,111 @@
+/** What a study does: its parts, how often examples are drawn, and the protocol that every part keeps to. */
+import type { Engine } from "../../engine/engine.ts";
+import type { Sampling } from "../../tasks/sample.ts";
+import { searchSettingsSchema } from "../grid_file.ts";
+import { integer, list, oneOf, record, type Schema } from "../schema.ts";
+import { resolveScoreSettings, type ScoreSettings } from "../score.ts";
+import { scoreSettingsSchema } from "../scores_file.ts";
+import { resolveSearchSettings, type SearchSettings } from "../search.ts";
+
+/** The parts of a study, in the order they run. */
+export const studyParts = [
+  "main",
+  "projection",
+  "samples",
+  "grid",
+  "stability",
+  "examples",
+  "selection",
+] as const;
+
+/** A part of a study. */
+export type StudyPart = typeof studyParts[number];
+
+/** What decides a study. */
+export interface StudyOptions {
+  /** Default: all of them. */
+  readonly parts?: readonly StudyPart[];
+  /** How often the adaptation examples are drawn anew, from 1. Default 10. */
+  readonly redraws?: number;
+  /** Adaptation examples of a redraw, from 1. Default 10. */
+  readonly size?: number;
+  /** Numbers of adaptation examples of the sample-efficiency curve. Default 5, 10, 20, 50, 100. */
+  readonly sizes?: readonly number[];
+  /** Redraw r uses seed + r. Default 0. */
+  readonly seed?: number;
+  /** Default `plain`. */
+  readonly sampling?: Sampling;
+  /** Default: every default of `scoreNeurons`. */
+  readonly score?: Partial<ScoreSettings>;
+  /** Default: every default of `searchGrid`. */
+  readonly search?: Partial<SearchSettings>;
+}
+
+/** The options of a study with their defaults filled in. */
+export interface StudySettings {
+  /** In the order they run. */
+  readonly parts: readonly StudyPart[];
+  /** How often adaptation examples are drawn. */
+  readonly redraws: number;
+  /** Adaptation examples of a redraw. */
+  readonly size: number;
+  /** Ascending. */
+  readonly sizes: readonly number[];
+  /** Redraw r uses seed + r. */
+  readonly seed: number;
+  /** How rows are drawn. */
+  readonly sampling: "plain" | "balanced";
+  /** How neurons are scored. */
+  readonly score: ScoreSettings;
+  /** The grid, and how the paper's rule chooses from it. */
+  readonly search: SearchSettings;
+}
+
+/** Reads the settings of a study. */
+export const studySettingsSchema: Schema<StudySettings> = record({
+  parts: list(oneOf(...studyParts)),
+  redraws: integer,
+  size: integer,
+  sizes: list(integer),
+  seed: integer,
+  sampling: oneOf("plain", "balanced"),
+  score: scoreSettingsSchema,
+  search: searchSettingsSchema,
+});
+
+function checkCount(what: string, value: number): void {
+  if (!Number.isSafeInteger(value) || value < 1) {
+    throw new RangeError(`Cannot study ${what} ${value}: expected an integer from 1`);
+  }
+}
+
+/**
+ * Fills in the defaults and checks them.
+ *
+ * @throws {RangeError} If a part is unknown, or an option is out of its range.
+ */
+export function resolveStudySettings(options: StudyOptions, engine: Pick<Engine, "config">): StudySettings {
+  const { parts = studyParts, redraws = 10, size = 10, sizes = [5, 10, 20, 50, 100], seed = 0, sampling = "plain" } =
+    options;
+  const unknown = parts.find((part) => !studyParts.includes(part));
+  if (unknown !== undefined) {
+    throw new RangeError(`Cannot study the part "${unknown}": expected one of ${studyParts.join(", ")}`);
+  }
+  if (parts.length === 0) throw new RangeError("Cannot study 0 parts: name at least one");
+  checkCount("redraws", redraws);
+  checkCount("a draw of size", size);
+  sizes.forEach((other) => checkCount("a draw of size", other));
+  if (sizes.length === 0) throw new RangeError("Cannot study 0 sizes: name at least one");
+  const score = resolveScoreSettings(options.score ?? {}, engine);
+  const search = resolveSearchSettings(options.search ?? {}, engine, { scored: score.layers });
+  return {
+    parts: studyParts.filter((part) => parts.includes(part)),
+    redraws,
+    size,
+    sizes: [...new Set(sizes)].sort((a, b) => a - b),
+    seed,
+    sampling,
+    score: { ...score, layers: [...score.layers] },
+    search: { ...search, layers: [...search.layers], fractions: [...search.fractions].sort((a, b) => a - b) },
+  };
+}

@@ -2,7 +2,6 @@
 import { Hono } from "hono";
 import type { Context } from "hono";
 import { getCookie, setCookie } from "hono/cookie";
-import { open } from "node:fs/promises";
 import { join } from "node:path";
 import { runFileNames } from "../method/files.ts";
 import { Access, cookieName } from "./access.ts";
@@ -87,19 +86,20 @@ export async function openService(options: ServiceOptions): Promise<Service> {
       if (isFinal(state)) throw new ProblemError(404, `Job ${id} is ${state} and has no such file`);
       throw new ProblemError(409, `Job ${id} is ${state} and has no such file yet`);
     }
-    const handle = await open(join(queue.store.paths(id).results, name), "r");
+    const file = await Deno.open(join(queue.store.paths(id).results, name));
     const ending = name.slice(name.lastIndexOf(".") + 1);
     const headers: Record<string, string> = {
       "content-type": contentTypes[ending],
-      "content-length": `${(await handle.stat()).size}`,
+      "content-length": `${(await file.stat()).size}`,
       "content-security-policy": reportPolicy,
     };
     if (ending !== "html") headers["content-disposition"] = `attachment; filename="${name}"`;
     if (context.req.method === "HEAD") {
-      await handle.close();
+      file.close();
       return new Response(null, { headers });
     }
-    return new Response(handle.readableWebStream({ autoClose: true }) as ReadableStream<Uint8Array>, { headers });
+    // The stream closes the file at its end, and when the caller goes before.
+    return new Response(file.readable, { headers });
   };
 
   const page = (name: PageFile): Handler => () => pageResponse(name);

@@ -1,6 +1,7 @@
 /** The Worker that runs one job and then ends itself. It ends itself because ending it from outside can take the process down. */
-import type { FromWorker, ToWorker } from "./protocol.ts";
+import { resolve } from "node:path";
 import { workOnJob } from "./job_work.ts";
+import type { FromWorker, RunMessage, ToWorker } from "./protocol.ts";
 
 /** The part of a Worker's global scope that is used here. */
 const scope = globalThis as unknown as {
@@ -10,6 +11,12 @@ const scope = globalThis as unknown as {
 };
 
 const stop = new AbortController();
+
+/** An error in the words of the caller, who knows files of the job by their names in it, and the model by its own. */
+function describe(error: unknown, { folder, modelFolder }: RunMessage): string {
+  const text = error instanceof Error ? error.message : String(error);
+  return text.replaceAll(`${resolve(folder)}/`, "").replaceAll(`${folder}/`, "").replaceAll(modelFolder, "the model");
+}
 
 scope.onmessage = async ({ data: message }) => {
   if (message.type === "stop") {
@@ -28,7 +35,7 @@ scope.onmessage = async ({ data: message }) => {
     });
   } catch (thrown) {
     outcome = stop.signal.aborted ? "stopped" : "failed";
-    if (outcome === "failed") error = thrown instanceof Error ? thrown.message : String(thrown);
+    if (outcome === "failed") error = describe(thrown, message);
   }
   scope.postMessage({ type: "ended", outcome, error, gpuLiveBytes });
   scope.close();

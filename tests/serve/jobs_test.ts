@@ -99,6 +99,8 @@ Deno.test("a job fails with the reason when its task does not fit its rows", asy
       errors.push(error);
     }
     assertMatch(errors[0]!, /missing/);
+    // Where the jobs are is nobody's business.
+    assertEquals(errors.filter((error) => error!.includes(test.settings.jobsFolder)), []);
     assertMatch(errors[1]!, /^Cannot test on example train\/\d: it is an adaptation example too/);
     assertMatch(errors[2]!, /9/);
     // The service goes on.
@@ -166,6 +168,19 @@ Deno.test("a job fails and says so when it takes longer than it may", async () =
   await withService({ jobSeconds: 1 }, async (test) => {
     const { state, error } = await test.wait((await test.submit(longRequest())).id);
     assertEquals([state, error], ["failed", "The job took longer than 1 s"]);
+  });
+});
+
+Deno.test("a job whose texts hold its Worker up is ended from outside when it is cancelled", async () => {
+  await withService({ stopSeconds: 1 }, async (test) => {
+    // One word without an end: the tokenizer takes minutes over it and looks at nothing else meanwhile.
+    const rows = Array.from({ length: 8 }, (_, i) => ({ text: "a".repeat(400_000), label: i % 2 }));
+    const { id } = await test.submit(tinyRequest({ rows: { train: rows, test: rows.slice(0, 1) } }));
+    await test.wait(id, "running");
+    await test.call(`/v1/jobs/${id}/cancel`, { method: "POST" });
+    assertEquals((await test.wait(id)).state, "cancelled");
+    assertEquals((await (await test.call("/health")).json()).status, "ok");
+    assertEquals((await test.wait((await test.submit()).id)).state, "done");
   });
 });
 

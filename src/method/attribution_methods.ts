@@ -34,7 +34,7 @@ export interface AttributionInput extends RunOptions {
   /** For the method `shapley`. */
   readonly shapley?: Partial<Pick<ShapleySettings, "pairs">>;
   /** For the method `integrated-hessians`. */
-  readonly hessians?: Partial<Pick<HessianSettings, "sum" | "nodes" | "step">>;
+  readonly hessians?: Partial<Pick<HessianSettings, "sum" | "nodes" | "maxNodes" | "tolerance" | "step">>;
   /** Seed of whatever is drawn, an integer in [0, 2^53). Default 0. */
   readonly seed?: number;
 }
@@ -146,12 +146,16 @@ export const attributionMethods: Readonly<Record<AttributionMethodName, Attribut
   },
   "integrated-hessians": {
     about: "the part of a neuron's attribution that it owes to its interactions with the layer's other neurons",
-    cost: "6 L (H + 1) forward and backward passes an example in float64",
+    cost: "6 to 42 times L (H + 1) forward and backward passes an example in float64",
     needs: "hessians",
     score: async (input) => {
       const options = { ...commonSettings(input), ...input.hessians, ...forStage(input, "integrated hessians") };
-      const { scores, completenessError, settings } = await integratedHessians(input.engine, input.examples, options);
-      return { scores, details: { sum: settings.sum, nodes: settings.nodes, completenessError } };
+      const { scores, completenessError, unconverged, settings } = await integratedHessians(
+        input.engine,
+        input.examples,
+        options,
+      );
+      return { scores, details: { sum: settings.sum, completenessError, unconverged } };
     },
   },
   "mean-activation": {

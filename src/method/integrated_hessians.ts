@@ -45,8 +45,12 @@ export interface HessianSettings {
   readonly layers: readonly number[];
   /** Which sum is the score. Default `interaction`. */
   readonly sum: HessianSum;
-  /** Nodes on [0,1], 1..64. Default 6. */
+  /** Nodes on [0,1] that a layer and example start with, 1..64. Default 6. */
   readonly nodes: number;
+  /** Nodes they end with at the latest, `nodes`..64. Default 24, or `nodes` if that is more. */
+  readonly maxNodes: number;
+  /** Completeness error above which a layer and example is run again with twice the nodes. Default 0.02. */
+  readonly tolerance: number;
   /** Step e of the differences, relative to a neuron's full factor. Default 1e-6. */
   readonly step: number;
 }
@@ -67,6 +71,8 @@ export interface HessianResult {
   readonly integratedGradients: Float32Array;
   /** Largest |sum_j Gamma[i,j] - IG[i]| of a layer and example over its largest |IG|, the worst of all. */
   readonly completenessError: number;
+  /** Layers and examples whose error is above the tolerance. */
+  readonly unconverged: number;
   /** Gamma of each scored layer, row-major `[H,H]`; present with `keepMatrices`. */
   readonly matrices?: readonly Float64Array[];
   /** Gradients taken. */
@@ -77,13 +83,13 @@ export interface HessianResult {
   readonly seconds: number;
 }
 
-const maxNodes = 64;
+const mostNodes = 64;
 
 /**
  * Integrated Hessians of every neuron with every other one of its layer, summed to a score a neuron.
  *
- * It costs `nodes (H + 1)` forward and backward passes of every example for each layer, in float64: for small models and few
- * examples.
+ * It costs `nodes (H + 1)` forward and backward passes of every example from each layer up, in float64: for small models and
+ * few examples. What is still above the tolerance at `maxNodes` is counted, it is never an error.
  *
  * @throws {RangeError} If the engine has no `factorGradients` (only the reference engine has), there is no example, or an option
  * is out of range.
@@ -100,12 +106,8 @@ export async function integratedHessians(
     );
   }
   const settings = resolveSettings(engine, examples, options);
-  const { site, objective, nodes, step } = settings;
-  const neurons = siteNeurons(engine.config, site);
-  const rule = quadratureRule("gauss-legendre", nodes);
-  const logWeights = logarithmicWeights(nodes);
-
-  const scores = emptyScores(engine.config, site, settings.layers);
+  const neurons = siteNeurons(engine.config, settings.site);
+  const scores = emptyScores(engine.config, settings.site, settings.layers);
   const length = scores.values.length;
   const sums = {
     interaction: new Float64Array(length),
@@ -113,43 +115,20 @@ export async function integratedHessians(
     main: new Float64Array(length),
     total: new Float64Array(length),
   };
-  const gradients = new Float64Array(length);
+  const attributions = new Float64Array(length);
   const matrices: Float64Array[] = [];
   let completenessError = 0;
-  const perPath = nodes * (neurons + 1);
-  const total = settings.layers.length * examples.length * perPath;
+  let unconverged = 0;
+  let gradients = 0;
+  const paths = settings.layers.length * examples.length;
   let done = 0;
   for (const layer of settings.layers) {
     const mean = new Float64Array(options.keepMatrices ? neurons * neurons : 0);
     for (const example of examples) {
-      const gamma = new Float64Array(neurons * neurons);
-      const own = new Float64Array(neurons);
-      for (let a = 0; a < nodes; a++) {
-        const s = rule.nodes[a];
-        const points = Array.from({ length: neurons + 1 }, (_, moved) => {
-          const point = new Float64Array(neurons).fill(s);
-          if (moved > 0) point[moved - 1] += step;
-          return point;
-        });
-        const taken = await engine.factorGradients([example], {
-          layer,
-          points,
-          site,
-          objective,
-          ...(options.signal && { signal: options.signal }),
-        });
-        const [gradient, ...moved] = taken.map(([byExample]) => byExample);
-        for (let i = 0; i < neurons; i++) {
-          own[i] += rule.weights[a] * gradient[i];
-          gamma[i * neurons + i] += logWeights[a] * gradient[i];
-          for (let j = 0; j < neurons; j++) {
-            gamma[i * neurons + j] += logWeights[a] * s * (moved[i][j] - gradient[j]) / step;
-          }
-        }
-        done += neurons + 1;
-        options.onProgress?.({ stage: "integrated hessians", done, total, unit: "gradients" });
-      }
-      completenessError = Math.max(completenessError, rowError(gamma, own));
+      const { gamma, own, error, taken } = await refinePath(engine, example, layer, settings, options.signal);
+      gradients += taken;
+      completenessError = Math.max(completenessError, error);
+      unconverged += Number(error > settings.tolerance);
       for (let i = 0; i < neurons; i++) {
         const at = layer * neurons + i;
         const row = gamma.subarray(i * neurons, (i + 1) * neurons);
@@ -159,9 +138,10 @@ export async function integratedHessians(
         sums.interaction[at] += (rowSum - row[i]) / examples.length;
         sums.absolute[at] += (rowSize - Math.abs(row[i])) / examples.length;
         sums.total[at] += rowSum / examples.length;
-        gradients[at] += own[i] / examples.length;
+        attributions[at] += own[i] / examples.length;
       }
       for (let i = 0; i < mean.length; i++) mean[i] += gamma[i] / examples.length;
+      options.onProgress?.({ stage: "integrated hessians", done: ++done, total: paths, unit: "paths" });
     }
     if (options.keepMatrices) matrices.push(mean);
   }
@@ -174,13 +154,76 @@ export async function integratedHessians(
   return {
     scores: { ...scores, values: rounded[settings.sum] },
     sums: rounded,
-    integratedGradients: Float32Array.from(gradients),
+    integratedGradients: Float32Array.from(attributions),
     completenessError,
+    unconverged,
     ...(options.keepMatrices && { matrices }),
-    gradients: total,
+    gradients,
     settings,
     seconds: secondsSince(start),
   };
+}
+
+/** Integrated Hessians of one layer and example. */
+interface PathHessians {
+  /** Gamma, row-major `[H,H]`. */
+  readonly gamma: Float64Array;
+  /** Integrated Gradients `[H]`. */
+  readonly own: Float64Array;
+  /** Completeness error. */
+  readonly error: number;
+  /** Gradients taken, over all attempts. */
+  readonly taken: number;
+}
+
+/** Doubles the nodes until the rows add up to Integrated Gradients, or there are `maxNodes`. */
+async function refinePath(
+  engine: Engine,
+  example: Example,
+  layer: number,
+  settings: HessianSettings,
+  signal: AbortSignal | undefined,
+): Promise<PathHessians> {
+  let taken = 0;
+  for (let nodes = settings.nodes;; nodes = Math.min(2 * nodes, settings.maxNodes)) {
+    const result = await integratePath(engine, example, layer, { ...settings, nodes }, signal);
+    taken += result.taken;
+    if (result.error <= settings.tolerance || nodes === settings.maxNodes) return { ...result, taken };
+  }
+}
+
+async function integratePath(
+  engine: Engine,
+  example: Example,
+  layer: number,
+  { site, objective, nodes, step }: HessianSettings,
+  signal: AbortSignal | undefined,
+): Promise<PathHessians> {
+  const neurons = siteNeurons(engine.config, site);
+  const rule = quadratureRule("gauss-legendre", nodes);
+  const logWeights = logarithmicWeights(nodes);
+  const gamma = new Float64Array(neurons * neurons);
+  const own = new Float64Array(neurons);
+  for (let a = 0; a < nodes; a++) {
+    signal?.throwIfAborted();
+    const s = rule.nodes[a];
+    const points = Array.from({ length: neurons + 1 }, (_, moved) => {
+      const point = new Float64Array(neurons).fill(s);
+      if (moved > 0) point[moved - 1] += step;
+      return point;
+    });
+    const options = { layer, points, site, objective, ...(signal && { signal }) };
+    const [[gradient], ...moved] = await engine.factorGradients!([example], options);
+    for (let i = 0; i < neurons; i++) {
+      own[i] += rule.weights[a] * gradient[i];
+      gamma[i * neurons + i] += logWeights[a] * gradient[i];
+      const [neighbour] = moved[i];
+      for (let j = 0; j < neurons; j++) {
+        gamma[i * neurons + j] += logWeights[a] * s * (neighbour[j] - gradient[j]) / step;
+      }
+    }
+  }
+  return { gamma, own, error: rowError(gamma, own), taken: nodes * (neurons + 1) };
 }
 
 /**
@@ -219,17 +262,25 @@ function rowError(gamma: Float64Array, own: Float64Array): number {
 
 function resolveSettings(engine: Engine, examples: readonly Example[], options: HessianOptions): HessianSettings {
   const { site = "gate", objective = "max-logit", sum = "interaction", nodes = 6, step = 1e-6 } = options;
+  const { maxNodes = Math.max(24, nodes), tolerance = 0.02 } = options;
   if (examples.length === 0) {
     throw new RangeError("Cannot take Integrated Hessians of 0 examples: expected at least one");
   }
   if (!hessianSums.includes(sum)) {
     throw new RangeError(`Cannot sum Integrated Hessians by "${sum}": expected one of ${hessianSums.join(", ")}`);
   }
-  if (!Number.isInteger(nodes) || nodes < 1 || nodes > maxNodes) {
-    throw new RangeError(`Cannot take Integrated Hessians with ${nodes} nodes: expected an integer in 1..${maxNodes}`);
+  if (
+    !Number.isInteger(nodes) || !Number.isInteger(maxNodes) || nodes < 1 || nodes > maxNodes || maxNodes > mostNodes
+  ) {
+    throw new RangeError(
+      `Cannot take Integrated Hessians with ${nodes} to ${maxNodes} nodes: expected ascending integers in 1..${mostNodes}`,
+    );
+  }
+  if (!(tolerance > 0)) {
+    throw new RangeError(`Cannot take Integrated Hessians with tolerance ${tolerance}: expected a number above 0`);
   }
   if (!(step > 0 && step < 1)) {
     throw new RangeError(`Cannot take Integrated Hessians with step ${step}: expected a number between 0 and 1`);
   }
-  return { site, objective, layers: checkLayers(options.layers, engine.config), sum, nodes, step };
+  return { site, objective, layers: checkLayers(options.layers, engine.config), sum, nodes, maxNodes, tolerance, step };
 }

@@ -86,7 +86,7 @@ Deno.test("integratedHessians() equals its double integral, by other differences
       }
     }
   }
-  const options = { layers: [0], nodes: 16, keepMatrices: true };
+  const options = { layers: [0], nodes: 16, maxNodes: 16, keepMatrices: true };
   const { matrices, completenessError } = await integratedHessians(engine, [example], options);
   const scale = Math.max(...expected.map(Math.abs));
   expected.forEach((value, i) => assertAlmostEquals(matrices![0][i] / scale, value / scale, 1e-5, `entry ${i}`));
@@ -110,6 +110,18 @@ Deno.test("integratedHessians() adds up to scoreNeurons(), row by row, on both s
   }
 });
 
+Deno.test("integratedHessians() doubles the nodes of the paths that need it, and counts those that stay above the tolerance", async () => {
+  const run = (options: object) => integratedHessians(engine, examples, { layers: [0], ...options });
+  const once = await run({ nodes: 2, maxNodes: 2 });
+  assertEquals(once.gradients, 2 * 2 * (neurons + 1));
+  const between = once.completenessError / 2;
+  assertEquals([once.unconverged > 0, (await run({ nodes: 2, maxNodes: 2, tolerance: 2 })).unconverged], [true, 0]);
+  const refined = await run({ nodes: 2, maxNodes: 16, tolerance: between });
+  assertLess(refined.completenessError, between);
+  assertLess(once.gradients, refined.gradients);
+  assertEquals(refined.unconverged, 0);
+});
+
 Deno.test("integratedHessians() throws when the engine cannot, options are out of range, or it is aborted", async () => {
   await assertRejects(
     () => integratedHessians(new ToyEngine({ layers: 1, neurons: 2 }), toyExamples(1)),
@@ -117,7 +129,13 @@ Deno.test("integratedHessians() throws when the engine cannot, options are out o
     "reference",
   );
   await assertRejects(() => integratedHessians(engine, []), RangeError, "0 examples");
-  await assertRejects(() => integratedHessians(engine, examples, { nodes: 0 }), RangeError, "0 nodes");
+  await assertRejects(() => integratedHessians(engine, examples, { nodes: 0 }), RangeError, "0 to 24 nodes");
+  await assertRejects(
+    () => integratedHessians(engine, examples, { nodes: 8, maxNodes: 4 }),
+    RangeError,
+    "8 to 4 nodes",
+  );
+  await assertRejects(() => integratedHessians(engine, examples, { tolerance: 0 }), RangeError, "tolerance 0");
   await assertRejects(() => integratedHessians(engine, examples, { step: 0 }), RangeError, "step 0");
   const controller = new AbortController();
   const reason = new Error("enough");

@@ -88,23 +88,42 @@ export async function integratePath(
   }));
 }
 
+/** What is asked of {@linkcode factorGradient}: the layer and site whose neurons have factors, and what is differentiated. */
+export interface FactorPath {
+  readonly layer: number;
+  readonly site: PathOptions["site"];
+  readonly target: Target;
+  /** Residual stream entering the layer, which no factor changes. */
+  readonly residual: Float64Array;
+}
+
+/** Prepares gradients with respect to factors on one layer's neurons. */
+export function factorPath(
+  model: Model,
+  example: Example,
+  { layer, site, objective }: Pick<FactorPath, "layer" | "site"> & Pick<PathOptions, "objective">,
+): FactorPath {
+  const last = example.prompt.length - 1;
+  const pass = forward(model, example.prompt, { firstRow: last, keepFrom: layer });
+  const target = chooseTarget(objective, logitsAt(model, pass, last), example);
+  return { layer, site, target, residual: pass.tapes[layer]!.input };
+}
+
 /**
  * Gradient of M with respect to a factor on each neuron of one layer's site, at given factors:
  * `dM/dc[j] = sum_t dM/dz[t,j] * g[t,j]`, `z[t,j] = c[j] * g[t,j]`.
  */
 export function factorGradient(
   model: Model,
-  example: Example,
-  clean: CleanRun,
-  { layer, site }: { readonly layer: number; readonly site: PathOptions["site"] },
+  { prompt }: Example,
+  { layer, site, target, residual }: FactorPath,
   factors: Float64Array,
 ): Float64Array {
-  const { prompt } = example;
   const last = prompt.length - 1;
   const scalings: Scalings = new Map([[layer, [{ site, factors, firstPosition: 0 }]]]);
-  const pass = forward(model, prompt, { firstRow: last, scalings, keepFrom: layer });
+  const pass = forward(model, prompt, { firstRow: last, scalings, keepFrom: layer, resume: { layer, residual } });
   const gradient = new Float64Array(factors.length);
-  const dLogits = objectiveGradient(clean.target, logitsAt(model, pass, last));
+  const dLogits = objectiveGradient(target, logitsAt(model, pass, last));
   backward(model, pass, last, dLogits, layer, (visited, { feedForward }, gradients) => {
     if (visited === layer) addRowProducts(feedForward.preActivation[site], gradients[site], 0, 1, gradient);
   });

@@ -21,7 +21,7 @@ import { describeIntervention, requireFinite } from "../not_finite.ts";
 import { requireHostMemory } from "../host_memory.ts";
 import { siteNeurons } from "../engine.ts";
 import { measureActivations } from "./activations.ts";
-import { type CleanRun, factorGradient, integratePath, runClean } from "./attribute.ts";
+import { type CleanRun, factorGradient, factorPath, integratePath, runClean } from "./attribute.ts";
 import { checkExamples, checkInterventions, checkLayer, checkNeurons, checkPairs, checkRule } from "../checks.ts";
 import { choiceLogProbs } from "./choices.ts";
 import { splitPrompts } from "../prompts.ts";
@@ -144,10 +144,10 @@ class ReferenceEngine implements Engine {
     const pacer = new Pacer(options, "factor gradients", "prompts", points.length * examples.length);
     const results = points.map(() => new Array<Float64Array>(examples.length));
     for (const [index, example] of examples.entries()) {
-      const clean = runClean(model, example, objective);
+      const path = factorPath(model, example, { layer, site, objective });
       for (const [point, factors] of points.entries()) {
         await pacer.pause();
-        results[point][index] = factorGradient(model, example, clean, { layer, site }, factors);
+        results[point][index] = factorGradient(model, example, path, factors);
         pacer.advance();
       }
     }

@@ -40,24 +40,32 @@ export interface ForwardOptions {
   readonly scalings?: Scalings;
   /** Keep the tapes of this layer and those above. Default: none. */
   readonly keepFrom?: number;
+  /** Start at this layer with this residual stream `[T, D]`, as an earlier pass had it. Default: at the embeddings. */
+  readonly resume?: { readonly layer: number; readonly residual: Float64Array };
 }
 
 /** Runs the model on `tokens` at positions 0 to T - 1. */
 export function forward(model: Model, tokens: Uint32Array, options: ForwardOptions = {}): ForwardPass {
-  const { firstRow = 0, scalings = unscaled, keepFrom = Infinity } = options;
-  const { width } = model.config;
+  const { firstRow = 0, scalings = unscaled, keepFrom = Infinity, resume } = options;
   const rows = tokens.length;
   const rotation = makeRotation(model.config.rope, rows);
-  let residual = new Float64Array(rows * width);
-  tokens.forEach((token, t) => residual.set(model.embedding.subarray(token * width, (token + 1) * width), t * width));
-  const tapes: (LayerTape | undefined)[] = [];
-  for (let layer = 0; layer < model.layers.length; layer++) {
+  let residual = resume?.residual ?? embed(model, tokens);
+  const tapes: (LayerTape | undefined)[] = new Array(resume?.layer ?? 0);
+  for (let layer = tapes.length; layer < model.layers.length; layer++) {
     const rowsFrom = layer === model.layers.length - 1 ? firstRow : 0;
     const tape = layerForward(model, layer, residual, rows, rowsFrom, rotation, scalings.get(layer) ?? []);
     residual = sum(tape.middle, tape.feedForward.output);
     tapes.push(layer >= keepFrom ? tape : undefined);
   }
   return { rows, rotation, tapes, residual };
+}
+
+/** Embedding of each token, `[T, D]`. */
+function embed(model: Model, tokens: Uint32Array): Float64Array {
+  const { width } = model.config;
+  const rows = new Float64Array(tokens.length * width);
+  tokens.forEach((token, t) => rows.set(model.embedding.subarray(token * width, (token + 1) * width), t * width));
+  return rows;
 }
 
 /** All logits `[V]` at one row of a pass. */

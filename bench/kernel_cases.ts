@@ -6,7 +6,7 @@ import { headGradientCase, pickCase, reduceCase } from "../tests/kernels/cases/h
 import { matmulCase } from "../tests/kernels/cases/matmul.ts";
 import { normCase, normGradientCase } from "../tests/kernels/cases/norm.ts";
 import { ropeCase, ropeGradientCase } from "../tests/kernels/cases/rope.ts";
-import { copyCase, pickColumnsCase, statisticsCase } from "../tests/kernels/cases/rows.ts";
+import { copyCase, keepOutputsCase, pickColumnsCase, statisticsCase } from "../tests/kernels/cases/rows.ts";
 import { swigluCase, swigluGradientCase } from "../tests/kernels/cases/swiglu.ts";
 import type { KernelCase } from "../tests/kernels/kernel_case.ts";
 import { retiredProducts } from "./ladder/ladder.ts";
@@ -126,6 +126,7 @@ export function kernelGroups(quick: boolean): KernelGroup[] {
     ]),
     group("rows", [
       copyCase({ T, D, sources: T / 2 }),
+      keepOutputsCase({ T, D }),
       statisticsCase({ T, H }),
     ], []),
     group("picks", [pickCase({ R: T / 8, V, n: T }), pickColumnsCase({ T, H, n: 64 })], [], { touchesAll: false }),

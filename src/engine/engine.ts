@@ -92,8 +92,7 @@ export interface AttributeOptions extends RunOptions {
   readonly path?: "layer" | "joint";
   /**
    * Takes the place of the unmodified model: M, its target and both ends of every path are those of the model under this
-   * intervention, and neurons that it switches off score 0. The WebGPU engine takes masks of the sites gate and up only.
-   * Default: the unmodified model.
+   * intervention, and neurons that it switches off score 0. Default: the unmodified model.
    */
   readonly base?: Intervention;
 }

@@ -35,6 +35,8 @@ export interface WaveMode {
   readonly residency: Residency;
   /** Whether block outputs are folded (site `down`). */
   readonly foldsOutputs: boolean;
+  /** Whether gradient rows silence output dimensions. Default false. */
+  readonly masksOutputs?: boolean;
 }
 
 /** Buffers that hold activations of one layer for the backward pass. */
@@ -96,6 +98,7 @@ export function waveBuffers(config: ModelConfig, shape: WaveShape, mode: WaveMod
     need("dx", inG, width);
     need(layer === layers - 1 ? "dxSelected" : "dx", outG, width);
     need("dn", Math.max(inG, midG, outG), width);
+    if (mode.masksOutputs) need("dy", outG, width);
     if (layer === layers - 1) need("dnSelected", midG, width);
     need("dh", midG, neurons);
     need("du", midG, neurons);

@@ -6,7 +6,7 @@ import type { Matrix, OpContext } from "../ops/context.ts";
 import { matmul, matmulBackward } from "../ops/matmul.ts";
 import { type NormWeight, residualNorm, rmsnorm, rmsnormGradient } from "../ops/norm.ts";
 import { ropeBackwardInPlace, ropeForward, type RopePositions } from "../ops/rope.ts";
-import { copyRows } from "../ops/rows.ts";
+import { copyRows, keepOutputs } from "../ops/rows.ts";
 import type { RowTable } from "../ops/row_table.ts";
 import { swigluBackwardInPlace, swigluForward } from "../ops/swiglu.ts";
 import { type BufferPool, layerBuffer, streamBuffer, strides, type WaveMode } from "./buffers.ts";
@@ -95,10 +95,16 @@ export function backwardLayer(run: LayerRun, dOut: Matrix, target: ScoreTarget):
   const continuing = packed.continuing;
   const folds = packed.fold && foldTables(run);
   const foldsHere = folds && packed.fold!.from >= continuing;
+  const table = { ...rowTable(run), first: packed.rowEntry + packed.outBase };
+  let dy = dOut;
+  if (run.mode.masksOutputs) {
+    dy = shared(run, "dy", "width");
+    keepOutputs(context, dOut, table, dy, packed.outRows - packed.outBase);
+  }
   if (folds && target.site === "down") {
     fold(context, dOut, shared(run, `y.${layer}`, "width"), undefined, "down", folds, target.scores, packed.fold!.from);
   } else if (folds && target.site !== "down" && foldsHere) {
-    foldThroughDown(context, dOut, weights.down, g, u, target.site, folds, target.scores, packed.fold!.from);
+    foldThroughDown(context, dy, weights.down, g, u, target.site, folds, target.scores, packed.fold!.from);
   }
   if (packed.inRows === packed.inBase) return;
 
@@ -108,11 +114,10 @@ export function backwardLayer(run: LayerRun, dOut: Matrix, target: ScoreTarget):
   if (continuing > 0) {
     const dh = shared(run, "dh", "neurons");
     const du = shared(run, "du", "neurons");
-    matmulBackward(context, dOut, weights.down, dh, { rows: continuing });
+    matmulBackward(context, dy, weights.down, dh, { rows: continuing });
     if (folds && target.site !== "down" && !foldsHere) {
       fold(context, dh, g, u, target.site, folds, target.scores, packed.fold!.from);
     }
-    const table = { ...rowTable(run), first: packed.rowEntry + packed.outBase };
     swigluBackwardInPlace(context, g, u, table, dh, du, continuing);
     matmulBackward(context, dh, weights.gate, dn, { rows: continuing });
     matmulBackward(context, du, weights.up, dn, { rows: continuing, accumulate: true });

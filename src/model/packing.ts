@@ -101,19 +101,9 @@ function lastUse(segments: readonly Segment[], layers: number): number[] {
   return until;
 }
 
-/**
- * Packs segments. Segments must be ordered so that sources and prefixes come before what depends on them.
- *
- * @throws {RangeError} If a gradient segment silences output dimensions.
- */
+/** Packs segments. Segments must be ordered so that sources and prefixes come before what depends on them. */
 export function packWave(segments: readonly Segment[], options: PackingOptions): PackedWave {
   const { layers } = options;
-  segments.forEach(({ gradient, masks }, index) => {
-    // The gradient of the down projection knows no masks.
-    if (gradient && masks && [...masks.values()].some(({ outputs }) => outputs)) {
-      throw new RangeError(`Cannot differentiate segment ${index}: it silences output dimensions`);
-    }
-  });
   const until = lastUse(segments, layers);
   const order = segments.map((_, index) => index).sort((a, b) =>
     Number(segments[a].gradient) - Number(segments[b].gradient) ||

@@ -1,7 +1,8 @@
-/** Moving rows and columns: owns `map_rows`, `gather_columns` and `neuron_statistics`. */
-import { gatherColumns, mapRows, neuronStatistics } from "../../kernels/mod.ts";
+/** Moving rows and columns: owns `map_rows`, `keep_outputs`, `gather_columns` and `neuron_statistics`. */
+import { gatherColumns, keepOutputs as keepOutputsCode, mapRows, neuronStatistics } from "../../kernels/mod.ts";
 import { type Binding, linearGrid } from "../gpu/recorder.ts";
 import { type Matrix, type OpContext, requireRows } from "./context.ts";
+import type { RowTable } from "./row_table.ts";
 
 /** out[r] = x[from + map_r], or 0 where map_r is NONE, on `rows` rows of `columns` floats. out is overwritten. */
 export function copyRows(
@@ -21,6 +22,19 @@ export function copyRows(
     [rows, columns, from, x.stride, out.stride, grid[0], map.first],
     grid,
     rows * columns,
+  );
+}
+
+/** out[r] = x[r], 0 at the output dimensions that the row's mask silences, on `rows` rows. out is overwritten. */
+export function keepOutputs(context: OpContext, x: Matrix, table: RowTable, out: Matrix, rows: number): void {
+  requireRows("out", out, rows);
+  const grid = linearGrid(Math.ceil(rows * out.stride / 4 / 64));
+  context.recorder.dispatch(
+    context.kernels.get({ name: "keep_outputs", code: keepOutputsCode }),
+    [x.buffer, table.rows, table.masks, out.buffer],
+    [rows, out.stride, grid[0], table.first],
+    grid,
+    rows * out.stride,
   );
 }
 

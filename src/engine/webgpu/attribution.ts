@@ -104,7 +104,12 @@ export function pathRequest(settings: PathSettings, points: readonly PathPoint[]
   const rows = Array.from({ length: outRows }, (_, row) => targets[pointOfRow.get(row)!.example]);
   return {
     wave,
-    mode: { backward: scored.length > 0, residency: "keep", foldsOutputs: site === "down" },
+    mode: {
+      backward: scored.length > 0,
+      residency: "keep",
+      foldsOutputs: site === "down",
+      masksOutputs: [...masks.values()].some(({ outputs }) => outputs !== null),
+    },
     picks: rows.flatMap(({ token, other }, row) =>
       other === null ? [{ row, token }] : [{ row, token }, { row, token: other }]
     ),
@@ -156,24 +161,18 @@ export function pathPlan(settings: PathSettings) {
 /**
  * Bits by layer of what a base intervention silences on a whole path.
  *
- * @throws {RangeError} If it does not fit the model, or silences output dimensions.
+ * @throws {RangeError} If it does not fit the model.
  */
 export function baseMasks(config: ModelConfig, base: Intervention): Map<number, LayerMask> {
   checkInterventions(config, [base]);
-  const masks = layerMasks(config, base);
-  for (const [layer, { outputs }] of masks) {
-    if (outputs === null) continue;
-    throw new RangeError(
-      `Cannot attribute under a mask of the site down in layer ${layer}: expected gate or up, or the reference engine`,
-    );
-  }
-  return masks;
+  return layerMasks(config, base);
 }
 
-/** Clears the scores of the neurons that a layer's mask silences: the fold reads their g and u as if they were not. */
+/** Clears the scores of the neurons that a layer's mask silences: the fold reads their values as if they were not. */
 export function clearSilenced(scores: Float64Array, site: Site, mask: LayerMask | undefined): void {
-  if (site === "down" || !mask?.neurons) return;
-  for (let j = 0; j < scores.length; j++) if (mask.neurons[j >>> 5] >>> (j & 31) & 1) scores[j] = 0;
+  const bits = site === "down" ? mask?.outputs : mask?.neurons;
+  if (!bits) return;
+  for (let j = 0; j < scores.length; j++) if (bits[j >>> 5] >>> (j & 31) & 1) scores[j] = 0;
 }
 
 function factors(site: Site, alpha: number): PathFactors {

@@ -1,8 +1,8 @@
-/** Cases of `map_rows`, `gather_columns` and `neuron_statistics`. Their oracles are one line each, so they are here. */
+/** Cases of `map_rows`, `keep_outputs`, `gather_columns` and `neuron_statistics`. Their oracles are one line each, so they are here. */
 import { NONE } from "../../../src/ops/row_table.ts";
-import { copyRows, foldStatistics, pickColumns } from "../../../src/ops/rows.ts";
+import { copyRows, foldStatistics, keepOutputs, pickColumns } from "../../../src/ops/rows.ts";
 import { CaseData, caseName, type KernelCase } from "../kernel_case.ts";
-import { packWords } from "../tables.ts";
+import { packRowTable, packWords, randomRows } from "../tables.ts";
 
 /** Parameters of `map_rows`. */
 export interface CopyParameters {
@@ -43,6 +43,43 @@ export function copyCase(parameters: CopyParameters): KernelCase {
           map.forEach((source, t) => {
             if (source !== NONE) expected.set(values.subarray(source * D, (source + 1) * D), t * D);
           });
+          return [{ name: "out", tolerance: "exact", actual, expected }];
+        },
+      };
+    },
+  };
+}
+
+/** Parameters of `keep_outputs`. */
+export interface KeepOutputsParameters {
+  readonly T: number;
+  readonly D: number;
+  /** Entry of the row table for row 0. */
+  readonly first?: number;
+}
+
+/** A case of `keep_outputs`. */
+export function keepOutputsCase({ T, D, first = 0 }: KeepOutputsParameters): KernelCase {
+  const name = caseName("keep_outputs", { T, D, first });
+  return {
+    name,
+    async prepare(workspace) {
+      const data = new CaseData(name);
+      const values = data.values(T * D);
+      const rows = randomRows(data, T, D, { masks: true });
+      const packed = packRowTable(rows, first);
+      const x = await workspace.input("x", values, { rows: T, columns: D });
+      const out = await workspace.output("out", { rows: T, columns: D }, { zeroPadding: true });
+      const table = {
+        rows: await workspace.words("rows", packed.rows),
+        masks: await workspace.words("masks", packed.masks),
+        first,
+      };
+      return {
+        record: () => keepOutputs(workspace.context, x, table, out, T),
+        results: async () => {
+          const [actual] = await workspace.read(out);
+          const expected = values.map((value, i) => rows[Math.floor(i / D)].outputs?.[i % D] ? 0 : value);
           return [{ name: "out", tolerance: "exact", actual, expected }];
         },
       };
@@ -153,6 +190,13 @@ export const copyCases: readonly KernelCase[] = [
   copyCase({ T: 9, D: 64, sources: 3, none: true }),
   copyCase({ T: 5, D: 32, sources: 9, none: true, gaps: [16, 0] }),
   copyCase({ T: 12, D: 40, sources: 2, gaps: [0, 24], from: 4, first: 1 }),
+];
+
+/** The table of `keep_outputs`. */
+export const keepOutputsCases: readonly KernelCase[] = [
+  keepOutputsCase({ T: 1, D: 1 }),
+  keepOutputsCase({ T: 9, D: 100, first: 3 }),
+  keepOutputsCase({ T: 40, D: 33 }),
 ];
 
 /** The table of `gather_columns`. */

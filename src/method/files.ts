@@ -13,7 +13,7 @@ import { parseRun, type RunRecord, serialiseRun } from "./run_record.ts";
 import type { ScoreResult } from "./score.ts";
 import { decodeScores, encodeScores, type SavedScores } from "./scores_file.ts";
 import type { SearchResult } from "./search.ts";
-import type { NeuronTraces } from "./trace.ts";
+import type { NeuronTraces } from "./neuron_excerpts.ts";
 import { parseTraces, serialiseTraces } from "./traces_file.ts";
 
 /** Names of the files in a run's folder. */

@@ -30,7 +30,7 @@ import { describeRun, type RunRecord } from "./run_record.ts";
 import type { RunResults } from "./run_results.ts";
 import { resolveScoreSettings, type ScoreResult } from "./score.ts";
 import { planFromSearch, resolveSearchSettings, type SearchResult } from "./search.ts";
-import { traceNeurons } from "./trace.ts";
+import { traceNeurons } from "./neuron_excerpts.ts";
 
 /** Name of the pruned checkpoint in the folder of a run. */
 export const prunedFolderName = "pruned";

@@ -7,7 +7,7 @@ import type { Plan } from "./plan.ts";
 import type { RunRecord } from "./run_record.ts";
 import type { ScoreResult } from "./score.ts";
 import type { SearchResult } from "./search.ts";
-import type { NeuronTraces } from "./trace.ts";
+import type { NeuronTraces } from "./neuron_excerpts.ts";
 
 /** The results of one run. */
 export interface RunResults {

@@ -2,7 +2,7 @@
 import { formatJson } from "./json.ts";
 import { type Provenance, provenanceSchema } from "./provenance.ts";
 import { integer, list, nullable, number, oneOf, parseDocument, record, type Schema, text } from "./schema.ts";
-import type { NeuronTraces } from "./trace.ts";
+import type { NeuronTraces } from "./neuron_excerpts.ts";
 
 const format = "secateur-traces";
 const version = 1;

@@ -11,7 +11,7 @@ import { describeRun } from "../../src/method/run_record.ts";
 import type { RunResults } from "../../src/method/run_results.ts";
 import { resolveScoreSettings } from "../../src/method/score.ts";
 import { compareConfigurations, type Configuration, resolveSearchSettings } from "../../src/method/search.ts";
-import type { NeuronTraces } from "../../src/method/trace.ts";
+import type { NeuronTraces } from "../../src/method/neuron_excerpts.ts";
 import type { Example } from "../../src/tasks/example.ts";
 import { createRandom } from "../../src/tasks/random.ts";
 import { toyConfig } from "./toy_engine.ts";

@@ -1,10 +1,10 @@
 /** What pruned neurons respond to: the prompts, and the tokens in them, at which each is strongest. */
-import type { Engine, RunOptions, Site } from "../engine/engine.ts";
+import type { Engine, Site } from "../engine/engine.ts";
 import type { Example } from "../tasks/example.ts";
 import type { NeuronScores } from "./neuron_scores.ts";
 import type { Plan } from "./plan.ts";
-import { forStage } from "./progress.ts";
 import { type Ranking, rankNeurons } from "./rank.ts";
+import { forEachTrace, type TraceOptions } from "./traces.ts";
 
 /** One prompt, or the part of a long one around the strongest token. */
 export interface Excerpt {
@@ -42,7 +42,7 @@ export interface NeuronTraces {
 }
 
 /** Options of `traceNeurons`. */
-export interface TraceOptions extends RunOptions {
+export interface ExcerptOptions extends Omit<TraceOptions, "stage"> {
   /** Text of one token, such as `Tokenizer.tokenText`. */
   readonly tokenText: (id: number) => string;
   /** Which neurons come first. */
@@ -57,9 +57,6 @@ export interface TraceOptions extends RunOptions {
   readonly excerptTokens?: number;
 }
 
-/** Prompt tokens that go to the engine in one call: what comes back grows with them. */
-const tokensPerCall = 16_384;
-
 /**
  * Measures the activations of a plan's first neurons on the unmodified model, and keeps the strongest places.
  *
@@ -70,9 +67,10 @@ export async function traceNeurons(
   examples: readonly Example[],
   plan: Plan,
   scores: NeuronScores,
-  options: TraceOptions,
+  options: ExcerptOptions,
 ): Promise<NeuronTraces | null> {
   const { neurons: most = 16, examples: limit = 256, excerpts: kept = 4, excerptTokens = 40 } = options;
+  const { signal, onProgress, resultBudgetBytes } = options;
   const chosen = firstOfPlan(plan, scores, options.ranking, most);
   if (chosen.length === 0 || scores.site === "down") return null;
   const layers = [...new Set(chosen.map(({ layer }) => layer))].sort((a, b) => a - b);
@@ -84,29 +82,21 @@ export async function traceNeurons(
   const read = firstExamples(examples, limit);
   const strongest: Peak[][] = chosen.map(() => []);
   const sums = chosen.map(() => 0);
-  let tokens = 0, done = 0;
-  const { onProgress, ...run } = forStage(options, "trace");
-  const progress = () => onProgress?.({ stage: "trace", done, total: read.length, unit: "examples" });
-  progress();
-  for (const group of groupByTokens(read, tokensPerCall)) {
-    const { traces } = await engine.activations(group, { ...run, trace });
-    chosen.forEach(({ layer, neuron }, index) => {
-      const entry = layers.indexOf(layer);
-      const { neurons } = trace[entry];
-      const column = neurons.indexOf(neuron);
-      group.forEach((example, i) => {
-        const activations = Float32Array.from(
-          example.prompt,
-          (_, t) => traces[entry][i][t * neurons.length + column],
-        );
-        sums[index] += activations.reduce((sum, value) => sum + Math.abs(value), 0);
-        strongest[index] = insertPeak(strongest[index], findPeak(example, activations), kept);
-      });
+  const tokens = read.reduce((sum, { prompt }) => sum + prompt.length, 0);
+  let visits = 0;
+  await forEachTrace(engine, read, trace, (example, entry, h) => {
+    const { layer, neurons } = trace[entry];
+    const { prompt } = read[example];
+    chosen.forEach((one, index) => {
+      if (one.layer !== layer) return;
+      const column = neurons.indexOf(one.neuron);
+      const activations = Float32Array.from(prompt, (_, t) => h[t * neurons.length + column]);
+      sums[index] += activations.reduce((sum, value) => sum + Math.abs(value), 0);
+      strongest[index] = insertPeak(strongest[index], findPeak(read[example], activations), kept);
     });
-    tokens += group.reduce((sum, { prompt }) => sum + prompt.length, 0);
-    done += group.length;
-    progress();
-  }
+    const done = Math.floor(++visits / trace.length);
+    onProgress?.({ stage: "trace", done, total: read.length, unit: "examples" });
+  }, { signal, resultBudgetBytes });
   return {
     site: scores.site,
     examples: read.length,
@@ -140,20 +130,6 @@ function firstOfPlan(
 /** The first examples, each once. */
 function firstExamples(examples: readonly Example[], limit: number): Example[] {
   return [...new Map(examples.map((example) => [example.id, example])).values()].slice(0, limit);
-}
-
-function groupByTokens(examples: readonly Example[], tokens: number): Example[][] {
-  const groups: Example[][] = [];
-  let size = Infinity;
-  for (const example of examples) {
-    if (size + example.prompt.length > tokens) {
-      groups.push([]);
-      size = 0;
-    }
-    groups[groups.length - 1].push(example);
-    size += example.prompt.length;
-  }
-  return groups;
 }
 
 interface Peak {

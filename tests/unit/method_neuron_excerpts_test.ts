@@ -1,7 +1,7 @@
 /** What pruned neurons respond to, on the toy engine, whose activations are known. */
 import { assertAlmostEquals, assertEquals, assertThrows } from "@std/assert";
 import { createPlan } from "../../src/method/plan.ts";
-import { traceNeurons } from "../../src/method/trace.ts";
+import { traceNeurons } from "../../src/method/neuron_excerpts.ts";
 import { parseTraces, serialiseTraces } from "../../src/method/traces_file.ts";
 import { silu, ToyEngine, toyExample } from "../support/toy_engine.ts";
 
@@ -59,6 +59,7 @@ Deno.test("traceNeurons() reads long examples in several calls and stops at its 
     ...options,
     examples: 3,
     neurons: 1,
+    resultBudgetBytes: 40_000,
   });
   assertEquals([traces!.examples, traces!.tokens, traces!.neurons.length], [3, 27000, 1]);
   assertEquals(engine.callsOf("activations").slice(before).map(({ examples }) => examples), [["toy/1"], ["toy/2"], [

@@ -1,6 +1,6 @@
 /** `answers.json`: what the unmodified and the pruned model answer to every test example. No time, no device. */
 import type { Example } from "../tasks/example.ts";
-import { choiceScores, type Metric } from "../tasks/scoring.ts";
+import { bestChoice, choiceScores, isRight, type Metric } from "../tasks/scoring.ts";
 import type { Evaluation } from "./evaluate.ts";
 import { formatJson } from "./json.ts";
 import { type Provenance, provenanceSchema } from "./provenance.ts";
@@ -18,10 +18,12 @@ const answersSchema = record({
   provenance: provenanceSchema,
   examples: list(record({
     id: text,
-    /** Index of the right choice. */
-    gold: integer,
+    /** Indices of all right choices. */
+    golds: list(integer),
     /** Characters of each choice, which `acc_norm` divides by `[C]`. */
     characters: list(integer),
+    /** Bytes of each choice in UTF-8, which `acc_bytes` divides by `[C]`. */
+    bytes: list(integer),
     unpruned: logProbsSchema,
     pruned: logProbsSchema,
   })),
@@ -44,10 +46,11 @@ export function describeAnswers(
     format,
     version,
     provenance,
-    examples: examples.map(({ id, gold, choiceCharacters }, index) => ({
+    examples: examples.map(({ id, gold, golds, choiceCharacters, choiceBytes }, index) => ({
       id,
-      gold,
+      golds: [...golds ?? [gold]],
       characters: [...choiceCharacters],
+      bytes: [...choiceBytes ?? choiceCharacters],
       unpruned: finite(unpruned.logProbs[index]),
       pruned: finite(pruned.logProbs[index]),
     })),
@@ -67,26 +70,43 @@ export function serialiseAnswers({ provenance, examples }: Answers): string {
  */
 export function parseAnswers(what: string, content: string | Uint8Array): Answers {
   const answers = parseDocument(what, content, answersSchema);
-  for (const { id, gold, characters, unpruned, pruned } of answers.examples) {
+  for (const { id, golds, characters, bytes, unpruned, pruned } of answers.examples) {
     const choices = characters.length;
-    if (unpruned.length !== choices || pruned.length !== choices || gold >= choices) {
+    const fits = [bytes, unpruned, pruned].every(({ length }) => length === choices);
+    if (!fits || golds.length === 0 || golds.some((gold) => gold >= choices)) {
       throw new SyntaxError(`Cannot parse ${what}: example ${id} does not have ${choices} choices throughout`);
     }
   }
   return answers;
 }
 
+/** An answered example as far as scoring looks at it: its tokens are not stored. */
+function asExample({ id, golds, characters, bytes }: AnsweredExample): Example {
+  return {
+    id,
+    prompt: new Uint32Array(),
+    choices: characters.map(() => new Uint32Array()),
+    choiceCharacters: characters,
+    choiceBytes: bytes,
+    gold: golds[0],
+    golds,
+  };
+}
+
+/** Which of the two models answered. */
+export type AnsweringModel = "unpruned" | "pruned";
+
 /** What a metric compares, one number per choice `[C]`. */
-export function answerScores(
-  { gold, characters, ...answers }: AnsweredExample,
-  model: "unpruned" | "pruned",
+export function answerScores(answered: AnsweredExample, model: AnsweringModel, metric: Metric): Float64Array {
+  return choiceScores(answered[model].map((value) => value ?? -Infinity), asExample(answered), metric);
+}
+
+/** The choice of a model, and whether it is right. */
+export function findAnswer(
+  answered: AnsweredExample,
+  model: AnsweringModel,
   metric: Metric,
-): Float64Array {
-  const logProbs = answers[model].map((value) => value ?? -Infinity);
-  const choices = logProbs.map(() => new Uint32Array());
-  return choiceScores(
-    logProbs,
-    { ...answers, prompt: new Uint32Array(), gold, choices, choiceCharacters: characters },
-    metric,
-  );
+): { readonly choice: number; readonly isRight: boolean } {
+  const choice = bestChoice(answerScores(answered, model, metric));
+  return { choice, isRight: isRight(asExample(answered), choice) };
 }

@@ -1,7 +1,6 @@
 /** The section that compares the pruned model with the unmodified one and with the baselines, on the test examples. */
 import * as Plot from "@observablehq/plot";
-import { type AnsweredExample, answerScores } from "../method/answers_file.ts";
-import { bestChoice, type Metric } from "../tasks/scoring.ts";
+import { type AnsweredExample, type AnsweringModel, answerScores, findAnswer } from "../method/answers_file.ts";
 import { renderFigure, renderLegend, renderTable, tipsClass, xTitle } from "./chart.ts";
 import { type Html, html } from "./html.ts";
 import { wilsonInterval } from "./interval.ts";
@@ -127,8 +126,9 @@ function changedAnswers({ comparison }: Verdict): Html {
 }
 
 /** Shares of a whole, as probabilities of the choices of an example. */
-function choiceProbabilities(example: AnsweredExample, model: "unpruned" | "pruned", metric: Metric): number[] {
-  const scores = [...answerScores(example, model, metric)];
+function choiceProbabilities(example: AnsweredExample, model: AnsweringModel): number[] {
+  // Probabilities are of the text of the choices, whatever the metric.
+  const scores = [...answerScores(example, model, "acc")];
   const largest = Math.max(...scores);
   // Choices that are all impossible share the blame.
   const weights = scores.map((score) => largest === -Infinity ? 1 : Math.exp(score - largest));
@@ -137,15 +137,15 @@ function choiceProbabilities(example: AnsweredExample, model: "unpruned" | "prun
 }
 
 /** How sure a model is of the right choice, in tenths, and how many of its wrong answers are confident. */
-function confidenceOf({ answers, searched }: RunResults, model: "unpruned" | "pruned", threshold: number) {
+function confidenceOf({ answers, searched }: RunResults, model: AnsweringModel, threshold: number) {
   const bins = new Array<number>(10).fill(0);
   let confidentlyWrong = 0;
   for (const example of answers.examples) {
-    // Probabilities are of the text of the choices, whatever the metric.
-    const probabilities = choiceProbabilities(example, model, "acc");
-    bins[Math.min(9, Math.floor(10 * probabilities[example.gold] + 1e-9))]++;
-    const answer = bestChoice(answerScores(example, model, searched.settings.metric));
-    if (answer !== example.gold && probabilities[answer] > threshold) confidentlyWrong++;
+    const probabilities = choiceProbabilities(example, model);
+    const right = example.golds.reduce((sum, gold) => sum + probabilities[gold], 0);
+    bins[Math.min(9, Math.floor(10 * right + 1e-9))]++;
+    const { choice, isRight } = findAnswer(example, model, searched.settings.metric);
+    if (!isRight && probabilities[choice] > threshold) confidentlyWrong++;
   }
   return { bins, confidentlyWrong };
 }

@@ -1,16 +1,16 @@
 /** Which of a run's answers were right, before and after pruning. */
-import { type AnsweredExample, answerScores } from "../method/answers_file.ts";
+import { type AnsweredExample, type AnsweringModel, findAnswer } from "../method/answers_file.ts";
 import { comparePaired, type PairedComparison } from "../method/paired.ts";
 import type { RunResults } from "../method/run_results.ts";
-import { bestChoice, type Metric } from "../tasks/scoring.ts";
+import type { Metric } from "../tasks/scoring.ts";
 
 /** Whether a model's answer to each test example was right `[N]`. */
 export function rightAnswers(
   examples: readonly AnsweredExample[],
-  model: "unpruned" | "pruned",
+  model: AnsweringModel,
   metric: Metric,
 ): boolean[] {
-  return examples.map((example) => bestChoice(answerScores(example, model, metric)) === example.gold);
+  return examples.map((example) => findAnswer(example, model, metric).isRight);
 }
 
 /** The pruned model's answers against the unmodified model's, by the metric that decided the search. */

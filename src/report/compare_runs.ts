@@ -166,7 +166,7 @@ function compareAnswers(
   // The same id of another task may have other choices; such examples have nothing to compare.
   const pairs = a.examples.flatMap((one) => {
     const other = others.get(one.id);
-    return other && other.gold === one.gold && isDeepStrictEqual(other.characters, one.characters)
+    return other && isDeepStrictEqual([other.golds, other.characters], [one.golds, one.characters])
       ? [{ one, other }]
       : [];
   });

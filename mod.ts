@@ -36,6 +36,7 @@ export { resolveModel, resolveSplits } from "./src/checkpoint/hub.ts";
 export { openCheckpoint, openCheckpointFrom } from "./src/checkpoint/open.ts";
 export { writePrunedCheckpoint } from "./src/checkpoint/prune_checkpoint.ts";
 export { loadTokenizer } from "./src/tasks/tokenizer.ts";
+export { loadChatTemplate } from "./src/tasks/chat_template.ts";
 export { loadTask } from "./src/method/load_task.ts";
 export { openEngine } from "./src/engine/open.ts";
 export { NotFiniteError } from "./src/engine/not_finite.ts";
@@ -180,6 +181,8 @@ export type { PairedDifference, RedrawSummary } from "./src/method/study/statist
 export type { StudySubject } from "./src/method/study/subject.ts";
 export type { Message } from "./src/tasks/message.ts";
 export type { PromptStyle } from "./src/tasks/builtin_tasks.ts";
+export type { ChatTemplate, ChatTemplateOptions } from "./src/tasks/chat_template.ts";
+export type { Message } from "./src/tasks/message.ts";
 export type { GroupMetric, TaskGroup } from "./src/tasks/task_tree.ts";
 export type { ChoiceRequest } from "./src/tasks/example_builder.ts";
 export type { Example } from "./src/tasks/example.ts";

@@ -53,6 +53,15 @@ export const taskOptions = {
     max: 1000,
     description: "Worked examples before each question, instead of the task's.",
   },
+  "chat-template": {
+    type: "flag",
+    description: "Ask in the turns of the model's chat template: system prompt, worked examples, question.",
+  },
+  "system-prompt": {
+    type: "text",
+    placeholder: "TEXT",
+    description: "Text in front of everything, before the task's description.",
+  },
 } as const satisfies OptionTable;
 
 export const budgetOptions = {

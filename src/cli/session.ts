@@ -1,4 +1,5 @@
 /** What a command works with: a checkpoint, its tokenizer, a task and an engine, opened and closed together. */
+import { basename } from "node:path";
 import type { Checkpoint } from "../checkpoint/checkpoint.ts";
 import { openCheckpoint } from "../checkpoint/open.ts";
 import type { Engine } from "../engine/engine.ts";
@@ -7,6 +8,7 @@ import type { WebGpuEngineOptions } from "../engine/webgpu.ts";
 import { loadTaskWithData, type TaskOptions } from "../method/load_task.ts";
 import type { Provenance } from "../method/provenance.ts";
 import { defaultAdaptationSplit, drawAdaptation, type DrawnExamples, findShared } from "../tasks/draw.ts";
+import { loadChatTemplate } from "../tasks/chat_template.ts";
 import type { PromptStyle } from "../tasks/builtin_tasks.ts";
 import type { Example } from "../tasks/example.ts";
 import type { Metric } from "../tasks/scoring.ts";
@@ -42,6 +44,8 @@ export interface WorkOptions {
   readonly data?: readonly string[] | undefined;
   readonly "data-subset"?: string | undefined;
   readonly "skip-bad-rows"?: boolean | undefined;
+  readonly "chat-template"?: boolean | undefined;
+  readonly "system-prompt"?: string | undefined;
 }
 
 /** Which engine to open. */
@@ -73,6 +77,7 @@ export function taskSettings(
   { signal, onProgress }: Pick<Surroundings, "signal" | "onProgress">,
 ): Omit<TaskOptions, "tokenizer"> {
   const { fewshot, prompt, data, "data-subset": subset, "skip-bad-rows": skipBadRows } = options;
+  const { "system-prompt": systemPrompt } = options;
   return {
     hub: {
       signal,
@@ -84,6 +89,7 @@ export function taskSettings(
     ...(skipBadRows && { skipBadRows }),
     ...(fewshot !== undefined && { fewshotCount: fewshot }),
     ...(prompt !== undefined && { prompt }),
+    ...(systemPrompt !== undefined && { systemPrompt }),
   };
 }
 
@@ -97,12 +103,19 @@ export async function withWork<T>(
   const checkpoint = await openCheckpoint(model.folder);
   try {
     const tokenizer = await loadTokenizer(model.folder);
-    const { task, data } = await loadTaskWithData(options.task, { tokenizer, ...taskSettings(options, context) });
+    const chatTemplate = options["chat-template"] ? await loadChatTemplate(model.folder) : null;
+    const { task, data } = await loadTaskWithData(options.task, {
+      tokenizer,
+      ...taskSettings(options, context),
+      ...(chatTemplate && { chatTemplate }),
+    });
     const named = options.prompt === "instruction" ? task.name : options.task;
     const provenance: Provenance = {
       model: model.reference,
       task: named,
       ...(data !== null && { data }),
+      ...(chatTemplate && { chatTemplate: basename(chatTemplate.file) }),
+      ...(options["system-prompt"] !== undefined && { systemPrompt: options["system-prompt"] }),
       versions: { secateur: version },
     };
     const result = await use({ checkpoint, tokenizer, task, provenance });

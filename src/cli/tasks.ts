@@ -1,5 +1,6 @@
 /** `secateur tasks`: what is built in, what a task asks token by token, and whether a task file and its rows are right. */
 import { builtinTasks } from "../tasks/builtin_tasks.ts";
+import { loadChatTemplate } from "../tasks/chat_template.ts";
 import { buildExample, type ChoiceRequest } from "../tasks/example_builder.ts";
 import { loadTask } from "../method/load_task.ts";
 import type { Task } from "../tasks/task.ts";
@@ -172,21 +173,32 @@ async function list(): Promise<CommandResult> {
   };
 }
 
-async function openTokenizer(options: Options, context: CommandContext): Promise<Tokenizer | null> {
-  return options.model === undefined ? null : await loadTokenizer((await findModel(options.model, context)).folder);
+/** The task with its rows, if they can be had without a dataset, and what its texts go through. */
+interface Opened {
+  readonly tree: TaskTree;
+  /** Null without `--model`. */
+  readonly tokenizer: Tokenizer | null;
+  /** Null if it names no files and none are given. */
+  readonly task: Task | null;
 }
 
-/** The task with its rows; null where it names no files and none are given. */
-async function openRows(name: string, tree: TaskTree, options: Options, context: CommandContext): Promise<Task | null> {
+async function open(name: string, options: Options, context: CommandContext): Promise<Opened> {
+  const { model } = options;
+  const tree = await readTaskTree(name, options.prompt);
+  if (options["chat-template"] && model === undefined) {
+    throw new UsageError("--chat-template needs a model", "name one with --model: its chat template is used.");
+  }
+  const folder = model === undefined ? null : (await findModel(model, context)).folder;
+  const tokenizer = folder === null ? null : await loadTokenizer(folder);
+  const chatTemplate = folder !== null && options["chat-template"] ? await loadChatTemplate(folder) : null;
   const settings = taskSettings(options, context);
-  if (settings.data === undefined && tree.tasks.some((task) => task.data === null)) return null;
-  return await loadTask(name, settings);
+  const hasRows = settings.data !== undefined || tree.tasks.every((task) => task.data !== null);
+  const task = hasRows ? await loadTask(name, { ...settings, ...(chatTemplate && { chatTemplate }) }) : null;
+  return { tree, tokenizer, task };
 }
 
 async function show(name: string, options: Options, context: CommandContext): Promise<CommandResult> {
-  const tree = await readTaskTree(name, options.prompt);
-  const tokenizer = await openTokenizer(options, context);
-  const task = await openRows(name, tree, options, context);
+  const { tree, tokenizer, task } = await open(name, options, context);
   const split = options.split ?? task?.evaluationSplit;
   const requests = task === null ? [] : await task.requests(split!, {
     ids: tree.group === null
@@ -200,7 +212,7 @@ async function show(name: string, options: Options, context: CommandContext): Pr
     aggregates: group.aggregates.map(({ metric, weightBySize }) => ({ metric, weightBySize })),
     tasks: [...group.tasks],
   };
-  const note = task === null ? "Its rows are in a dataset: give them with --data to see a request.\n" : "";
+  const note = task === null ? "Its rows are in a dataset: name it or a file with --data to see a request.\n" : "";
   return {
     text: `${formatFacts(facts)}\n\n${
       requests.map((request) => `${formatRequest(request, tokenizer)}\n`).join("\n")
@@ -229,16 +241,14 @@ async function checkRows(
 }
 
 async function validate(name: string, options: Options, context: CommandContext): Promise<CommandResult> {
-  const tree = await readTaskTree(name, options.prompt);
-  const tokenizer = await openTokenizer(options, context);
-  const task = await openRows(name, tree, options, context);
+  const { tree, tokenizer, task } = await open(name, options, context);
   const { counts, problems } = task === null ? { counts: [], problems: [] } : await checkRows(task, tokenizer);
   if (problems.length > 0) throw new CommandError(problems.join("\nError: "), "mend the rows or the task file.");
   const what = tree.group === null ? "the task" : `the group of ${counted(tree.tasks.length, "task")}`;
   const rows = counts.map(([split, count]) => `${split} ${count}`).join(", ");
   return {
     text:
-      `${name}: ${what} can be read${task === null ? "; its rows were not looked at, give them with --data" : ""}.\n` +
+      `${name}: ${what} can be read${task === null ? "; its rows were not looked at, name them with --data" : ""}.\n` +
       (rows ? `rows: ${rows}\n` : ""),
     json: {
       name: tree.group?.name ?? tree.tasks[0].name,

@@ -9,6 +9,10 @@ export interface Provenance {
   readonly task: string;
   /** Where its rows came from, such as `org/name@commit`; absent where the task file itself names local files. */
   readonly data?: string;
+  /** The chat template its prompts went through, such as `chat_template.jinja`; absent where they are plain text. */
+  readonly chatTemplate?: string;
+  /** The system prompt in front of everything; absent where there is none. */
+  readonly systemPrompt?: string;
   /** Versions of the software, such as `{ secateur: "0.1.0" }`. */
   readonly versions: Readonly<Record<string, string>>;
 }
@@ -18,5 +22,7 @@ export const provenanceSchema: Schema<Provenance> = record({
   model: text,
   task: text,
   data: optional(text),
+  chatTemplate: optional(text),
+  systemPrompt: optional(text),
   versions: dictionary(text),
 });

@@ -5,15 +5,16 @@ import { buildExample, type ChoiceRequest } from "./example_builder.ts";
 import type { Example } from "./example.ts";
 import { createFewshotSampler, type FewshotSampler } from "./fewshot.ts";
 import type { PromptStyle } from "./builtin_tasks.ts";
+import type { ChatTemplate } from "./chat_template.ts";
 import { type GroupMember, GroupTask } from "./group_task.ts";
 import { type Message, messagesText } from "./message.ts";
-import { Prompt, readText } from "./prompt.ts";
-import { quote } from "./python_value.ts";
+import { meetsSpace, Prompt, readText } from "./prompt.ts";
+import { isPythonSpace, quote } from "./python_value.ts";
 import { drawRows, type SampleOptions } from "./sample.ts";
 import type { FurtherMetric } from "./further_scoring.ts";
 import type { Metric } from "./scoring.ts";
 import { chosenRoles, ownRoles, type SplitRoles } from "./split_roles.ts";
-import type { TaskConfig } from "./task_config.ts";
+import type { PromptSettings, TaskConfig } from "./task_config.ts";
 import { type DataOptions, findTaskData, type TaskData } from "./task_data.ts";
 import { readTaskTree, type TaskGroup } from "./task_tree.ts";
 import type { Tokenizer } from "./tokenizer.ts";
@@ -28,7 +29,14 @@ export interface LoadTaskOptions extends DataOptions {
   readonly fewshotCount?: number;
   /** Wording of a built-in task. Default `completion`. */
   readonly prompt?: PromptStyle;
+  /** Makes turns of a chat of system prompt, few-shot examples and question; without it they are one plain text. */
+  readonly chatTemplate?: ChatTemplate;
+  /** Goes in front of everything, before the task's description. */
+  readonly systemPrompt?: string;
 }
+
+/** How the parts of a prompt become one text. */
+type PromptFrame = Pick<LoadTaskOptions, "chatTemplate" | "systemPrompt">;
 
 /** Which rows of a split; all of them by default. */
 export interface Selection {
@@ -129,6 +137,7 @@ class LoadedTask implements GroupMember {
     readonly fewshotCount: number,
     readonly tokenizer: Tokenizer | undefined,
     readonly skipsBadRows: boolean,
+    readonly frame: PromptFrame,
   ) {
     this.name = config.name;
     this.version = config.version;
@@ -237,16 +246,17 @@ class LoadedTask implements GroupMember {
   #request(prepared: PreparedSplit, position: number, given: Selection["worked"]): ChoiceRequest {
     const { split, prompt, fewshotPrompt, fewshotRows } = prepared;
     const row = split.rows[position];
-    const { description, furtherMetrics } = this.config;
-    const before: Message[] = [];
-    const text = description === null ? "" : readText(description, row, split.columns);
-    if (text !== "") before.push({ role: "system", content: text, delimiter: "" });
+    const { furtherMetrics } = this.config;
+    const system = this.#systemText(row, split.columns);
     const own = () => this.fewshotCount === 0 ? [] : fewshotRows(position);
-    before.push(...given ?? own().flatMap((other) => fewshotPrompt.workedTurn(other)));
+    const before: Message[] = [
+      ...(system === "" ? [] : [{ role: "system", content: system, delimiter: "" } as const]),
+      ...given ?? own().flatMap((other) => fewshotPrompt.workedTurn(other)),
+    ];
 
     const { turns, answers, choices, golds } = prompt.ask(row);
-    const { targetDelimiter } = prompt.settings;
-    const contexts = turns.map((turn) => messagesText([...before, ...turn]));
+    const targetDelimiter = this.#targetDelimiter(prompt.settings);
+    const contexts = turns.map((turn) => this.#contextText([...before, ...turn]));
     const [gold] = golds;
     return {
       id: row.id,
@@ -260,6 +270,26 @@ class LoadedTask implements GroupMember {
         unconditional: choices.map((choice) => targetDelimiter + choice),
       }),
     };
+  }
+
+  /** System prompt and description. */
+  #systemText(row: Row, columns: ReadonlySet<string>): string {
+    const { description, prompt } = this.config;
+    const own = description === null ? "" : readText(description, row, columns);
+    const { systemPrompt = "" } = this.frame;
+    return systemPrompt + (meetsSpace(systemPrompt, own) ? "" : prompt.fewshotDelimiter) + own;
+  }
+
+  #contextText(messages: readonly Message[]): string {
+    const { chatTemplate } = this.frame;
+    return chatTemplate ? chatTemplate.render(messages) : messagesText(messages);
+  }
+
+  /** In a chat the answer has a turn of its own: a delimiter only follows text that the turn begins with. */
+  #targetDelimiter({ genPrefix, targetDelimiter }: PromptSettings): string {
+    if (this.frame.chatTemplate === undefined) return targetDelimiter;
+    const follows = genPrefix !== null && genPrefix.text !== "" && !isPythonSpace(genPrefix.text.at(-1)!);
+    return follows ? targetDelimiter : "";
   }
 
   #positions(split: Split, { limit = Infinity, ids }: Selection): number[] {
@@ -354,7 +384,7 @@ export async function loadTask(reference: string | URL, options: LoadTaskOptions
   for (const config of tasks) {
     const data = await findTaskData(config, group !== null, options);
     const count = fewshotCount ?? config.fewshot.count;
-    loaded.push(new LoadedTask(config, data, count, options.tokenizer, options.skipBadRows ?? false));
+    loaded.push(new LoadedTask(config, data, count, options.tokenizer, options.skipBadRows ?? false, options));
   }
   return group === null ? loaded[0] : new GroupTask(group, loaded);
 }

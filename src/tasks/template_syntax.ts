@@ -104,8 +104,23 @@ const refused: Readonly<Record<string, string>> = {
 
 const comparisons = new Set(["==", "!=", "<", ">", "<=", ">="]);
 
+/**
+ * Checks what the package's lexer cannot bear.
+ *
+ * @throws {SyntaxError} If the text is too long, or has too much white space in a row. The message is meant to follow a
+ * colon.
+ */
+export function checkTemplateText(source: string): void {
+  if (source.length > MAX_TEMPLATE_LENGTH) {
+    throw new SyntaxError(`${source.length} characters exceed the limit of ${MAX_TEMPLATE_LENGTH}`);
+  }
+  if (new RegExp(`\\s{${LONGEST_SPACE + 1}}`).test(source)) {
+    throw new SyntaxError(`more than ${LONGEST_SPACE} white-space characters in a row`);
+  }
+}
+
 /** The nodes directly below a node, a list of nodes or a map of nodes. */
-function childrenOf(node: object): object[] {
+export function childrenOf(node: object): object[] {
   const values = node instanceof Map ? [...node.keys(), ...node.values()] : Object.values(node);
   return values.filter((value): value is object => typeof value === "object" && value !== null);
 }
@@ -160,12 +175,7 @@ function checkNode(node: object): void {
  * meant to follow a colon.
  */
 export function parseTemplate(source: string): readonly Statement[] {
-  if (source.length > MAX_TEMPLATE_LENGTH) {
-    throw new SyntaxError(`${source.length} characters exceed the limit of ${MAX_TEMPLATE_LENGTH}`);
-  }
-  if (new RegExp(`\\s{${LONGEST_SPACE + 1}}`).test(source)) {
-    throw new SyntaxError(`more than ${LONGEST_SPACE} white-space characters in a row`);
-  }
+  checkTemplateText(source);
   let body: readonly Statement[];
   try {
     // The package drops one newline at the end of the source.

@@ -9,10 +9,7 @@
 import { Tokenizer as HuggingFaceTokenizer } from "@huggingface/tokenizers";
 import { join } from "node:path";
 import { isRecord, quote, type ValueRecord } from "./python_value.ts";
-import { readRegularFile } from "./regular_file.ts";
-
-/** Longest file of a tokenizer that is read, in bytes; the largest known have 35 million. */
-const LONGEST_FILE = 500_000_000;
+import { readJsonFile, readTokenizerSettings, specialTokenText } from "./tokenizer_files.ts";
 
 /** How to encode one text. */
 export interface EncodeOptions {
@@ -58,34 +55,6 @@ export interface LoadTokenizerOptions {
 
 /** Classes that, in transformers, rebuild the special tokens from `add_bos_token` and ignore `tokenizer.json` there. */
 const CLASSES_WITH_ADD_BOS = /^(?:Llama|CodeLlama|Gemma|Cohere)Tokenizer(?:Fast)?$/;
-
-async function readJson(path: string, advice: string): Promise<ValueRecord> {
-  let text: string;
-  try {
-    text = new TextDecoder("utf-8", { ignoreBOM: true }).decode(await readRegularFile(path, LONGEST_FILE));
-  } catch (error) {
-    if (error instanceof RangeError) throw error;
-    throw new RangeError(`Cannot read ${path} (${(error as NodeJS.ErrnoException).code ?? error}): ${advice}`, {
-      cause: error,
-    });
-  }
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch (error) {
-    throw new SyntaxError(`Cannot parse ${path}: ${(error as Error).message}`, { cause: error });
-  }
-  if (!isRecord(value)) throw new SyntaxError(`Cannot parse ${path}: expected a JSON object`);
-  return value;
-}
-
-/** The text of a special token, which the files write as a string or as an object with `content`. */
-function specialTokenText(path: string, settings: ValueRecord, name: string): string | null {
-  const entry = settings[name] ?? null;
-  const text = isRecord(entry) ? entry.content : entry;
-  if (text === null || typeof text === "string") return text;
-  throw new TypeError(`Cannot load ${path}: ${name} is ${quote(entry)}, expected text or an object with "content"`);
-}
 
 /** Refuses what the tokenizer package would silently do differently from the original. */
 function checkSupported(path: string, file: ValueRecord): void {
@@ -197,18 +166,13 @@ class FolderTokenizer implements Tokenizer {
  */
 export async function loadTokenizer(folder: string, options: LoadTokenizerOptions = {}): Promise<Tokenizer> {
   const path = join(folder, "tokenizer.json");
-  const file = await readJson(
+  const file = await readJsonFile(
     path,
     "a checkpoint that has only tokenizer.model or vocab.json must be saved again with transformers " +
       "(AutoTokenizer.from_pretrained(...).save_pretrained(...))",
   );
-  const configPath = join(folder, "tokenizer_config.json");
-  const config = await readJson(configPath, "it names the BOS and EOS tokens and comes with the checkpoint");
-  const mapPath = join(folder, "special_tokens_map.json");
-  const map = await readJson(mapPath, "").catch((error) => {
-    if (error.cause?.code === "ENOENT") return {};
-    throw error;
-  });
+  const settings = await readTokenizerSettings(folder);
+  const { configPath, config } = settings;
   checkSupported(path, file);
 
   let inner: HuggingFaceTokenizer;
@@ -220,7 +184,7 @@ export async function loadTokenizer(folder: string, options: LoadTokenizerOption
     throw new RangeError(`Cannot load ${path}: ${(error as Error).message}`, { cause: error });
   }
   const findId = (name: string): number | null => {
-    const text = specialTokenText(configPath, config, name) ?? specialTokenText(mapPath, map, name);
+    const text = specialTokenText(settings, name);
     if (text === null) return null;
     const id = inner.token_to_id(text);
     if (id !== undefined) return id;

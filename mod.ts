@@ -182,7 +182,6 @@ export type { StudySubject } from "./src/method/study/subject.ts";
 export type { Message } from "./src/tasks/message.ts";
 export type { PromptStyle } from "./src/tasks/builtin_tasks.ts";
 export type { ChatTemplate, ChatTemplateOptions } from "./src/tasks/chat_template.ts";
-export type { Message } from "./src/tasks/message.ts";
 export type { GroupMetric, TaskGroup } from "./src/tasks/task_tree.ts";
 export type { ChoiceRequest } from "./src/tasks/example_builder.ts";
 export type { Example } from "./src/tasks/example.ts";

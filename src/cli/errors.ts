@@ -76,6 +76,7 @@ function hintFor(error: Error): string {
   }
   if (code === "EIO") return "the disk reports a fault: check it, then repeat the command.";
   if (error.name === "OtherOptionsError") return "repeat the command as it was, or name another folder with --out.";
+  if (error.name === "JobsInUseError") return "end the other service, or name another folder with --jobs.";
   if (error.name === "NoAdapterError") return "install a Vulkan driver, or compute on the CPU with --engine reference.";
   if (error.name === "OutOfGpuMemoryError") return "lower --memory-budget, or use an adapter with more memory.";
   if (error.name === "WrongResultsError") {

@@ -1,7 +1,7 @@
 /** `secateur serve`: the service, with its settings as options. */
 import { type ServiceSettings, settingsFrom, variables } from "../serve/settings.ts";
 import { defineCommand } from "./command.ts";
-import { Interrupted } from "./errors.ts";
+import { CommandError, Interrupted } from "./errors.ts";
 import { budgetOptions, engineOptions } from "./options.ts";
 import { version } from "./version.ts";
 
@@ -9,6 +9,19 @@ import { version } from "./version.ts";
 const variableHelp = Object.values(variables)
   .map(({ name, description, default: value }) => `  ${name}\n      ${description} Default: ${value}.`)
   .join("\n");
+
+/** Starts the server. */
+function listen(
+  options: Deno.ServeTcpOptions,
+  handler: (request: Request, info: Deno.ServeHandlerInfo<Deno.NetAddr>) => Promise<Response>,
+): Deno.HttpServer<Deno.NetAddr> {
+  try {
+    return Deno.serve(options, handler);
+  } catch (error) {
+    if (!(error instanceof Deno.errors.AddrInUse)) throw error;
+    throw new CommandError(`port ${options.port} of ${options.hostname} is in use`, "name another one with --port.");
+  }
+}
 
 /** Resolves at Ctrl-C and when the service is asked to end. */
 function stopSignal(signal: AbortSignal): Promise<void> {
@@ -66,8 +79,7 @@ export const serve = defineCommand({
       onError: (error) => note(error instanceof Error ? `Error: ${error.stack}` : `Error: ${error}`),
     });
     try {
-      // Not the program's signal: connections end only when the running job has been told to stop.
-      const server = Deno.serve({
+      const server = listen({
         port: options.port,
         hostname: options.host,
         onListen: ({ hostname, port }) => {

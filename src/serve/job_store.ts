@@ -34,6 +34,12 @@ function jsonLines(rows: readonly RequestRow[]): string {
   return rows.map((row) => `${JSON.stringify(row)}\n`).join("");
 }
 
+/** Thrown where another service uses the folder of jobs. */
+export class JobsInUseError extends Error {
+  /** Tells this error from others by name. */
+  override readonly name = "JobsInUseError";
+}
+
 /** The folder of all jobs. */
 export class JobStore {
   #latest = 0;
@@ -43,14 +49,14 @@ export class JobStore {
   /**
    * Opens the folder, which only one service at a time may use.
    *
-   * @throws {Error} If another service uses it, or it cannot be written to.
+   * @throws {JobsInUseError} If another service uses it. What the system says of a folder that cannot be written is passed on.
    */
   static async open(folder: string): Promise<JobStore> {
     await mkdir(folder, { recursive: true });
     const lock = await Deno.open(join(folder, ".lock"), { create: true, write: true });
     if (!await lock.tryLock(true)) {
       lock.close();
-      throw new Error(`Cannot serve jobs in ${folder}: another service is using it`);
+      throw new JobsInUseError(`Cannot serve jobs in ${folder}: another service is using it`);
     }
     await removeLeftovers(folder);
     return new JobStore(folder, lock);

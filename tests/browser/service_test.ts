@@ -13,7 +13,7 @@ async function withServicePage(
   use: (page: Page, service: ServiceProcess, problems: readonly string[]) => Promise<void>,
 ): Promise<void> {
   await withFolder({ "models/.keep": "" }, async (folder) => {
-    const service = await ServiceProcess.start(folder, { SECATEUR_ENGINE: "webgpu", ...env });
+    const service = await ServiceProcess.start(folder, { SECATEUR_ENGINE: "auto", ...env });
     try {
       await withPage(options, async ({ page, problems, requests }) => {
         await page.goto(service.url);

@@ -55,7 +55,7 @@ function accuracyFigure(data: RunResults): Html {
       alt: `Dot chart of test accuracy. ${arms.map(describe).join(". ")}.`,
       height: 58 + 26 * arms.length,
       plot: {
-        marginLeft: 118,
+        marginLeft: 124,
         marginRight: 16,
         marginTop: 6,
         marginBottom: 40,

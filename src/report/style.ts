@@ -73,6 +73,10 @@ h2.first { margin-top: 0; }
 .card > p b, .card > p strong { color: var(--ink); }
 svg.chart { display: block; width: 100%; height: auto; overflow: visible; margin: 6px 0 4px; font-family: inherit; }
 svg.chart text { white-space: pre; }
+@media (min-width: 561px) {
+  svg.chart [font-size="13"] { font-size: 11.5px; }
+  svg.chart [font-size="12"] { font-size: 10.5px; }
+}
 svg .tip { outline: none; }
 svg .tip:focus-visible, svg .tip:hover { stroke: var(--ink); stroke-width: 2.5; }
 .legend { list-style: none; display: flex; flex-wrap: wrap; gap: 4px 18px; padding: 0; margin: 0 0 6px; font-size: .8438rem;

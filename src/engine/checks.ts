@@ -87,6 +87,12 @@ export function checkRule({ nodes, weights }: AttributeOptions["rule"]): void {
   );
 }
 
+/** @throws {RangeError} If the known ends are not as many as the pairs. */
+export function checkEnds(pairs: readonly Pair[], ends: AttributeOptions["ends"]): void {
+  if (!ends || ends.length === pairs.length) return;
+  throw new RangeError(`Cannot attribute ${pairs.length} pairs with the ends of ${ends.length}: expected one for each`);
+}
+
 /** @throws {RangeError} If a pair names no example or layer, or is repeated, or, on the joint path, an example lacks some layer. */
 export function checkPairs(config: ModelConfig, examples: number, pairs: readonly Pair[], joint: boolean): void {
   const layersOf = new Map<number, Set<number>>();

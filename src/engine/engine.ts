@@ -76,6 +76,18 @@ export interface Pair {
   readonly layer: number;
 }
 
+/** What is known of a path's ends: it does not depend on the nodes between them. */
+export interface PathEnds {
+  /** M(1): the objective of the unmodified model. */
+  readonly objectiveAtOne: number;
+  /** M(0): the objective with the layer's (path `joint`: all layers') site switched off. */
+  readonly objectiveAtZero: number;
+  /** The token M looks at (the gold one for `margin`). */
+  readonly targetToken: number;
+  /** The token whose logit M subtracts (`margin`); null for other objectives. */
+  readonly otherToken: number | null;
+}
+
 /** How to attribute. */
 export interface AttributeOptions extends RunOptions {
   /** Which (example, layer) pairs; all of them by default. With `path: "joint"` an example's layers must all be there. */
@@ -95,18 +107,17 @@ export interface AttributeOptions extends RunOptions {
    * intervention, and neurons that it switches off score 0. Default: the unmodified model.
    */
   readonly base?: Intervention;
+  /**
+   * What an earlier call with another rule and otherwise the same options found at the ends of the same paths, one entry for each
+   * of `pairs`: an engine may take it over instead of computing it again. Default: the ends are computed.
+   */
+  readonly ends?: readonly PathEnds[];
 }
 
 /** Attribution of one (example, layer) pair. */
-export interface PairAttribution extends Pair {
+export interface PairAttribution extends Pair, PathEnds {
   /** Integrated Gradients of each neuron of the site: `[H]`, or `[D]` for `down`. */
   readonly scores: Float32Array | Float64Array;
-  /** M(1): the objective of the unmodified model. */
-  readonly objectiveAtOne: number;
-  /** M(0): the objective with the layer's (path `joint`: all layers') site switched off. */
-  readonly objectiveAtZero: number;
-  /** The token M looks at (the gold one for `margin`). */
-  readonly targetToken: number;
 }
 
 /** Where to take gradients with respect to factors on single neurons. */

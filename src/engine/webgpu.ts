@@ -13,7 +13,7 @@ import { type ModelWeights, uploadWeights } from "../model/weights.ts";
 import type { KernelVariant, OpContext } from "../ops/context.ts";
 import { chooseKernelVariant, chooseTiling } from "../ops/kernel_trial.ts";
 import type { Example } from "../tasks/example.ts";
-import { checkExamples, checkLayer, checkNeurons, checkPairs, checkRule } from "./checks.ts";
+import { checkEnds, checkExamples, checkLayer, checkNeurons, checkPairs, checkRule } from "./checks.ts";
 import {
   type ActivationOptions,
   type ActivationStatistics,
@@ -24,6 +24,7 @@ import {
   type Intervention,
   type Objective,
   type PairAttribution,
+  type PathEnds,
   type RunOptions,
   siteNeurons,
   type WaveForecast,
@@ -44,7 +45,7 @@ import {
 import { forecastWork } from "./webgpu/forecast.ts";
 import { waveLimits, weightBudget } from "./webgpu/memory_plan.ts";
 import { selfCheck } from "./webgpu/self_check.ts";
-import { chooseTokens, type ObjectiveReading, objectiveValue } from "./webgpu/targets.ts";
+import { chooseTokens, type ObjectiveReading, type ObjectiveTarget, objectiveValue } from "./webgpu/targets.ts";
 import { runWaves, type WaveLimits } from "./webgpu/waves.ts";
 
 /** How to open the WebGPU engine. */
@@ -262,16 +263,19 @@ class WebGpuEngine implements Engine {
 
   attribute(examples: readonly Example[], options: AttributeOptions): Promise<PairAttribution[]> {
     return this.#exclusively(async () => {
-      const { rule, site = "gate", objective = "max-logit", path = "layer", base = [], signal } = options;
+      const { rule, site = "gate", objective = "max-logit", path = "layer", base = [], ends, signal } = options;
       const joint = path === "joint";
       const pairs = options.pairs ?? everyPair(this.config, examples.length);
       checkExamples(this.config, examples);
       checkRule(rule);
       checkPairs(this.config, examples.length, pairs, joint);
+      checkEnds(pairs, ends);
       const masks = baseMasks(this.config, base);
       const used = [...new Set(pairs.map((pair) => pair.example))].sort((a, b) => a - b);
-      const clean = await this.#clean(used.map((example) => examples[example]), objective, signal, base);
       const slot = new Map(used.map((example, index) => [example, index]));
+      const clean = ends
+        ? knownTargets(pairs.map(({ example }) => slot.get(example)!), ends)
+        : await this.#clean(used.map((example) => examples[example]), objective, signal, base);
       const settings = this.#pathSettings(used.map((example) => examples[example]), clean.targets, masks, options);
       const neurons = siteNeurons(this.config, site);
       const scores = new Map<string, Float64Array>();
@@ -281,6 +285,7 @@ class WebGpuEngine implements Engine {
         pairs.map(({ example, layer }) => ({ example: slot.get(example)!, layer })),
         rule,
         joint,
+        !ends,
       );
       let done = 0;
       const progress = () => options.onProgress?.({ stage: "score", done, total: points.length, unit: "path nodes" });
@@ -306,7 +311,7 @@ class WebGpuEngine implements Engine {
           progress();
         },
       });
-      return pairs.map(({ example, layer }) => {
+      return pairs.map(({ example, layer }, position) => {
         const index = slot.get(example)!;
         const sums = scores.get(key(index, layer))!;
         clearSilenced(sums, site, masks.get(layer));
@@ -316,8 +321,9 @@ class WebGpuEngine implements Engine {
           layer,
           scores: sums,
           objectiveAtOne: clean.values[index],
-          objectiveAtZero: atZero.get(key(index, joint ? null : layer))!,
+          objectiveAtZero: ends?.[position].objectiveAtZero ?? atZero.get(key(index, joint ? null : layer))!,
           targetToken: clean.targets[index].token,
+          otherToken: clean.targets[index].other,
         };
       });
     });
@@ -469,6 +475,18 @@ class WebGpuEngine implements Engine {
       this.#busy = false;
     }
   }
+}
+
+/** Targets and M of examples whose path ends are known; `slots` gives the example of each pair. */
+function knownTargets(slots: readonly number[], ends: readonly PathEnds[]) {
+  const targets: ObjectiveTarget[] = [];
+  const values: number[] = [];
+  slots.forEach((slot, pair) => {
+    const { targetToken, otherToken, objectiveAtOne } = ends[pair];
+    targets[slot] = { token: targetToken, other: otherToken };
+    values[slot] = objectiveAtOne;
+  });
+  return { targets, values };
 }
 
 function reading(

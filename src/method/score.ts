@@ -6,6 +6,7 @@ import type {
   Objective,
   Pair,
   PairAttribution,
+  PathEnds,
   RunOptions,
   Site,
 } from "../engine/engine.ts";
@@ -190,6 +191,8 @@ interface PathResult {
 interface Path {
   readonly example: number;
   readonly layer: number | null;
+  /** The ends of its parts, where an earlier attempt found them. */
+  readonly ends?: readonly PathEnds[];
 }
 
 /**
@@ -270,6 +273,7 @@ async function attributeAdaptively(
     (settings.path === "joint" ? [null] : settings.layers).map((layer) => ({ example, layer }))
   );
   const results: PathResult[] = new Array(all.length);
+  const ends: PathEnds[][] = new Array(all.length);
   let open = all.map((_, index) => index);
   let paid = 0;
   for (const nodes of nodeCounts(settings)) {
@@ -314,6 +318,7 @@ async function attributePaths(
     positions: settings.positions,
     objective: settings.objective,
     path: settings.path,
+    ...(paths.every((path) => path.ends) && { ends: paths.flatMap((path) => path.ends!) }),
   };
   const attributions = await engine.attribute(used.map((example) => examples[example]), request);
   const layersPerPath = settings.path === "joint" ? settings.layers.length : 1;

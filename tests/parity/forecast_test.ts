@@ -52,6 +52,18 @@ const attributions: Record<string, AttributeOptions> = {
   "the last position": { rule, positions: "last" },
   "the joint path": { rule, path: "joint", site: "down" },
   "the last layer": { rule, pairs: examples.map((_, example) => ({ example, layer: config.layers - 1 })) },
+  "the joint path, its ends known": {
+    rule,
+    path: "joint",
+    ends: examples.flatMap(() =>
+      Array.from({ length: config.layers }, () => ({
+        objectiveAtOne: 1,
+        objectiveAtZero: 0,
+        targetToken: 1,
+        otherToken: null,
+      }))
+    ),
+  },
   "some layers, by the margin": {
     rule,
     objective: "margin",

@@ -83,6 +83,11 @@ export async function testCalls(open: () => Promise<Engine>): Promise<void> {
       ["layer 3", { rule, pairs: [{ example: 0, layer: 3 }] }],
       ["twice", { rule, pairs: [{ example: 0, layer: 1 }, { example: 0, layer: 1 }] }],
       ["1 of 3 layers", { rule, path: "joint", pairs: [{ example: 0, layer: 1 }] }],
+      ["2 pairs with the ends of 1", {
+        rule,
+        pairs: [{ example: 0, layer: 0 }, { example: 0, layer: 1 }],
+        ends: [{ objectiveAtOne: 1, objectiveAtZero: 0, targetToken: 1, otherToken: null }],
+      }],
       ["0 nodes", { rule: { nodes: new Float64Array(), weights: new Float64Array() } }],
       ["2 nodes and 1 weights", { rule: { nodes: Float64Array.of(0, 1), weights: Float64Array.of(1) } }],
     ];
@@ -100,6 +105,16 @@ export async function testCalls(open: () => Promise<Engine>): Promise<void> {
       () => engine.activations(examples, { trace: [{ layer: 0, neurons: Uint32Array.of(20) }] }),
       RangeError,
     );
+  });
+
+  Deno.test("attribute() gives the same when the ends of its paths are known, whatever the nodes were", async () => {
+    const other = { nodes: Float64Array.of(0.25, 0.75), weights: Float64Array.of(0.5, 0.5) };
+    for (const path of ["layer", "joint"] as const) {
+      const options = { objective: "margin", path } as const;
+      const ends = await engine.attribute(examples, { ...options, rule: other });
+      const expected = await engine.attribute(examples, { ...options, rule });
+      assertEquals(await engine.attribute(examples, { ...options, rule, ends }), expected);
+    }
   });
 
   Deno.test("every call returns as many results as it was asked for when that is none", async () => {

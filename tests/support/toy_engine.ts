@@ -188,6 +188,7 @@ export class ToyEngine implements Engine {
           objectiveAtOne: this.#sum((l, neuron) => masked(l, neuron) ? 0 : this.term(number, l, neuron)),
           objectiveAtZero: this.#sum((l, neuron) => off(l) || masked(l, neuron) ? 0 : this.term(number, l, neuron)),
           targetToken: toyTarget,
+          otherToken: null,
         };
       }));
   }

@@ -18,7 +18,15 @@ function attribution(
   objectiveAtOne: number,
   objectiveAtZero: number,
 ): PairAttribution {
-  return { example: 0, layer, scores: Float64Array.from(scores), objectiveAtOne, objectiveAtZero, targetToken: 0 };
+  return {
+    example: 0,
+    layer,
+    scores: Float64Array.from(scores),
+    objectiveAtOne,
+    objectiveAtZero,
+    targetToken: 0,
+    otherToken: null,
+  };
 }
 
 Deno.test("scoreNeurons() averages the integral of each neuron when the toy's is known", async () => {

@@ -85,6 +85,7 @@ export async function integratePath(
     objectiveAtOne,
     objectiveAtZero,
     targetToken: target.token,
+    otherToken: target.other ?? null,
   }));
 }
 

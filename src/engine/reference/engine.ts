@@ -22,7 +22,15 @@ import { requireHostMemory } from "../host_memory.ts";
 import { siteNeurons } from "../engine.ts";
 import { measureActivations } from "./activations.ts";
 import { type CleanRun, factorGradient, factorPath, integratePath, runClean } from "./attribute.ts";
-import { checkExamples, checkInterventions, checkLayer, checkNeurons, checkPairs, checkRule } from "../checks.ts";
+import {
+  checkEnds,
+  checkExamples,
+  checkInterventions,
+  checkLayer,
+  checkNeurons,
+  checkPairs,
+  checkRule,
+} from "../checks.ts";
 import { choiceLogProbs } from "./choices.ts";
 import { splitPrompts } from "../prompts.ts";
 import { forward, logitsAt } from "./forward.ts";
@@ -100,6 +108,7 @@ class ReferenceEngine implements Engine {
     checkExamples(this.config, examples);
     checkRule(rule);
     checkPairs(this.config, examples.length, pairs, path === "joint");
+    checkEnds(pairs, options.ends);
     checkInterventions(this.config, [options.base ?? []]);
     const base = interventionScalings(this.config, options.base ?? []);
 

@@ -131,15 +131,24 @@ export function everyPair(config: ModelConfig, examples: number): Pair[] {
   }));
 }
 
-/** The points of all paths: example-major, highest layer first, each path's switched-off end before its nodes. */
-export function pathPoints(pairs: readonly Pair[], rule: QuadratureRule, joint: boolean): PathPoint[] {
+/**
+ * The points of all paths: example-major, highest layer first, each path's switched-off end before its nodes.
+ *
+ * @param withEnds Whether the switched-off ends are wanted.
+ */
+export function pathPoints(
+  pairs: readonly Pair[],
+  rule: QuadratureRule,
+  joint: boolean,
+  withEnds: boolean,
+): PathPoint[] {
   const paths = joint
     ? [...new Set(pairs.map(({ example }) => example))].map((example) => ({ example, layer: null }))
     : [...pairs];
   return paths.sort((a, b) => a.example - b.example || (b.layer ?? 0) - (a.layer ?? 0)).flatMap((
     { example, layer },
   ) => [
-    { example, layer, node: null },
+    ...(withEnds ? [{ example, layer, node: null }] : []),
     ...Array.from(rule.nodes, (_, node) => ({ example, layer, node })),
   ]);
 }

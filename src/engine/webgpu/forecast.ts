@@ -41,12 +41,14 @@ export function forecastWork(
     checkRule(rule);
     checkPairs(config, examples.length, pairs, joint);
     const used = [...new Set(pairs.map((pair) => pair.example))].map((example) => examples[example]);
-    const clean = forwardPlan(config, used, [base], { choices: false, tokens: used.map(firstTokens) });
-    add(clean.items, clean.plan);
+    if (!attribute.ends) {
+      const clean = forwardPlan(config, used, [base], { choices: false, tokens: used.map(firstTokens) });
+      add(clean.items, clean.plan);
+    }
     // Which tokens the targets are makes no difference to the work, but a margin looks at two of them.
     const target = { token: 0, other: objective === "margin" ? 0 : null };
     const targets = examples.map(() => target);
-    const points = pathPoints(pairs, rule, joint);
+    const points = pathPoints(pairs, rule, joint, !attribute.ends);
     const masks = baseMasks(config, base);
     add(points, pathPlan({ config, examples, targets, masks, rule, site, positions, objective, signal: undefined }));
   }

@@ -150,7 +150,8 @@ export function createCachedEngine(
   }
 
   async function attribute(examples: readonly Example[], options: AttributeOptions): Promise<PairAttribution[]> {
-    const { pairs: asked, ...rest } = options;
+    // The ends of a path are the same whether they are known or computed.
+    const { pairs: asked, ends, ...rest } = options;
     const pairs = asked ??
       examples.flatMap((_, example) => engine.config.layerWeights.map((_, layer) => ({ example, layer })));
     const decided = deciding(rest);
@@ -172,20 +173,25 @@ export function createCachedEngine(
         example: position.get(pairs[index].example)!,
         layer: pairs[index].layer,
       }));
-      const found = await engine.attribute(used.map((example) => examples[example]), { ...options, pairs: missing });
+      const found = await engine.attribute(used.map((example) => examples[example]), {
+        ...rest,
+        pairs: missing,
+        ...(ends && { ends: open.map((index) => ends[index]) }),
+      });
       const entries = new Map<string, StoredArray>();
-      found.forEach(({ scores, objectiveAtOne, objectiveAtZero, targetToken }, index) => {
+      found.forEach(({ scores, objectiveAtOne, objectiveAtZero, targetToken, otherToken }, index) => {
         const name = names[open[index]];
         if (store.has(`${name}.scores`)) return;
         entries.set(`${name}.scores`, scores);
-        entries.set(`${name}.ends`, Float64Array.of(objectiveAtOne, objectiveAtZero, targetToken));
+        entries.set(`${name}.ends`, Float64Array.of(objectiveAtOne, objectiveAtZero, targetToken, otherToken ?? NaN));
       });
       if (entries.size > 0) await store.put(entries);
     }
     return await Promise.all(pairs.map(async (pair, index): Promise<PairAttribution> => {
-      const [objectiveAtOne, objectiveAtZero, targetToken] = await read(`${names[index]}.ends`);
+      const [objectiveAtOne, objectiveAtZero, targetToken, other] = await read(`${names[index]}.ends`);
       const scores = (await read(`${names[index]}.scores`)).slice();
-      return { ...pair, scores, objectiveAtOne, objectiveAtZero, targetToken };
+      const otherToken = Number.isNaN(other) ? null : other;
+      return { ...pair, scores, objectiveAtOne, objectiveAtZero, targetToken, otherToken };
     }));
   }
 

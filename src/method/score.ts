@@ -283,12 +283,20 @@ async function attributeAdaptively(
     const attempt = await attributePaths(
       engine,
       examples,
-      open.map((index) => all[index]),
+      open.map((index) => ({ ...all[index], ...(index in ends && { ends: ends[index] }) })),
       nodes,
       settings,
       { ...forStage(run, `${stage}, ${nodes} nodes`), ...(run.base && { base: run.base }) },
     );
-    open.forEach((index, i) => results[index] = attempt[i]);
+    open.forEach((index, i) => {
+      results[index] = attempt[i];
+      ends[index] ??= attempt[i].parts.map(({ objectiveAtOne, objectiveAtZero, targetToken, otherToken }) => ({
+        objectiveAtOne,
+        objectiveAtZero,
+        targetToken,
+        otherToken,
+      }));
+    });
     paid += open.length * nodes;
     open = open.filter((index) => results[index].completeness.relativeError > settings.tolerance);
     if (open.length === 0) break;

@@ -56,7 +56,8 @@ Deno.test("secateur eval finds the dataset that a built-in task names, on a hub 
   }]);
   try {
     await withFolder(async (home) => {
-      const environment = { HOME: home, HF_HOME: `${home}/hf`, HF_ENDPOINT: server.endpoint };
+      // Not HOME: what the driver compiled is cached there.
+      const environment = { HF_HOME: `${home}/hf`, HF_ENDPOINT: server.endpoint };
       const evaluation = ["eval", "--model", demoModel, "--task", "boolq", "--limit", "2", "--json"];
       const { code, stdout, stderr } = await secateur(evaluation, environment);
       assertEquals([code, stderr], [0, ""]);

@@ -62,6 +62,7 @@ export { measureDamage, measurePerplexity } from "./src/method/damage.ts";
 export { cutText } from "./src/tasks/text_windows.ts";
 export { contrastScores } from "./src/method/contrast.ts";
 export { evaluate } from "./src/method/evaluate.ts";
+export { compareEvaluations } from "./src/method/compare.ts";
 export { runPipeline } from "./src/method/pipeline.ts";
 export { runRedraws } from "./src/method/redraws.ts";
 export { parseStudy, runStudy, serialiseStudy } from "./src/method/study/study.ts";
@@ -117,6 +118,7 @@ export type { CompareLayersInput, LayerOutcome, LayersComparison, LayerStrategy 
 export type { CompletenessError, PathCompleteness } from "./src/method/completeness.ts";
 export type { ContrastMode, ContrastOptions, ContrastScale } from "./src/method/contrast.ts";
 export type * from "./src/method/damage.ts";
+export type { CompareOptions, EvaluationComparison } from "./src/method/compare.ts";
 export type { EvaluateOptions, Evaluation } from "./src/method/evaluate.ts";
 export type { SampleFilter } from "./src/method/filter.ts";
 export type {
@@ -183,6 +185,9 @@ export type { Message } from "./src/tasks/message.ts";
 export type { PromptStyle } from "./src/tasks/builtin_tasks.ts";
 export type { ChatTemplate, ChatTemplateOptions } from "./src/tasks/chat_template.ts";
 export type { GroupMetric, TaskGroup } from "./src/tasks/task_tree.ts";
+export type { Row } from "./src/tasks/dataset.ts";
+export type { RawRow } from "./src/tasks/data_file.ts";
+export type { Value, ValueRecord } from "./src/tasks/python_value.ts";
 export type { ChoiceRequest } from "./src/tasks/example_builder.ts";
 export type { Example } from "./src/tasks/example.ts";
 export type { SampleOptions, Sampling } from "./src/tasks/sample.ts";

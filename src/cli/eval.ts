@@ -1,100 +1,256 @@
-/** `secateur eval`: accuracy of a checkpoint, as it is or with a plan applied as a mask. */
-import { evaluate as evaluateExamples } from "../method/evaluate.ts";
+/** `secateur eval`: accuracy of a checkpoint, as it is or with a plan applied as a mask, alone or beside another one. */
+import { mkdir, stat } from "node:fs/promises";
+import { dirname } from "node:path";
+import { writeFileAtomic } from "../checkpoint/atomic_file.ts";
+import type { Engine } from "../engine/engine.ts";
+import { evaluate as evaluateExamples, type Evaluation } from "../method/evaluate.ts";
 import { readPlan, runFileNames } from "../method/files.ts";
+import { describeHarnessResults } from "../method/harness_results.ts";
+import { formatJson } from "../method/json.ts";
 import { describePerformance } from "../method/performance.ts";
 import { planToIntervention } from "../method/plan.ts";
+import { describeSamples, serialiseSamples } from "../method/samples.ts";
+import { splitGroupId } from "../tasks/group_task.ts";
 import { scoreGroup } from "../tasks/group_scoring.ts";
-import { defineCommand } from "./command.ts";
+import type { Example } from "../tasks/example.ts";
+import type { Task } from "../tasks/task.ts";
+import type { OptionTable, OptionValues } from "./arguments.ts";
+import { type CommandContext, type CommandResult, defineCommand } from "./command.ts";
+import { comparisonOptions, otherSide, reportComparison, type Side } from "./comparison.ts";
+import { CommandError } from "./errors.ts";
 import { formatPerformance } from "./forecast.ts";
 import { engineOptions, modelOptions, seedOptions, taskOptions, testOptions } from "./options.ts";
-import { testExamples, withSession } from "./session.ts";
+import { countSkipped, type Session, testExamples, withSession } from "./session.ts";
 import { counted, finite, formatEngine, formatShare, formatTable } from "./text.ts";
+
+const evalOptions = {
+  ...modelOptions,
+  ...taskOptions,
+  plan: { type: "text", placeholder: "FILE", description: `A ${runFileNames.plan} to apply.` },
+  ...comparisonOptions,
+  output: {
+    type: "text",
+    placeholder: "FILE",
+    description: "Write the results as JSON in the layout of lm-evaluation-harness; an older file is replaced.",
+  },
+  "log-samples": {
+    type: "text",
+    placeholder: "FILE",
+    description: "Write every row with the log-probability of each choice as JSON Lines; an older file is replaced.",
+  },
+  ...testOptions,
+  ...seedOptions,
+  ...engineOptions,
+} as const satisfies OptionTable;
+
+type EvalOptions = OptionValues<typeof evalOptions>;
+
+/** What a model answers under plans; null stands for no plan. */
+async function evaluatePlans(
+  { engine, task }: { readonly engine: Engine; readonly task: Task },
+  examples: readonly Example[],
+  plans: readonly (string | null)[],
+  { signal, onProgress }: CommandContext,
+): Promise<Evaluation[]> {
+  const interventions = [];
+  for (const plan of plans) {
+    interventions.push(plan === null ? [] : planToIntervention(await readPlan(plan, engine.config)));
+  }
+  return await evaluateExamples(engine, examples, {
+    interventions,
+    furtherMetrics: task.furtherMetrics,
+    signal,
+    onProgress,
+  });
+}
+
+/** Sees to it that a file can be written later, before anything is computed for it. */
+async function preparePlace(path: string | undefined): Promise<void> {
+  if (path === undefined) return;
+  const status = await stat(path).catch(() => undefined);
+  if (status && !status.isFile()) throw new CommandError(`${path} is no file`, "name a file, new or to be replaced.");
+  await mkdir(dirname(path), { recursive: true });
+}
+
+/** The other side's answers to the same rows, by a model of its own. */
+function evaluateOther(options: EvalOptions, other: Side, first: readonly Example[], context: CommandContext) {
+  return withSession({ ...options, model: other.model }, context, async (session) => {
+    const examples = await testExamples(session.task, options);
+    // The rows are the same unless a file changed meanwhile; the tokens may differ.
+    if (examples.length !== first.length) {
+      throw new CommandError(`${other.model} was asked ${examples.length} rows, not ${first.length}`, "run it again.");
+    }
+    const [evaluation] = await evaluatePlans(session, examples, [other.plan], context);
+    return evaluation;
+  });
+}
+
+/** Numbers of rows of the evaluated split, by task. */
+async function countRows(task: Task, split: string): Promise<Record<string, number>> {
+  const counts: Record<string, number> = {};
+  for (const { id } of await task.rows(split)) {
+    const name = task.group === null ? task.name : splitGroupId(id).task;
+    counts[name] = (counts[name] ?? 0) + 1;
+  }
+  return counts;
+}
+
+/** Writes the files that were asked for. */
+async function writeResults(
+  options: EvalOptions,
+  { task, provenance, engine }: Session,
+  { examples, evaluation, against, comparison, startedAt }: {
+    readonly examples: readonly Example[];
+    readonly evaluation: Evaluation;
+    readonly against: Evaluation | null;
+    readonly comparison: ReturnType<typeof reportComparison> | null;
+    readonly startedAt: number;
+  },
+): Promise<string[]> {
+  const { output, "log-samples": logSamples } = options;
+  if (output === undefined && logSamples === undefined) return [];
+  const split = options.split ?? task.evaluationSplit;
+  const ids = examples.map(({ id }) => id);
+  const samples = describeSamples({
+    requests: await task.requests(split, { ids }),
+    examples,
+    rows: await task.rows(split, { ids }),
+    evaluation,
+    ...(against && { against }),
+    metrics: task.metrics,
+  });
+  if (logSamples !== undefined) await writeFileAtomic(logSamples, serialiseSamples(samples));
+  if (output !== undefined) {
+    const results = describeHarnessResults({
+      task,
+      examples,
+      evaluation,
+      samples,
+      rowsInSplit: await countRows(task, split),
+      model: provenance.model,
+      limit: options.limit ?? null,
+      date: startedAt / 1000,
+      seconds: (Date.now() - startedAt) / 1000,
+      secateur: {
+        ...provenance,
+        plan: options.plan ?? null,
+        split,
+        engine: { ...engine.info },
+        ...(options["skip-bad-rows"] && { skippedRows: countSkipped(task) }),
+        ...(comparison && { comparison: comparison.json }),
+      },
+    });
+    await writeFileAtomic(output, formatJson(results));
+  }
+  return [output, logSamples].filter((file) => file !== undefined);
+}
+
+async function evaluateTask(options: EvalOptions, session: Session, context: CommandContext): Promise<CommandResult> {
+  const startedAt = Date.now();
+  const { engine, task, provenance } = session;
+  const own: Side = { model: options.model, plan: options.plan ?? null };
+  const other = otherSide(options);
+  const examples = await testExamples(task, options);
+  await preparePlace(options.output);
+  await preparePlace(options["log-samples"]);
+  const isSameModel = other?.model === own.model;
+  const plans = other && isSameModel ? [own.plan, other.plan] : [own.plan];
+  const [result, second] = await evaluatePlans(session, examples, plans, context);
+  const performance = describePerformance(engine.info, null);
+  const against = other === null ? null : second ?? await evaluateOther(options, other, examples, context);
+  const comparison = other === null || against === null ? null : reportComparison({
+    a: result,
+    b: against,
+    sides: [own, other],
+    metrics: task.metrics,
+    seed: options.seed,
+  });
+  context.signal.throwIfAborted();
+  const written = await writeResults(options, session, {
+    examples,
+    evaluation: result,
+    against,
+    comparison,
+    startedAt,
+  });
+
+  const reported = task.metrics.map((metric) => result.scores[metric]);
+  const table = formatTable([
+    ["metric", "accuracy", "standard error", "mean margin"],
+    ...reported.map(({ metric, accuracy, standardError, meanMargin }) => [
+      metric,
+      formatShare(accuracy),
+      formatShare(standardError),
+      meanMargin.toFixed(6),
+    ]),
+    ...result.further.map(({ metric, value, standardError }) => [
+      metric,
+      formatShare(value),
+      formatShare(standardError),
+      "-",
+    ]),
+  ]);
+  const parts = task.group === null ? [] : scoreGroup(task.group, examples, result.logProbs, task.metrics[0]);
+  const partTable = parts.length === 0 ? "" : `\n${
+    formatTable([
+      ["task", "examples", task.metrics[0], "standard error"],
+      ...parts.map(({ name, isGroup, count, accuracy, standardError }) => [
+        isGroup ? `${name} (group)` : name,
+        String(count),
+        formatShare(accuracy),
+        formatShare(standardError),
+      ]),
+    ])
+  }\n`;
+  return {
+    text: `${task.name}, ${counted(examples.length, "example")}, ${formatEngine(engine.info)}\n${
+      formatPerformance(performance)
+    }${table}\n${partTable}${comparison ? `\n${comparison.text}` : ""}${
+      written.length > 0 ? `\nwritten: ${written.join(", ")}\n` : ""
+    }`,
+    json: {
+      task: task.name,
+      model: provenance.model,
+      data: provenance.data ?? null,
+      plan: own.plan,
+      engine: { ...engine.info },
+      performance: performance && { ...performance },
+      ...(options["skip-bad-rows"] && { skippedRows: countSkipped(task) }),
+      metrics: Object.fromEntries(reported.map(({ metric, accuracy, standardError, meanMargin }) => [
+        metric,
+        { accuracy, standardError: finite(standardError), meanMargin: finite(meanMargin) },
+      ])),
+      further: Object.fromEntries(
+        result.further.map(({ metric, value, standardError }) => [
+          metric,
+          { value, standardError: finite(standardError) },
+        ]),
+      ),
+      parts: parts.map((part) => ({ ...part, standardError: finite(part.standardError) })),
+      ...(comparison && { comparison: comparison.json }),
+      files: written,
+      examples: examples.map(({ id, gold }, index) => ({
+        id,
+        gold,
+        logProbs: Array.from(result.logProbs[index], finite),
+        prediction: result.scores.acc.predictions[index],
+      })),
+    },
+  };
+}
 
 export const evaluate = defineCommand({
   name: "eval",
-  summary: "Measure accuracy, of a checkpoint or of a plan applied to it.",
+  summary: "Measure accuracy, of a checkpoint or of a plan applied to it, alone or beside another one.",
   description:
     "Scores every choice by its log-probability, as lm-evaluation-harness does. A plan is applied as a mask, which gives\n" +
-    "the same numbers as evaluating the pruned checkpoint.",
-  example: "eval --model examples/demo/model --task examples/demo/task/demo.yaml --plan out/demo/plan.json",
-  options: {
-    ...modelOptions,
-    ...taskOptions,
-    plan: { type: "text", placeholder: "FILE", description: `A ${runFileNames.plan} to apply.` },
-    ...testOptions,
-    ...seedOptions,
-    ...engineOptions,
+    "the same numbers as evaluating the pruned checkpoint. --compare, --against and --against-plan count the rows that only\n" +
+    "one of two answers right, with an exact McNemar test and a bootstrap interval of the difference.",
+  example: "eval --model examples/demo/model --task examples/demo/task/demo.yaml --plan out/demo/plan.json --compare",
+  options: evalOptions,
+  run: async (options, context) => {
+    // A mistake in the options shows before the model is read.
+    otherSide(options);
+    return await withSession(options, context, (session) => evaluateTask(options, session, context));
   },
-  run: (options, { signal, onProgress, note }) =>
-    withSession(options, { signal, onProgress, note }, async ({ engine, task, provenance }) => {
-      const plan = options.plan === undefined ? null : await readPlan(options.plan, engine.config);
-      const examples = await testExamples(task, options);
-      const interventions = [plan === null ? [] : planToIntervention(plan)];
-      const [result] = await evaluateExamples(engine, examples, {
-        interventions,
-        furtherMetrics: task.furtherMetrics,
-        signal,
-        onProgress,
-      });
-
-      const performance = describePerformance(engine.info, null);
-      const reported = task.metrics.map((metric) => result.scores[metric]);
-      const table = formatTable([
-        ["metric", "accuracy", "standard error", "mean margin"],
-        ...reported.map(({ metric, accuracy, standardError, meanMargin }) => [
-          metric,
-          formatShare(accuracy),
-          formatShare(standardError),
-          meanMargin.toFixed(6),
-        ]),
-        ...result.further.map(({ metric, value, standardError }) => [
-          metric,
-          formatShare(value),
-          formatShare(standardError),
-          "-",
-        ]),
-      ]);
-      const parts = task.group === null ? [] : scoreGroup(task.group, examples, result.logProbs, task.metrics[0]);
-      const partTable = parts.length === 0 ? "" : `\n${
-        formatTable([
-          ["task", "examples", task.metrics[0], "standard error"],
-          ...parts.map(({ name, isGroup, count, accuracy, standardError }) => [
-            isGroup ? `${name} (group)` : name,
-            String(count),
-            formatShare(accuracy),
-            formatShare(standardError),
-          ]),
-        ])
-      }\n`;
-      return {
-        text: `${task.name}, ${counted(examples.length, "example")}, ${formatEngine(engine.info)}\n${
-          formatPerformance(performance)
-        }${table}\n${partTable}`,
-        json: {
-          task: task.name,
-          model: provenance.model,
-          data: provenance.data ?? null,
-          plan: options.plan ?? null,
-          engine: { ...engine.info },
-          performance: performance && { ...performance },
-          metrics: Object.fromEntries(reported.map(({ metric, accuracy, standardError, meanMargin }) => [
-            metric,
-            { accuracy, standardError: finite(standardError), meanMargin: finite(meanMargin) },
-          ])),
-          further: Object.fromEntries(
-            result.further.map(({ metric, value, standardError }) => [
-              metric,
-              { value, standardError: finite(standardError) },
-            ]),
-          ),
-          parts: parts.map((part) => ({ ...part, standardError: finite(part.standardError) })),
-          examples: examples.map(({ id, gold }, index) => ({
-            id,
-            gold,
-            logProbs: Array.from(result.logProbs[index], finite),
-            prediction: result.scores.acc.predictions[index],
-          })),
-        },
-      };
-    }),
 });

@@ -1,10 +1,11 @@
 /** A group of tasks as one task: the rows of all of them, one task after the other. */
 import type { SkippedRow } from "./bad_row.ts";
+import type { Row } from "./dataset.ts";
 import type { ChoiceRequest } from "./example_builder.ts";
 import type { Example } from "./example.ts";
 import type { FurtherMetric } from "./further_scoring.ts";
 import type { Message } from "./message.ts";
-import { quote } from "./python_value.ts";
+import { quote, type ValueRecord } from "./python_value.ts";
 import { drawRows, type SampleOptions } from "./sample.ts";
 import type { Metric } from "./scoring.ts";
 import type { RowMark, Selection, Task } from "./task.ts";
@@ -109,6 +110,14 @@ export class GroupTask implements Task {
 
   examples(split: string, selection: Selection = {}): Promise<Example[]> {
     return this.#collect(split, selection, (task, own) => task.examples(split, own));
+  }
+
+  rows(split: string, selection: Selection = {}): Promise<Row[]> {
+    return this.#collect(split, selection, (task, own) => task.rows(split, own));
+  }
+
+  settings(): readonly ValueRecord[] {
+    return [...this.#members.values()].flatMap((task) => task.settings());
   }
 
   marks(split: string, column: string, selection: Selection = {}): Promise<RowMark[]> {

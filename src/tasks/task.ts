@@ -7,9 +7,10 @@ import { createFewshotSampler, type FewshotSampler } from "./fewshot.ts";
 import type { PromptStyle } from "./builtin_tasks.ts";
 import type { ChatTemplate } from "./chat_template.ts";
 import { type GroupMember, GroupTask } from "./group_task.ts";
+import { harnessSettings } from "./harness_settings.ts";
 import { type Message, messagesText } from "./message.ts";
 import { meetsSpace, Prompt, readText } from "./prompt.ts";
-import { isPythonSpace, quote } from "./python_value.ts";
+import { isPythonSpace, quote, type ValueRecord } from "./python_value.ts";
 import { drawRows, type SampleOptions } from "./sample.ts";
 import type { FurtherMetric } from "./further_scoring.ts";
 import type { Metric } from "./scoring.ts";
@@ -89,6 +90,14 @@ export interface Task {
    * @throws {RangeError} As `requests`, or if a text cannot be encoded.
    */
   examples(split: string, selection?: Selection): Promise<Example[]>;
+  /**
+   * The rows themselves.
+   *
+   * @throws {RangeError} As `requests`.
+   */
+  rows(split: string, selection?: Selection): Promise<Row[]>;
+  /** The settings of each task in it, itself or those of the group, in the words of lm-evaluation-harness. */
+  settings(): readonly ValueRecord[];
   /**
    * The cells of one column, such as a mark that tells rows with a shortcut from rows without.
    *
@@ -331,6 +340,15 @@ class LoadedTask implements GroupMember {
       throw new RangeError(`Cannot build the examples of task ${this.name}: it was loaded without a tokenizer`);
     }
     return (await this.requests(split, selection)).map((request) => buildExample(request, tokenizer));
+  }
+
+  async rows(split: string, selection: Selection = {}): Promise<Row[]> {
+    const { split: all } = await this.#prepareOnce(split);
+    return this.#positions(all, selection).map((position) => all.rows[position]);
+  }
+
+  settings(): readonly ValueRecord[] {
+    return [harnessSettings(this.config, this.fewshotCount)];
   }
 
   async rowGolds(split: string, wanted: boolean): Promise<{ id: string; gold: number }[]> {

@@ -23,7 +23,10 @@ interface Job {
   saved: SavedState;
   readonly events: JobEvents;
   progress: Progress | null;
+  /** Whether somebody asked for it to be cancelled. */
   isStopping: boolean;
+  /** The latest write of its state; they follow each other. */
+  writing: Promise<void>;
 }
 
 /** A file among the results of a job. */
@@ -159,9 +162,9 @@ export class JobQueue {
       await this.#end(job, "cancelled", null);
     } else {
       job.isStopping = true;
-      job.events.state(this.#view(job), false);
       // While it is starting there is no runner yet; the start looks at `isStopping`.
       if (this.#running?.job === job) this.#running.runner.stop();
+      await this.#save(job, { state: "stopping" });
     }
     return this.#view(job);
   }
@@ -202,7 +205,7 @@ export class JobQueue {
   }
 
   #know(saved: SavedState): Job {
-    const job: Job = { saved, events: new JobEvents(), progress: null, isStopping: false };
+    const job: Job = { saved, events: new JobEvents(), progress: null, isStopping: false, writing: Promise.resolve() };
     this.#jobs.set(saved.id, job);
     return job;
   }
@@ -211,6 +214,10 @@ export class JobQueue {
     for (const saved of states) {
       const job = this.#know(saved);
       if (isFinal(saved.state)) continue;
+      if (saved.state === "stopping") {
+        await this.#end(job, "cancelled", null);
+        continue;
+      }
       const isHopeless = saved.fruitless >= mostFruitless && (await this.results(saved.id)).length <= saved.files;
       if (saved.state === "running" && isHopeless) {
         const error = `The service ended ${saved.fruitless} times while this job ran without a new result`;
@@ -234,10 +241,17 @@ export class JobQueue {
     return { id, state, model, task, ...times, attempts, error, ahead, progress: job.progress };
   }
 
+  /** Changes the state of a job, on the disk first; a job that has ended stays as it is. */
   async #save(job: Job, change: Partial<SavedState>): Promise<void> {
-    const saved = { ...job.saved, ...change };
-    await this.store.save(saved);
-    this.#note(job, saved);
+    const write = async () => {
+      if (isFinal(job.saved.state)) return;
+      const saved = { ...job.saved, ...change };
+      await this.store.save(saved);
+      this.#note(job, saved);
+    };
+    const written = job.writing.then(write);
+    job.writing = written.catch(() => {});
+    await written;
   }
 
   #note(job: Job, saved: SavedState): void {
@@ -246,7 +260,6 @@ export class JobQueue {
   }
 
   async #end(job: Job, state: "done" | "failed" | "cancelled", error: string | null): Promise<void> {
-    job.isStopping = false;
     job.progress = null;
     this.#ended[state]++;
     const change = { state, error, finishedAt: new Date().toISOString() };

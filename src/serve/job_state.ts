@@ -20,7 +20,7 @@ const stateSchema = record({
   format: oneOf(format),
   version: oneOf(version),
   id: text,
-  state: oneOf("queued", "running", ...finalStates),
+  state: oneOf(...jobStates),
   /** As in the request. */
   model: text,
   /** As the task names itself. */

@@ -253,6 +253,23 @@ Deno.test("a job goes on from its files when the service died under it, until it
   });
 });
 
+Deno.test("a job that was being cancelled is cancelled when the service died meanwhile", async () => {
+  await withService({}, async (test) => {
+    const { id } = await test.submit(longRequest());
+    await test.wait(id, "running");
+    const answer = await test.call(`/v1/jobs/${id}/cancel`, { method: "POST" });
+    assertEquals((await answer.json()).state, "stopping");
+    await test.wait(id);
+    await test.service.close();
+    const path = join(test.settings.jobsFolder, id, "state.json");
+    const ended = JSON.parse(await Deno.readTextFile(path));
+    assertEquals(ended.state, "cancelled");
+    await Deno.writeTextFile(path, JSON.stringify({ ...ended, state: "stopping", finishedAt: null }));
+    await test.restart();
+    assertEquals((await test.wait(id)).state, "cancelled");
+  });
+});
+
 Deno.test("openService() refuses a folder of jobs when another service uses it, or a state is malformed", async () => {
   await withService({}, async (test) => {
     const again = () => openService({ settings: test.settings, version: "0" });

@@ -6,6 +6,7 @@ import { digestWeights } from "../checkpoint/digest.ts";
 import { openCheckpoint } from "../checkpoint/open.ts";
 import { hashOf, openTensorStore } from "../checkpoint/tensor_store.ts";
 import { createCachedEngine } from "../engine/cached.ts";
+import type { Engine } from "../engine/engine.ts";
 import { openEngine } from "../engine/open.ts";
 import { formatJson, type Jsonable } from "../method/json.ts";
 import { type StudyPart, studyParts } from "../method/study/settings.ts";
@@ -13,6 +14,7 @@ import { parseStudy, runStudy, serialiseStudy, type StudyTask } from "../method/
 import { studyMarkdown } from "../report/study_markdown.ts";
 import { createRandom } from "../tasks/random.ts";
 import { loadTask, type Task } from "../tasks/task.ts";
+import { cutText, type TextWindows } from "../tasks/text_windows.ts";
 import { loadTokenizer, type Tokenizer } from "../tasks/tokenizer.ts";
 import { didYouMean, type OptionTable, type OptionValues } from "./arguments.ts";
 import { type Command, type CommandContext, defineCommand } from "./command.ts";
@@ -78,6 +80,42 @@ const options = {
     default: [5, 10, 20, 50, 100],
     description: "Numbers of adaptation examples for the part samples.",
   },
+  "attribution-redraws": {
+    type: "integer",
+    min: 1,
+    max: 1000,
+    default: 3,
+    description: "Redraws, the first ones, in which the part attribution compares methods.",
+  },
+  "exhaustive-neurons": {
+    type: "integer",
+    min: 0,
+    max: 100_000_000,
+    default: 2048,
+    description:
+      "Most neurons of a model for methods that cost passes for every neuron: ablation, Shapley, Integrated Hessians.",
+  },
+  retain: {
+    type: "text",
+    placeholder: "TASK",
+    description: "Task whose adaptation split must stay as it is, for the part contrast, which is left out without it.",
+  },
+  mark: {
+    type: "text",
+    placeholder: "COLUMN",
+    description: "Column of the test rows that says whether a shortcut holds, for the part shortcuts.",
+  },
+  "train-split": {
+    type: "text",
+    placeholder: "NAME",
+    description:
+      "Split of rows like those of the training, for the part shortcuts. Default: the split `train` if it is not drawn from.",
+  },
+  text: {
+    type: "text",
+    placeholder: "FILE",
+    description: "Text file whose perplexity is measured before and after, for the part shortcuts.",
+  },
   "pool-rows": {
     type: "integer",
     min: 1,
@@ -106,6 +144,30 @@ function readParts(text: string | undefined): StudyPart[] | undefined {
   });
 }
 
+/** Tokens of a window of text, at most; longer ones would take much memory for a little more context. */
+const longestWindow = 2048;
+
+/** Most rows of the split that is like the training. */
+const trainRows = 512;
+
+/** The rows that must stay as they are. */
+async function readRetained(
+  reference: string | undefined,
+  tokenizer: Tokenizer,
+  options: Options,
+): Promise<Pick<StudyTask, "retained">> {
+  if (reference === undefined) return {};
+  const task = await loadTask(reference, { tokenizer, prompt: options.prompt });
+  const split = adaptationSplit(task, undefined);
+  return { retained: { name: reference, pool: await task.examples(split, { limit: options["pool-rows"] }) } };
+}
+
+/** The text whose perplexity is measured. */
+async function readText(path: string | undefined, tokenizer: Tokenizer, positions: number): Promise<TextWindows[]> {
+  if (path === undefined) return [];
+  return [cutText(await readFile(path, "utf8"), tokenizer, { windowTokens: positions - 1, name: path })];
+}
+
 /** The rows that adaptation examples are drawn from, and the test rows. */
 async function readTask(reference: string, tokenizer: Tokenizer, options: Options): Promise<StudyTask> {
   const task: Task = await loadTask(reference, { tokenizer, prompt: options.prompt });
@@ -115,8 +177,17 @@ async function readTask(reference: string, tokenizer: Tokenizer, options: Option
   const most = options["pool-rows"];
   const kept = ids.length <= most ? ids : createRandom(options.seed).sample(ids, most);
   const { limit } = options;
-  const test = await task.examples(testSplit, limit === undefined ? {} : { limit });
+  const selection = limit === undefined ? {} : { limit };
+  const test = await task.examples(testSplit, selection);
+  const { mark } = options;
+  const trainSplit = options["train-split"] ??
+    (task.splits.includes("train") && split !== "train" ? "train" : undefined);
   return {
+    ...(mark !== undefined && {
+      marks: { column: mark, values: (await task.marks(testSplit, mark, selection)).map((row) => row.mark) },
+    }),
+    ...(trainSplit !== undefined && { train: await task.examples(trainSplit, { limit: trainRows }) }),
+    tokenizer,
     task: options.prompt === "instruction" ? task.name : reference,
     pool: await task.examples(split, { ids: kept }),
     test,
@@ -169,10 +240,25 @@ async function studyInFolder(options: Options, context: CommandContext) {
     const tokenizer = await loadTokenizer(found.folder);
     const tasks: StudyTask[] = [];
     for (const reference of references) tasks.push(await readTask(reference, tokenizer, options));
+    const retained = await readRetained(options.retain, tokenizer, options);
+    const texts = await readText(options.text, tokenizer, Math.min(checkpoint.config.maxPositions, longestWindow));
+    const studied = tasks.map((task): StudyTask => ({
+      ...task,
+      ...retained,
+      elsewhere: {
+        texts,
+        tasks: tasks.filter((other) => other !== task).map(({ task: name, test, metric = "acc" }) => ({
+          name,
+          examples: test,
+          metric,
+        })),
+      },
+    }));
     const { out } = options;
     return await withFolderLock(out, async () => {
       await prepareFolder(out, found.reference, options.overwrite);
       const digest = await digestWeights(checkpoint, { signal });
+      let slow: Engine | undefined;
       const engine = await openEngine(checkpoint, { engine: options.engine, ...engineSettings(options, context) });
       try {
         const { kind, adapter, details } = engine.info;
@@ -180,10 +266,15 @@ async function studyInFolder(options: Options, context: CommandContext) {
         const namespace = hashOf([digest, version, kind, adapter, String(details.kernels)].join("\n"));
         const store = await openTensorStore(join(out, studyFileNames.units));
         const cached = createCachedEngine(engine, store, { namespace });
+        const referenceEngine = async () => {
+          slow ??= kind === "reference" ? engine : await openEngine(checkpoint, { engine: "reference" });
+          return createCachedEngine(slow, store, { namespace: hashOf([digest, version, "reference"].join("\n")) });
+        };
         const study = await runStudy({
           engine: cached,
           checkpoint,
-          tasks,
+          tasks: studied,
+          referenceEngine,
           model: found.reference,
           versions: { secateur: version },
           options: {
@@ -191,6 +282,8 @@ async function studyInFolder(options: Options, context: CommandContext) {
             redraws: options.redraws,
             size: options["adaptation-examples"],
             sizes: options.sizes,
+            attributionRedraws: options["attribution-redraws"],
+            exhaustiveNeurons: options["exhaustive-neurons"],
             seed: options.seed,
             sampling: options.sampling,
             score: scoreSettings(options),
@@ -214,6 +307,7 @@ async function studyInFolder(options: Options, context: CommandContext) {
         return { study, markdown };
       } finally {
         await engine.close();
+        if (slow !== engine) await slow?.close();
       }
     });
   } finally {
@@ -225,8 +319,9 @@ const command = defineCommand({
   name: "study",
   summary: "Reproduce the paper's study on a model and some tasks.",
   description:
-    "Compares the paper's protocol with other rankings, projections, sample sizes, example filters and selection rules over\n" +
-    "redraws of the adaptation examples, and maps accuracy by layer and fraction. Nothing is ever chosen on test rows.\n" +
+    "Compares the paper's protocol with other rankings, projections, sample sizes, example filters, selection rules,\n" +
+    "attribution methods and plans over several layers, over redraws of the adaptation examples; maps accuracy by layer and\n" +
+    "fraction, and looks into what is pruned. Nothing is ever chosen on test rows.\n" +
     `Writes ${studyFileNames.study}, ${studyFileNames.summary} (what it prints), ${studyFileNames.log} (times) and ${studyFileNames.units}/ (what was computed; a repeated\n` +
     "command goes on from there).",
   example:

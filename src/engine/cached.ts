@@ -13,6 +13,7 @@ import {
   type ActivationStatistics,
   type AttributeOptions,
   type Engine,
+  type FactorGradientOptions,
   type Intervention,
   type Objective,
   type Pair,
@@ -24,7 +25,7 @@ import {
 export interface CachedEngineOptions {
   /** What the answers belong to besides the question, such as a digest of the weights. Stores may be shared. */
   readonly namespace: string;
-  /** Most interventions computed before their answers are stored. Default 32. */
+  /** Most interventions computed before their answers are stored. Default: 32 to 256, fewer for more examples. */
   readonly interventionsPerUnit?: number;
 }
 
@@ -64,11 +65,14 @@ function interventionText(intervention: Intervention): string {
     .map(({ layer, site, neurons }) => `${layer} ${site} ${neurons.join(",")}`).sort().join(";");
 }
 
+/** Answers of single examples in a unit, about: large enough for the engine, small enough to lose. */
+const answersPerUnit = 16_384;
+
 /** Wraps an engine. */
 export function createCachedEngine(
   engine: Engine,
   store: TensorStore,
-  { namespace, interventionsPerUnit = 32 }: CachedEngineOptions,
+  { namespace, interventionsPerUnit }: CachedEngineOptions,
 ): CachedEngine {
   const counts: CacheCounts = { computed: 0, found: 0 };
   const digests = new WeakMap<Example, string>();
@@ -103,9 +107,10 @@ export function createCachedEngine(
     counts.computed += missing.size;
     counts.found += interventions.length - missing.size;
     const open = [...missing];
-    for (let first = 0; first < open.length; first += interventionsPerUnit) {
+    const size = interventionsPerUnit ?? Math.min(256, Math.max(32, Math.floor(answersPerUnit / examples.length)));
+    for (let first = 0; first < open.length; first += size) {
       options.signal?.throwIfAborted();
-      const unit = open.slice(first, first + interventionsPerUnit);
+      const unit = open.slice(first, first + size);
       const answers = await compute(unit.map(([, intervention]) => intervention), {
         ...options,
         ...(options.onProgress && {
@@ -224,6 +229,30 @@ export function createCachedEngine(
     return { tokens: (await read(`${name}.tokens`))[0], mean, meanAbsolute, maxAbsolute, traces };
   }
 
+  async function factorGradients(
+    examples: readonly Example[],
+    options: FactorGradientOptions,
+  ): Promise<Float64Array[][]> {
+    const name = nameOf("factorGradients", examplesDigest(examples), deciding(options));
+    const place = (point: number, example: number) => `${name}.${point}/${example}`;
+    const { length } = options.points;
+    if (length > 0 && examples.length > 0 && store.has(place(0, 0))) counts.found++;
+    else {
+      counts.computed++;
+      const found = await engine.factorGradients!(examples, options);
+      await store.put(
+        new Map(found.flatMap((rows, point) => rows.map((row, example) => [place(point, example), row] as const))),
+      );
+    }
+    return await Promise.all(
+      Array.from(
+        { length },
+        (_, point) =>
+          Promise.all(examples.map(async (_, example) => Float64Array.from(await read(place(point, example))))),
+      ),
+    );
+  }
+
   return {
     config: engine.config,
     info: engine.info,
@@ -234,6 +263,7 @@ export function createCachedEngine(
     activations,
     // All logits of a vocabulary are too many to keep.
     logits: (examples, interventions, options) => engine.logits(examples, interventions, options),
+    ...(engine.factorGradients && { factorGradients }),
     ...(engine.forecast && { forecast: engine.forecast.bind(engine) }),
     close: () => Promise.resolve(),
   };

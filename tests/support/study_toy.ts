@@ -37,9 +37,17 @@ export function studyToyInput(engine = studyToyEngine()): StudyInput {
       readF32: ({ rows, columns }) =>
         Promise.resolve(Float32Array.from({ length: rows * columns }, (_, i) => (i * 13) % 7)),
     },
-    tasks: [{ task: "toy", pool: range(0, 40), test: range(100, 30) }],
+    tasks: [{
+      task: "toy",
+      pool: range(0, 40),
+      test: range(100, 30),
+      train: range(200, 10),
+      marks: { column: "parity", values: range(100, 30).map((_, index) => index % 2 ? "odd" : "even") },
+      retained: { name: "even toys", pool: Array.from({ length: 12 }, (_, index) => toyExample(300 + 2 * index)) },
+      elsewhere: { tasks: [{ name: "other toys", examples: range(400, 20) }] },
+    }],
     model: "toy model",
     versions: { secateur: "test" },
-    options: { redraws: 3, size: 4, sizes: [2, 4, 80], search: { fractions: [0.1, 0.2, 0.3] } },
+    options: { redraws: 3, size: 4, sizes: [2, 4, 80], attributionRedraws: 1, search: { fractions: [0.1, 0.2, 0.3] } },
   };
 }

@@ -63,11 +63,11 @@ Deno.test("runStudy() compares arms as their test answers say", async () => {
   assertEquals([pruned.harmed, pruned.gain.mean, pruned.accuracy.mean], [0, 0.5, 1]);
   assertEquals(main!.arms.map(({ name }) => name), [
     "pruned",
+    "gradient-activation",
+    "mean-activation",
+    "weight-magnitude",
+    "lowest-attribution",
     "random",
-    "lowest attribution",
-    "weight magnitude",
-    "mean |activation|",
-    "gradient x activation",
   ]);
   // 6 arms, 3 redraws, 2 layers of 3 fractions and the unmodified model.
   assertEquals(main!.tried.configurations, 6 * 3 * 7);
@@ -93,6 +93,47 @@ Deno.test("runStudy() measures regret against the best cell of the grid", async 
     assert(Math.abs(selection!.bestCell.mean - mean - regret.mean) < 1e-12);
   });
   assertEquals(grid!.unpruned, 0.5);
+});
+
+Deno.test("runStudy() compares attributions, several layers, shortcuts and contrast", async () => {
+  const { attribution, layers, shortcuts, contrast } = await resultsOf(studyToyInput());
+  const byLabel = new Map(attribution!.variants.map((variant) => [variant.label, variant]));
+  assertEquals(byLabel.get("default")!.agreement, null);
+  // In the made-up model a neuron's ablation is its Integrated Gradients, up to the error of the rule.
+  assert(byLabel.get("ablation")!.agreement!.spearman! > 0.99);
+  assert(byLabel.get("shapley")!.agreement!.spearman! > 0.99);
+  assertEquals(attribution!.leftOut, ["Integrated Hessians: they need a float64 engine"]);
+  assertEquals([attribution!.redraws, attribution!.unpruned], [1, 0.5]);
+
+  const [one, forward, asForward] = layers!.comparison.arms;
+  assertEquals([one.name, forward.name, asForward.name], ["one layer", "forward", "one layer as forward"]);
+  assertEquals([one.accuracy.mean, forward.accuracy.mean], [1, 1]);
+  asForward.redraws.forEach(({ neurons }, redraw) => assertEquals(neurons, forward.redraws[redraw].neurons));
+  assertEquals([layers!.heldOut, layers!.forward.length], [4, 6]);
+
+  const groups = shortcuts!.groups.map(({ mark, rows, before, after }) => [mark, rows, before, after.mean]);
+  assertEquals(groups, [["even", 15, 1, 1], ["odd", 15, 0, 1]]);
+  assertEquals(shortcuts!.damage.tasks.map(({ name, rows, before, after }) => [name, rows, before, after.mean]), [
+    ["other toys", 20, 0.5, 1],
+  ]);
+  assert(shortcuts!.after.calibrationError < shortcuts!.before.calibrationError);
+
+  assertEquals([contrast!.retained, contrast!.kept.unpruned, contrast!.kept.rows], ["even toys", 1, 2]);
+  assertEquals(contrast!.comparison.arms.map(({ name }) => name), ["no contrast", "subtract", "divide"]);
+});
+
+Deno.test("runStudy() leaves out methods that cost passes for every neuron when the model has too many", async () => {
+  const input = studyToyInput();
+  const options = { ...input.options, parts: ["attribution" as const], exhaustiveNeurons: 39 };
+  const { attribution } = await resultsOf({ ...input, options });
+  assertEquals(attribution!.variants.some(({ label }) => label === "ablation" || label === "shapley"), false);
+  assert(attribution!.leftOut[0].includes("40 neurons exceed the limit of 39"));
+});
+
+Deno.test("runStudy() leaves the contrast out when nothing is to be retained", async () => {
+  const { tasks: [{ retained: _, ...task }], ...input } = studyToyInput();
+  const study = await runStudy({ ...input, tasks: [task], options: { ...input.options, parts: ["grid", "contrast"] } });
+  assertEquals([study.tasks[0].results.contrast, study.tasks[0].settings.parts], [null, ["grid"]]);
 });
 
 Deno.test("runStudy() prompts with as many of the draw's examples as the model has positions for", async () => {

@@ -206,7 +206,8 @@ export function attemptFromSearch(draw: Draw, searched: SearchResult, scored: Sc
   };
 }
 
-function countNeurons(intervention: Intervention): number {
+/** Neurons that an intervention switches off. */
+export function countNeurons(intervention: Intervention): number {
   return intervention.reduce((sum, mask) => sum + mask.neurons.length, 0);
 }
 

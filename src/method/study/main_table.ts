@@ -3,59 +3,28 @@
  * beside prompting with the same examples.
  */
 import type { Example } from "../../tasks/example.ts";
-import { createRandom } from "../../tasks/random.ts";
-import { gradientActivationScores, meanActivationScores, randomScores, weightMagnitudeScores } from "../baselines.ts";
-import { negateScores, type NeuronScores } from "../neuron_scores.ts";
+import {
+  type AttributionMethodName,
+  attributionMethodNames,
+  attributionMethods,
+  scoreByMethod,
+} from "../attribution_methods.ts";
+import type { NeuronScores } from "../neuron_scores.ts";
 import { type ArmPlan, type Attempt, attemptFromSearch, compareArms, type Comparison } from "./comparison.ts";
 import { type Draw, drawsOf, scoreDraw, searchDraw, stepOf, type StudySubject } from "./subject.ts";
 
-/** A ranking of neurons that is compared with Integrated Gradients. */
-interface Rival {
-  readonly name: string;
-  readonly about: string;
-  /** Whether every draw has the same scores. */
-  readonly isConstant?: boolean;
-  /** Scores for a draw; null where this ranking does not exist for the site. */
-  score(subject: StudySubject, draw: Draw, step: string): Promise<NeuronScores> | null;
-}
+/** What the main table leaves to the part that compares attributions: other forms of Integrated Gradients, and methods for small models. */
+const leftOut: readonly AttributionMethodName[] = ["integrated-gradients", "integrated-gradients-joint"];
 
-const rivals: readonly Rival[] = [
-  {
-    name: "random",
-    about: "a random order of neurons",
-    score: ({ engine, settings }, { seed }) => {
-      const scores = randomScores(engine.config, settings.score.site, createRandom(seed));
-      return Promise.resolve({ ...scores, scored: settings.score.layers });
-    },
-  },
-  {
-    name: "lowest attribution",
-    about: "the same scores, lowest first",
-    score: async (subject, { examples }, step) => negateScores((await scoreDraw(subject, examples, step)).scores),
-  },
-  {
-    name: "weight magnitude",
-    about: "the Euclidean norm of a neuron's weights, largest first",
-    isConstant: true,
-    score: ({ checkpoint, settings }) => weightMagnitudeScores(checkpoint, settings.score.site),
-  },
-  {
-    name: "mean |activation|",
-    about: "the mean size of a neuron's activation on the examples, largest first",
-    score: (subject, { examples }, step) => {
-      const { site } = subject.settings.score;
-      return site === "down"
-        ? null
-        : meanActivationScores(subject.engine, examples, { site, ...stepOf(subject, step) });
-    },
-  },
-  {
-    name: "gradient x activation",
-    about: "the gradient at the unmodified model times the activation, highest first",
-    score: (subject, { examples }, step) =>
-      gradientActivationScores(subject.engine, examples, { ...subject.settings.score, ...stepOf(subject, step) }),
-  },
-];
+/** The methods of the table that the paper's protocol is compared with. */
+function rivalsOf({ settings }: StudySubject): AttributionMethodName[] {
+  return attributionMethodNames.filter((name) => {
+    const { needs } = attributionMethods[name];
+    if (leftOut.includes(name) || needs === "passes" || needs === "hessians") return false;
+    // A dimension of the residual stream has no activation of its own.
+    return !(needs === "activations" && settings.score.site === "down");
+  });
+}
 
 /** Tokens of the prompt and its longest choice. */
 function tokensOf({ prompt, choices }: Example): number {
@@ -78,16 +47,24 @@ export async function paperAttempts(
   return attempts;
 }
 
-/** Attempts of a ranking; null where it does not exist for the site. */
-async function rivalAttempts(subject: StudySubject, rival: Rival, draws: readonly Draw[]): Promise<Attempt[] | null> {
+/** Attempts of a method of the table. */
+async function rivalAttempts(
+  subject: StudySubject,
+  name: AttributionMethodName,
+  draws: readonly Draw[],
+): Promise<Attempt[]> {
+  const { engine, checkpoint, settings: { score } } = subject;
+  const { needs } = attributionMethods[name];
   const attempts: Attempt[] = [];
-  let constant: NeuronScores | null = null;
-  for (const draw of draws) {
-    const step = `${rival.name}, seed ${draw.seed}`;
-    const scores: NeuronScores | null = constant ?? await rival.score(subject, draw, step);
-    if (scores === null) return null;
-    if (rival.isConstant) constant = scores;
-    attempts.push(attemptFromSearch(draw, await searchDraw(subject, draw.examples, scores, step), null));
+  let scores: NeuronScores | null = null;
+  for (const { seed, examples } of draws) {
+    const step = `${name}, seed ${seed}`;
+    // Weights are the same in every redraw; reading those of a large model takes long.
+    if (scores === null || needs !== "weights") {
+      const input = { engine, checkpoint, examples, score, seed, ...stepOf(subject, step) };
+      scores = (await scoreByMethod(name, input)).scores;
+    }
+    attempts.push(attemptFromSearch({ seed, examples }, await searchDraw(subject, examples, scores, step), null));
   }
   return attempts;
 }
@@ -152,9 +129,9 @@ export async function studyMain(subject: StudySubject): Promise<Comparison> {
     about: "the paper's protocol: Integrated Gradients, highest first",
     attempts: await paperAttempts(subject, draws, "main"),
   }];
-  for (const rival of rivals) {
-    const attempts = await rivalAttempts(subject, rival, draws);
-    if (attempts) arms.push({ name: rival.name, about: rival.about, attempts });
+  for (const name of rivalsOf(subject)) {
+    const { about } = attributionMethods[name];
+    arms.push({ name, about, attempts: await rivalAttempts(subject, name, draws) });
   }
   const prompting = await promptingArm(subject, draws);
   if (prompting) arms.push(prompting);

@@ -16,6 +16,10 @@ export const studyParts = [
   "stability",
   "examples",
   "selection",
+  "attribution",
+  "layers",
+  "shortcuts",
+  "contrast",
 ] as const;
 
 /** A part of a study. */
@@ -31,6 +35,10 @@ export interface StudyOptions {
   readonly size?: number;
   /** Numbers of adaptation examples of the sample-efficiency curve. Default 5, 10, 20, 50, 100. */
   readonly sizes?: readonly number[];
+  /** Redraws, the first ones, in which attribution methods are compared, from 1. Default 3. */
+  readonly attributionRedraws?: number;
+  /** Most neurons in all layers for methods that cost passes for every neuron, such as ablation and Shapley. Default 2048. */
+  readonly exhaustiveNeurons?: number;
   /** Redraw r uses seed + r. Default 0. */
   readonly seed?: number;
   /** Default `plain`. */
@@ -51,6 +59,10 @@ export interface StudySettings {
   readonly size: number;
   /** Ascending. */
   readonly sizes: readonly number[];
+  /** Redraws in which attribution methods are compared. */
+  readonly attributionRedraws: number;
+  /** Most neurons for methods that cost passes for every neuron. */
+  readonly exhaustiveNeurons: number;
   /** Redraw r uses seed + r. */
   readonly seed: number;
   /** How rows are drawn. */
@@ -67,6 +79,8 @@ export const studySettingsSchema: Schema<StudySettings> = record({
   redraws: integer,
   size: integer,
   sizes: list(integer),
+  attributionRedraws: integer,
+  exhaustiveNeurons: integer,
   seed: integer,
   sampling: oneOf("plain", "balanced"),
   score: scoreSettingsSchema,
@@ -92,7 +106,12 @@ export function resolveStudySettings(options: StudyOptions, engine: Pick<Engine,
     throw new RangeError(`Cannot study the part "${unknown}": expected one of ${studyParts.join(", ")}`);
   }
   if (parts.length === 0) throw new RangeError("Cannot study 0 parts: name at least one");
+  const { attributionRedraws = 3, exhaustiveNeurons = 2048 } = options;
   checkCount("redraws", redraws);
+  checkCount("attributions over redraws", attributionRedraws);
+  if (!Number.isSafeInteger(exhaustiveNeurons) || exhaustiveNeurons < 0) {
+    throw new RangeError(`Cannot go through ${exhaustiveNeurons} neurons: expected an integer from 0`);
+  }
   checkCount("a draw of size", size);
   sizes.forEach((other) => checkCount("a draw of size", other));
   if (sizes.length === 0) throw new RangeError("Cannot study 0 sizes: name at least one");
@@ -103,6 +122,8 @@ export function resolveStudySettings(options: StudyOptions, engine: Pick<Engine,
     redraws,
     size,
     sizes: [...new Set(sizes)].sort((a, b) => a - b),
+    attributionRedraws: Math.min(attributionRedraws, redraws),
+    exhaustiveNeurons,
     seed,
     sampling,
     score: { ...score, layers: [...score.layers] },

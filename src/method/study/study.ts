@@ -6,6 +6,10 @@ import { formatJson, type Jsonable } from "../json.ts";
 import { runOptionsOf } from "../progress.ts";
 import { dictionary, integer, list, nullable, oneOf, parseDocument, record, type Schema, text } from "../schema.ts";
 import { type Comparison, comparisonSchema } from "./comparison.ts";
+import { attributionSchema, type AttributionStudy, studyAttributions } from "./attribution_study.ts";
+import { contrastSchema, type ContrastStudy, studyContrast } from "./contrast_study.ts";
+import { layersSchema, type LayersStudy, studyLayers } from "./layers_study.ts";
+import { shortcutSchema, type ShortcutStudy, studyShortcuts } from "./shortcut_study.ts";
 import { filterSchema, type FilterStudy, studyFilters } from "./example_filters.ts";
 import { gridSchema, type GridStudy, studyGrid } from "./grid_profile.ts";
 import { studyMain } from "./main_table.ts";
@@ -38,6 +42,14 @@ export interface StudyResults {
   readonly examples: FilterStudy | null;
   /** Rules of selection. */
   readonly selection: SelectionStudy | null;
+  /** Attribution methods. */
+  readonly attribution: AttributionStudy | null;
+  /** Plans over several layers. */
+  readonly layers: LayersStudy | null;
+  /** Whether the pruned neurons are shortcuts. */
+  readonly shortcuts: ShortcutStudy | null;
+  /** Contrast with a retained set; null also where there is none. */
+  readonly contrast: ContrastStudy | null;
 }
 
 type PartTable = {
@@ -56,6 +68,10 @@ const partTable: PartTable = {
   stability: { schema: stabilitySchema, run: studyStability },
   examples: { schema: filterSchema, run: studyFilters },
   selection: { schema: selectionSchema, run: studySelection },
+  attribution: { schema: attributionSchema, run: studyAttributions },
+  layers: { schema: layersSchema, run: studyLayers },
+  shortcuts: { schema: shortcutSchema, run: studyShortcuts },
+  contrast: { schema: contrastSchema, run: studyContrast },
 };
 
 const partNames = Object.keys(partTable) as StudyPart[];
@@ -126,16 +142,12 @@ export const studySchema: Schema<StudyDocument> = record({
   tasks: list(taskSchema),
 });
 
-/** One task of a study. */
-export interface StudyTask {
-  /** As it was named. */
-  readonly task: string;
-  /** As in `StudySubject`. */
-  readonly pool: readonly StudySubject["pool"][number][];
-  /** As in `StudySubject`. */
-  readonly test: StudySubject["test"];
-  /** As in `StudySubject`. */
-  readonly testWithWorked?: StudySubject["testWithWorked"];
+/** One task of a study: what `StudySubject` says of it. */
+export interface StudyTask extends
+  Pick<
+    StudySubject,
+    "task" | "pool" | "test" | "testWithWorked" | "train" | "marks" | "retained" | "elsewhere" | "tokenizer"
+  > {
   /** How answers are compared. Default: that of the options. */
   readonly metric?: Metric;
 }
@@ -146,6 +158,8 @@ export interface StudyInput extends RunOptions {
   readonly engine: Engine;
   /** Its weights. */
   readonly checkpoint: Pick<Checkpoint, "config" | "readF32">;
+  /** Opens a float64 engine over the same model, for Integrated Hessians; missing to leave them out. */
+  readonly referenceEngine?: () => Promise<Engine>;
   /** The tasks, each studied by itself. */
   readonly tasks: readonly StudyTask[];
   /** What is done. */
@@ -160,14 +174,26 @@ export interface StudyInput extends RunOptions {
 function subjectsOf(input: StudyInput): StudySubject[] {
   if (input.tasks.length === 0) throw new RangeError("Cannot study 0 tasks: name at least one");
   return input.tasks.map(({ metric, ...task }): StudySubject => {
-    const { options = {}, engine, checkpoint } = input;
+    const { options = {}, engine, checkpoint, referenceEngine } = input;
     const decided = metric === undefined ? options : {
       ...options,
       score: { metric, ...options.score },
       search: { metric, ...options.search },
     };
     const settings = resolveStudySettings(decided, engine);
-    const subject: StudySubject = { ...runOptionsOf(input), engine, checkpoint, ...task, settings };
+    const run = runOptionsOf(input);
+    const subject: StudySubject = {
+      ...run,
+      engine,
+      checkpoint,
+      ...(referenceEngine && { referenceEngine }),
+      ...task,
+      settings: {
+        ...settings,
+        // Not asking for a retained set is not asking for the contrast with it.
+        parts: settings.parts.filter((part) => part !== "contrast" || task.retained !== undefined),
+      },
+    };
     checkSubject(subject);
     return subject;
   });

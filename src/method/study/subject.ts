@@ -3,7 +3,10 @@ import type { Checkpoint } from "../../checkpoint/checkpoint.ts";
 import type { Engine, Intervention, RunOptions } from "../../engine/engine.ts";
 import type { Example } from "../../tasks/example.ts";
 import { findShared } from "../../tasks/draw.ts";
+import type { TextWindows } from "../../tasks/text_windows.ts";
+import type { Tokenizer } from "../../tasks/tokenizer.ts";
 import { drawRows } from "../../tasks/sample.ts";
+import type { OtherTask } from "../damage.ts";
 import { evaluate, type Evaluation } from "../evaluate.ts";
 import type { NeuronScores } from "../neuron_scores.ts";
 import { renameStages, runOptionsOf } from "../progress.ts";
@@ -28,6 +31,18 @@ export interface StudySubject extends RunOptions {
    * where that cannot be had.
    */
   readonly testWithWorked?: (worked: readonly string[], test?: readonly string[]) => Promise<readonly Example[]>;
+  /** Opens a float64 engine over the same model, for Integrated Hessians; missing to leave them out. */
+  readonly referenceEngine?: () => Promise<Engine>;
+  /** Rows like those the model was trained on, where a shortcut may hold that does not hold on the test rows. */
+  readonly train?: readonly Example[];
+  /** A mark of every test row, such as whether a shortcut speaks for its label. */
+  readonly marks?: { readonly column: string; readonly values: readonly string[] };
+  /** Examples of what must stay as it is, for contrast. */
+  readonly retained?: { readonly name: string; readonly pool: readonly Example[] };
+  /** Tasks and texts that a plan for this task may damage. */
+  readonly elsewhere?: { readonly tasks?: readonly OtherTask[]; readonly texts?: readonly TextWindows[] };
+  /** Turns token ids into text. */
+  readonly tokenizer?: Pick<Tokenizer, "tokenText" | "decode">;
   /** The protocol. */
   readonly settings: StudySettings;
 }

@@ -130,7 +130,6 @@ export type {
   ForwardResult,
   ForwardSettings,
   ForwardStep,
-  Measured,
   SplitMeasures,
   StopReason,
 } from "./src/method/forward_selection.ts";
@@ -153,6 +152,7 @@ export type { TracedNeurons } from "./src/method/traces.ts";
 export type { TextWindowOptions, TextWindows } from "./src/tasks/text_windows.ts";
 export type { HessianOptions, HessianResult, HessianSettings, HessianSum } from "./src/method/integrated_hessians.ts";
 export type { ShapleyOptions, ShapleyResult, ShapleySettings } from "./src/method/shapley.ts";
+export type { Measured } from "./src/method/measured.ts";
 export type { NeuronScores, Normalisation } from "./src/method/neuron_scores.ts";
 export type {
   PipelineInput,

@@ -5,6 +5,7 @@ import type { Example } from "../tasks/example.ts";
 import { type Agreement, rankAgreement } from "./agreement.ts";
 import { type AttributionInput, type AttributionMethodName, scoreByMethod } from "./attribution_methods.ts";
 import { evaluate } from "./evaluate.ts";
+import { measure, type Measured } from "./measured.ts";
 import type { NeuronScores } from "./neuron_scores.ts";
 import { type Plan, planToIntervention } from "./plan.ts";
 import { renameStages, secondsSince } from "./progress.ts";
@@ -69,7 +70,7 @@ export interface AttributionOutcome {
   /** Configurations as accurate as the chosen one, itself included; null as `chosen`. */
   readonly tiedOnAccuracy: number | null;
   /** On the test examples; null as `chosen`. */
-  readonly test: { readonly correct: number; readonly accuracy: number; readonly meanMargin: number } | null;
+  readonly test: Measured | null;
 }
 
 /** Agreement of two variants. */
@@ -87,7 +88,7 @@ export interface AttributionComparison {
   /** Every pair that scores neurons of the same number and has a layer in common; the first variant's pairs first. */
   readonly agreement: readonly VariantAgreement[];
   /** The unmodified model on the test examples. */
-  readonly unpruned: { readonly correct: number; readonly accuracy: number; readonly meanMargin: number };
+  readonly unpruned: Measured;
   /** Configurations measured on the selection examples, over all variants. */
   readonly tried: number;
   /** Scores of each variant, in the order given; not plain data. */
@@ -177,10 +178,7 @@ export async function compareAttributions(input: CompareAttributionsInput): Prom
   const metric = input.search?.metric ?? "acc";
   const interventions = [[], ...[...plans.values()].map(planToIntervention)];
   const evaluations = await evaluate(engine, test, { ...renameStages(input, (stage) => stage), interventions });
-  const [unpruned, ...answers] = evaluations.map(({ scores }) => {
-    const { correct, accuracy, meanMargin } = scores[metric];
-    return { correct: correct.filter(Boolean).length, accuracy, meanMargin };
-  });
+  const [unpruned, ...answers] = evaluations.map((evaluation) => measure(evaluation, metric));
   const answersOf = new Map([...plans.keys()].map((label, index) => [label, answers[index]]));
   return {
     variants: outcomes.map((outcome) => ({ ...outcome, test: answersOf.get(outcome.label) ?? null })),

@@ -3,8 +3,9 @@ import type { Engine, RunOptions } from "../engine/engine.ts";
 import type { Example } from "../tasks/example.ts";
 import type { Metric } from "../tasks/scoring.ts";
 import { evaluate } from "./evaluate.ts";
-import { type ForwardResult, type ForwardSettings, type Measured, selectForward } from "./forward_selection.ts";
+import { type ForwardResult, type ForwardSettings, selectForward } from "./forward_selection.ts";
 import { type GlobalSearchResult, searchGlobal } from "./global_search.ts";
+import { measure, type Measured } from "./measured.ts";
 import { layerScores, type NeuronScores, type Normalisation } from "./neuron_scores.ts";
 import { createPlan, type Plan, plannedNeurons, planToIntervention } from "./plan.ts";
 import { renameStages, secondsSince } from "./progress.ts";
@@ -185,10 +186,7 @@ export async function compareLayers(input: CompareLayersInput): Promise<LayersCo
   const compared = [...strategies.map((strategy) => plans[strategy]), ...equals.flatMap((equal) => equal?.plan ?? [])];
   const interventions = [[], ...compared.map(planToIntervention)];
   const evaluations = await evaluate(engine, test, { ...runOf("test"), interventions });
-  const [unpruned, ...measured] = evaluations.map((evaluation): Measured => {
-    const { correct, accuracy, meanMargin } = evaluation.scores[metric];
-    return { correct: correct.filter(Boolean).length, accuracy, meanMargin };
-  });
+  const [unpruned, ...measured] = evaluations.map((evaluation) => measure(evaluation, metric));
   const testOf = new Map(compared.map((plan, index) => [plan, measured[index]]));
   return {
     metric,
@@ -252,11 +250,10 @@ export async function bestSingleLayers(
   if (all.length === 0) return counts.map(() => null);
   const interventions = all.map(({ plan }) => planToIntervention(plan));
   const evaluations = await evaluate(engine, examples, { ...renameStages(options, (stage) => stage), interventions });
-  const configurations = new Map(all.map(({ layer, plan }, index): [Plan, Configuration] => {
-    const { correct, accuracy, meanMargin } = evaluations[index].scores[metric];
-    const neurons = plannedNeurons(plan);
-    return [plan, { layer, fraction: 0, neurons, correct: correct.filter(Boolean).length, accuracy, meanMargin }];
-  }));
+  const configurations = new Map(all.map(({ layer, plan }, index): [Plan, Configuration] => [
+    plan,
+    { layer, fraction: 0, neurons: plannedNeurons(plan), ...measure(evaluations[index], metric) },
+  ]));
   return candidates.map((group) =>
     group.toSorted((a, b) => compareConfigurations(configurations.get(a.plan)!, configurations.get(b.plan)!))[0] ?? null
   );

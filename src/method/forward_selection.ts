@@ -6,8 +6,8 @@
  */
 import type { Engine, Intervention, RunOptions, Site } from "../engine/engine.ts";
 import type { Example } from "../tasks/example.ts";
-import { type Metric } from "../tasks/scoring.ts";
-import { evaluate, type Evaluation } from "./evaluate.ts";
+import { evaluate } from "./evaluate.ts";
+import { measure, type Measured } from "./measured.ts";
 import { layerScores, type NeuronScores } from "./neuron_scores.ts";
 import { createPlan, type Plan, type PlanMask } from "./plan.ts";
 import { renameStages, secondsSince } from "./progress.ts";
@@ -44,16 +44,6 @@ export interface ForwardInput extends RunOptions, Partial<ForwardSettings> {
    * scores serve every step.
    */
   readonly rescore?: (base: Intervention, run: RunOptions) => Promise<NeuronScores>;
-}
-
-/** Answers of one plan. */
-export interface Measured {
-  /** Examples answered rightly. */
-  readonly correct: number;
-  /** `correct` over the number of examples. */
-  readonly accuracy: number;
-  /** Mean margin of the gold choice, in the unit of the metric. */
-  readonly meanMargin: number;
 }
 
 /** Answers of one plan on both splits. */
@@ -225,14 +215,6 @@ function listCells(scores: NeuronScores, settings: ForwardSettings, masks: reado
       neurons: firstNeurons(order, neuronCount(fraction, scores.neurons)),
     }));
   }).filter((cell) => cell.neurons.length > 0);
-}
-
-/** Answers of the examples from `from` up to `to` of an evaluation. */
-function measure(evaluation: Evaluation, metric: Metric, from: number, to: number): Measured {
-  const { correct, margins } = evaluation.scores[metric];
-  const right = correct.slice(from, to).filter(Boolean).length;
-  const margin = margins.subarray(from, to).reduce((sum, value) => sum + value, 0);
-  return { correct: right, accuracy: right / (to - from), meanMargin: margin / (to - from) };
 }
 
 function resolveForwardSettings(input: ForwardInput): ForwardSettings {

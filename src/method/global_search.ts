@@ -4,6 +4,7 @@ import type { Engine, RunOptions, Site } from "../engine/engine.ts";
 import type { Example } from "../tasks/example.ts";
 import { type Metric, metrics } from "../tasks/scoring.ts";
 import { evaluate } from "./evaluate.ts";
+import { measure, type Measured } from "./measured.ts";
 import { layerScores, type NeuronScores, type Normalisation, normaliseScores } from "./neuron_scores.ts";
 import { createPlan, type Plan, type PlanMask, plannedNeurons, planToIntervention } from "./plan.ts";
 import { forStage, secondsSince } from "./progress.ts";
@@ -28,18 +29,12 @@ export interface GlobalSearchSettings {
 /** Options of `searchGlobal`. */
 export interface GlobalSearchOptions extends RunOptions, Partial<GlobalSearchSettings> {}
 
-/** One number of neurons. */
-export interface GlobalConfiguration {
+/** One number of neurons, and how it answers the examples. */
+export interface GlobalConfiguration extends Measured {
   /** Neurons switched off in the whole model; 0 is the unmodified model. Fewer than asked where `positive` has no more. */
   readonly neurons: number;
   /** Neurons switched off by layer `[L]`. */
   readonly perLayer: readonly number[];
-  /** Examples answered rightly. */
-  readonly correct: number;
-  /** `correct` over the number of examples. */
-  readonly accuracy: number;
-  /** Mean margin of the gold choice, in the unit of the metric. */
-  readonly meanMargin: number;
 }
 
 /** What `searchGlobal` found. */
@@ -114,16 +109,9 @@ export async function searchGlobal(
   const interventions = plans.map(planToIntervention);
   const evaluations = await evaluate(engine, examples, { ...forStage(options, "search all layers"), interventions });
   const configurations = plans.map((plan, index): GlobalConfiguration => {
-    const { correct, accuracy, meanMargin } = evaluations[index].scores[settings.metric];
     const perLayer = new Array<number>(scores.layers).fill(0);
     for (const { layer, neurons } of plan.masks) perLayer[layer] = neurons.length;
-    return {
-      neurons: plannedNeurons(plan),
-      perLayer,
-      correct: correct.filter(Boolean).length,
-      accuracy,
-      meanMargin,
-    };
+    return { neurons: plannedNeurons(plan), perLayer, ...measure(evaluations[index], settings.metric) };
   });
   let chosen = 0;
   const comparable = configurations.map((configuration) => ({ ...configuration, layer: null, fraction: 0 }));

@@ -196,3 +196,14 @@ Deno.test("ablationScores() equals Integrated Gradients along the path of one ne
     }
   }
 });
+
+Deno.test("factorGradients() rejects when it was aborted, the engine was closed, or the layer is not there", async () => {
+  const options = { layer: 0, points: [new Float64Array(neurons).fill(1)] };
+  const reason = new RangeError("enough");
+  const aborted = { ...options, signal: AbortSignal.abort(reason) };
+  await assertRejects(() => engine.factorGradients!(examples, aborted), RangeError, "enough");
+  await assertRejects(() => engine.factorGradients!(examples, { ...options, layer: 2 }), RangeError, "layer 2");
+  const closed = await createReferenceEngine(checkpoint);
+  await closed.close();
+  await assertRejects(() => closed.factorGradients!(examples, options), TypeError, "closed");
+});

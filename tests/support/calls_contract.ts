@@ -89,6 +89,8 @@ export async function testCalls(open: () => Promise<Engine>): Promise<void> {
         ends: [{ objectiveAtOne: 1, objectiveAtZero: 0, targetToken: 1, otherToken: null }],
       }],
       ["0 nodes", { rule: { nodes: new Float64Array(), weights: new Float64Array() } }],
+      ["layer 3", { rule, base: [{ layer: 3, site: "gate", neurons: Uint32Array.of(1) }] }],
+      ["neuron 2 at index 1", { rule, base: [{ layer: 0, site: "up", neurons: Uint32Array.of(2, 2) }] }],
       ["2 nodes and 1 weights", { rule: { nodes: Float64Array.of(0, 1), weights: Float64Array.of(1) } }],
     ];
     for (const [message, options] of wrong) {

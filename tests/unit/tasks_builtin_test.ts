@@ -1,5 +1,6 @@
 /** The built-in tasks on rows in the column layout of their datasets: exact texts, token splits and gold. */
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
+import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { builtinTasks } from "../../src/tasks/builtin_tasks.ts";
 import { readTaskFile } from "../../src/tasks/task_file.ts";
@@ -253,4 +254,39 @@ Deno.test("loadTask() names what is built in when there is no such task", async 
     error.message,
     'Cannot find the task "bolq": expected a built-in one (balanced-copa, boolq, copa',
   );
+});
+
+interface RecordedTask {
+  readonly metrics: readonly string[];
+  readonly version: number;
+  readonly rows: readonly {
+    readonly context: string;
+    readonly continuations: readonly string[];
+    readonly gold: number;
+  }[];
+}
+
+const goldens = new URL("../golden/lm_eval_builtin/", import.meta.url);
+const goldenRows: Record<string, readonly unknown[]> = JSON.parse(
+  await readFile(new URL("rows.json", goldens), "utf8"),
+);
+const goldenTasks: Record<string, RecordedTask> = JSON.parse(await readFile(new URL("expected.json", goldens), "utf8"));
+
+Deno.test("requests() equals what lm-evaluation-harness's own files ask, for every built-in task that it has", async () => {
+  const inHarness = builtinTasks.filter(({ name, family }) => !/^(?:sst5|balanced-copa)$/.test(family));
+  const tasks = inHarness.filter(({ path }) => !/:mmlu[\w]*\.yaml$|:xnli\.yaml$/.test(path)).map(({ name }) => name);
+  const recorded = new Set(Object.keys(goldenTasks).map((key) => key.split("/")[0]));
+  assertEquals([...recorded].toSorted(), tasks.toSorted());
+  for (const [key, expected] of Object.entries(goldenTasks)) {
+    const [name, shots] = key.split("/");
+    await withRows(name, goldenRows[name.split("_")[0]], async (task) => {
+      assertEquals([task.metrics, task.version], [expected.metrics, expected.version], key);
+      const requests = await task.requests(task.evaluationSplit);
+      assertEquals(
+        requests.map(({ context, continuations, gold }) => ({ context, continuations, gold })),
+        expected.rows,
+        key,
+      );
+    }, { fewshotCount: Number(shots) });
+  }
 });

@@ -16,7 +16,7 @@ import type { Example } from "../tasks/example.ts";
 import type { Task } from "../tasks/task.ts";
 import type { OptionTable, OptionValues } from "./arguments.ts";
 import { type CommandContext, type CommandResult, defineCommand } from "./command.ts";
-import { comparisonOptions, otherSide, reportComparison, type Side } from "./comparison.ts";
+import { comparisonOptions, otherSide, reportComparison } from "./comparison.ts";
 import { CommandError } from "./errors.ts";
 import { formatPerformance } from "./forecast.ts";
 import { engineOptions, modelOptions, seedOptions, taskOptions, testOptions } from "./options.ts";
@@ -72,16 +72,24 @@ async function preparePlace(path: string | undefined): Promise<void> {
   await mkdir(dirname(path), { recursive: true });
 }
 
-/** The other side's answers to the same rows, by a model of its own. */
-function evaluateOther(options: EvalOptions, other: Side, first: readonly Example[], context: CommandContext) {
-  return withSession({ ...options, model: other.model }, context, async (session) => {
+/** One model's answers to the rows, with what was there to answer them; nothing in it needs the engine any more. */
+interface Measured {
+  readonly session: Session;
+  readonly examples: readonly Example[];
+  /** One for each plan. */
+  readonly evaluations: readonly Evaluation[];
+}
+
+/** Opens a model, asks it under each plan, and closes it: two models need not be in memory at once. */
+function measure(
+  options: EvalOptions,
+  model: string,
+  plans: readonly (string | null)[],
+  context: CommandContext,
+): Promise<Measured> {
+  return withSession({ ...options, model }, context, async (session) => {
     const examples = await testExamples(session.task, options);
-    // The rows are the same unless a file changed meanwhile; the tokens may differ.
-    if (examples.length !== first.length) {
-      throw new CommandError(`${other.model} was asked ${examples.length} rows, not ${first.length}`, "run it again.");
-    }
-    const [evaluation] = await evaluatePlans(session, examples, [other.plan], context);
-    return evaluation;
+    return { session, examples, evaluations: await evaluatePlans(session, examples, plans, context) };
   });
 }
 
@@ -145,23 +153,23 @@ async function writeResults(
   return [output, logSamples].filter((file) => file !== undefined);
 }
 
-async function evaluateTask(options: EvalOptions, session: Session, context: CommandContext): Promise<CommandResult> {
+async function evaluateTask(options: EvalOptions, context: CommandContext): Promise<CommandResult> {
   const startedAt = Date.now();
-  const { engine, task, provenance } = session;
-  const own: Side = { model: options.model, plan: options.plan ?? null };
+  // Mistakes in the options show before the model is read.
   const other = otherSide(options);
-  const examples = await testExamples(task, options);
   await preparePlace(options.output);
   await preparePlace(options["log-samples"]);
-  const isSameModel = other?.model === own.model;
-  const plans = other && isSameModel ? [own.plan, other.plan] : [own.plan];
-  const [result, second] = await evaluatePlans(session, examples, plans, context);
-  const performance = describePerformance(engine.info, null);
-  const against = other === null ? null : second ?? await evaluateOther(options, other, examples, context);
+  const { model, plan = null } = options;
+  const isSameModel = other?.model === model;
+  const measured = await measure(options, model, other && isSameModel ? [plan, other.plan] : [plan], context);
+  const beside = other && !isSameModel ? await measure(options, other.model, [other.plan], context) : measured;
+  const { session, examples, evaluations: [result] } = measured;
+  const { engine, task, provenance } = session;
+  const against = other === null ? null : beside.evaluations.at(-1)!;
   const comparison = other === null || against === null ? null : reportComparison({
     a: result,
     b: against,
-    sides: [own, other],
+    sides: [{ model: provenance.model, plan }, { model: beside.session.provenance.model, plan: other.plan }],
     metrics: task.metrics,
     seed: options.seed,
   });
@@ -174,6 +182,7 @@ async function evaluateTask(options: EvalOptions, session: Session, context: Com
     startedAt,
   });
 
+  const performance = describePerformance(engine.info, null);
   const reported = task.metrics.map((metric) => result.scores[metric]);
   const table = formatTable([
     ["metric", "accuracy", "standard error", "mean margin"],
@@ -212,7 +221,7 @@ async function evaluateTask(options: EvalOptions, session: Session, context: Com
       task: task.name,
       model: provenance.model,
       data: provenance.data ?? null,
-      plan: own.plan,
+      plan,
       engine: { ...engine.info },
       performance: performance && { ...performance },
       ...(options["skip-bad-rows"] && { skippedRows: countSkipped(task) }),
@@ -248,9 +257,5 @@ export const evaluate = defineCommand({
     "one of two answers right, with an exact McNemar test and a bootstrap interval of the difference.",
   example: "eval --model examples/demo/model --task examples/demo/task/demo.yaml --plan out/demo/plan.json --compare",
   options: evalOptions,
-  run: async (options, context) => {
-    // A mistake in the options shows before the model is read.
-    otherSide(options);
-    return await withSession(options, context, (session) => evaluateTask(options, session, context));
-  },
+  run: evaluateTask,
 });

@@ -1,7 +1,7 @@
 /** Rows of the caller's own, as a process: built-in tasks on files, folders and datasets of a hub. */
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { HubServer, smallFile } from "../support/hub_server.ts";
-import { demoModel, secateur, withFolder } from "./program.ts";
+import { assertDocumentedCommands, demoModel, secateur, withFolder } from "./program.ts";
 
 const commit = "fedcba98".repeat(5);
 
@@ -76,4 +76,8 @@ Deno.test("secateur eval finds the dataset that a built-in task names, on a hub 
   } finally {
     await server.close();
   }
+});
+
+Deno.test("docs/data.md names only commands and options that are there", async () => {
+  assert(await assertDocumentedCommands("docs/data.md") >= 8);
 });

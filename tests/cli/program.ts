@@ -1,4 +1,5 @@
 /** Runs the real program as a process, on the bundled model. */
+import { assertMatch } from "@std/assert";
 import { fileURLToPath } from "node:url";
 
 /** Path of a file of the project. */
@@ -33,6 +34,26 @@ export async function secateur(args: readonly string[], env: Record<string, stri
   const { code, stdout, stderr } = await command(args, env).output();
   const decoder = new TextDecoder();
   return { code, stdout: decoder.decode(stdout), stderr: decoder.decode(stderr) };
+}
+
+/**
+ * Fails where an indented command of a document names an option that its command does not have.
+ *
+ * @returns Number of commands.
+ */
+export async function assertDocumentedCommands(document: string): Promise<number> {
+  const text = await Deno.readTextFile(projectPath(document));
+  const lines = text.split("\n").filter((line) => line.startsWith("    secateur "));
+  const helps = new Map<string, string>();
+  for (const line of lines) {
+    const [, name, ...rest] = line.trim().split(" ");
+    const help = helps.get(name) ?? (await secateur([name, "--help"])).stdout;
+    helps.set(name, help);
+    for (const option of rest.filter((word) => word.startsWith("--"))) {
+      assertMatch(help, new RegExp(`^  ${option}( |$)`, "m"), line);
+    }
+  }
+  return lines.length;
 }
 
 /** A folder that is gone after the test. */

@@ -146,7 +146,7 @@ export const attributionMethods: Readonly<Record<AttributionMethodName, Attribut
   },
   "integrated-hessians": {
     about: "the part of a neuron's attribution that it owes to its interactions with the layer's other neurons",
-    cost: "6 to 42 times L (H + 1) forward and backward passes an example in float64",
+    cost: "6 to 24 times L (H + 1) forward and backward passes an example in float64",
     needs: "hessians",
     score: async (input) => {
       const options = { ...commonSettings(input), ...input.hessians, ...forStage(input, "integrated hessians") };

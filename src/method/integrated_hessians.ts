@@ -49,7 +49,7 @@ export interface HessianSettings {
   readonly nodes: number;
   /** Nodes they end with at the latest, `nodes`..64. Default 24, or `nodes` if that is more. */
   readonly maxNodes: number;
-  /** Completeness error above which a layer and example is run again with twice the nodes. Default 0.02. */
+  /** Completeness error above which a layer and example gets more nodes. Default 0.02. */
   readonly tolerance: number;
   /** Step e of the differences, relative to a neuron's full factor. Default 1e-6. */
   readonly step: number;
@@ -75,7 +75,7 @@ export interface HessianResult {
   readonly unconverged: number;
   /** Gamma of each scored layer, row-major `[H,H]`; present with `keepMatrices`. */
   readonly matrices?: readonly Float64Array[];
-  /** Gradients taken. */
+  /** Gradients taken, trials of fewer nodes included. */
   readonly gradients: number;
   /** The options with their defaults filled in. */
   readonly settings: HessianSettings;
@@ -172,11 +172,17 @@ interface PathHessians {
   readonly own: Float64Array;
   /** Completeness error. */
   readonly error: number;
-  /** Gradients taken, over all attempts. */
+  /** Gradients taken, trials included. */
   readonly taken: number;
 }
 
-/** Doubles the nodes until the rows add up to Integrated Gradients, or there are `maxNodes`. */
+/** Gradients with respect to the factors of one layer and example at some points. */
+type GradientsAt = (points: readonly Float64Array[]) => Promise<Float64Array[]>;
+
+/**
+ * Integrated Hessians with as many nodes as it takes for the rows to add up to Integrated Gradients, or `maxNodes`. Whether they
+ * will is tried beforehand with two gradients a node, since a row sum needs differences in one direction only.
+ */
 async function refinePath(
   engine: Engine,
   example: Example,
@@ -184,46 +190,72 @@ async function refinePath(
   settings: HessianSettings,
   signal: AbortSignal | undefined,
 ): Promise<PathHessians> {
+  const { site, objective, step, tolerance, maxNodes } = settings;
+  const neurons = siteNeurons(engine.config, site);
   let taken = 0;
-  for (let nodes = settings.nodes;; nodes = Math.min(2 * nodes, settings.maxNodes)) {
-    const result = await integratePath(engine, example, layer, { ...settings, nodes }, signal);
-    taken += result.taken;
-    if (result.error <= settings.tolerance || nodes === settings.maxNodes) return { ...result, taken };
+  const gradientsAt: GradientsAt = async (points) => {
+    signal?.throwIfAborted();
+    taken += points.length;
+    const options = { layer, points, site, objective, ...(signal && { signal }) };
+    return (await engine.factorGradients!([example], options)).map(([gradient]) => gradient);
+  };
+  let { nodes } = settings;
+  while (nodes < maxNodes && await probeRows(gradientsAt, neurons, nodes, step) > tolerance) {
+    nodes = Math.min(nodes + Math.ceil(nodes / 3), maxNodes);
   }
+  const { gamma, own } = await integratePath(gradientsAt, neurons, nodes, step);
+  const sums = Float64Array.from(
+    own,
+    (_, i) => gamma.subarray(i * neurons, (i + 1) * neurons).reduce((sum, value) => sum + value, 0),
+  );
+  return { gamma, own, error: rowError(sums, own), taken };
+}
+
+/** The completeness error that `integratePath` will have: H times a vector of ones takes the place of the sum of its columns. */
+async function probeRows(gradientsAt: GradientsAt, neurons: number, nodes: number, step: number): Promise<number> {
+  const rule = quadratureRule("gauss-legendre", nodes);
+  const logWeights = logarithmicWeights(nodes);
+  const points = [...rule.nodes].flatMap((s) => [s, s + step].map((factor) => new Float64Array(neurons).fill(factor)));
+  const gradients = await gradientsAt(points);
+  const sums = new Float64Array(neurons);
+  const own = new Float64Array(neurons);
+  rule.nodes.forEach((s, a) => {
+    const [gradient, moved] = gradients.slice(2 * a, 2 * a + 2);
+    for (let i = 0; i < neurons; i++) {
+      own[i] += rule.weights[a] * gradient[i];
+      sums[i] += logWeights[a] * (gradient[i] + s * (moved[i] - gradient[i]) / step);
+    }
+  });
+  return rowError(sums, own);
 }
 
 async function integratePath(
-  engine: Engine,
-  example: Example,
-  layer: number,
-  { site, objective, nodes, step }: HessianSettings,
-  signal: AbortSignal | undefined,
-): Promise<PathHessians> {
-  const neurons = siteNeurons(engine.config, site);
+  gradientsAt: GradientsAt,
+  neurons: number,
+  nodes: number,
+  step: number,
+): Promise<Pick<PathHessians, "gamma" | "own">> {
   const rule = quadratureRule("gauss-legendre", nodes);
   const logWeights = logarithmicWeights(nodes);
   const gamma = new Float64Array(neurons * neurons);
   const own = new Float64Array(neurons);
   for (let a = 0; a < nodes; a++) {
-    signal?.throwIfAborted();
     const s = rule.nodes[a];
     const points = Array.from({ length: neurons + 1 }, (_, moved) => {
       const point = new Float64Array(neurons).fill(s);
       if (moved > 0) point[moved - 1] += step;
       return point;
     });
-    const options = { layer, points, site, objective, ...(signal && { signal }) };
-    const [[gradient], ...moved] = await engine.factorGradients!([example], options);
+    const [gradient, ...moved] = await gradientsAt(points);
     for (let i = 0; i < neurons; i++) {
       own[i] += rule.weights[a] * gradient[i];
       gamma[i * neurons + i] += logWeights[a] * gradient[i];
-      const [neighbour] = moved[i];
       for (let j = 0; j < neurons; j++) {
-        gamma[i * neurons + j] += logWeights[a] * s * (neighbour[j] - gradient[j]) / step;
+        gamma[i * neurons + j] += logWeights[a] * s * (moved[i][j] - gradient[j]) / step;
       }
     }
   }
-  return { gamma, own, error: rowError(gamma, own), taken: nodes * (neurons + 1) };
+  return { gamma, own };
 }
 
 /**
@@ -248,16 +280,11 @@ export function logarithmicWeights(nodes: number): Float64Array {
   });
 }
 
-/** Largest difference between a row sum of gamma `[H,H]` and Integrated Gradients `[H]`, relative to the largest of these. */
-function rowError(gamma: Float64Array, own: Float64Array): number {
+/** Largest difference between the row sums `[H]` and Integrated Gradients `[H]`, relative to the largest of these. */
+function rowError(sums: Float64Array, own: Float64Array): number {
   const scale = own.reduce((largest, value) => Math.max(largest, Math.abs(value)), 0);
   if (scale === 0) return 0;
-  let worst = 0;
-  own.forEach((value, i) => {
-    const sum = gamma.subarray(i * own.length, (i + 1) * own.length).reduce((total, entry) => total + entry, 0);
-    worst = Math.max(worst, Math.abs(sum - value) / scale);
-  });
-  return worst;
+  return sums.reduce((worst, sum, i) => Math.max(worst, Math.abs(sum - own[i])), 0) / scale;
 }
 
 function resolveSettings(engine: Engine, examples: readonly Example[], options: HessianOptions): HessianSettings {

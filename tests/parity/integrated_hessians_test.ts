@@ -110,7 +110,7 @@ Deno.test("integratedHessians() adds up to scoreNeurons(), row by row, on both s
   }
 });
 
-Deno.test("integratedHessians() doubles the nodes of the paths that need it, and counts those that stay above the tolerance", async () => {
+Deno.test("integratedHessians() adds nodes to the paths that need it, and counts those that stay above the tolerance", async () => {
   const run = (options: object) => integratedHessians(engine, examples, { layers: [0], ...options });
   const once = await run({ nodes: 2, maxNodes: 2 });
   assertEquals(once.gradients, 2 * 2 * (neurons + 1));
@@ -120,6 +120,9 @@ Deno.test("integratedHessians() doubles the nodes of the paths that need it, and
   assertLess(refined.completenessError, between);
   assertLess(once.gradients, refined.gradients);
   assertEquals(refined.unconverged, 0);
+  // A trial takes two gradients a node, so nodes that suffice at once cost the trial only.
+  const easy = await run({ nodes: 2, maxNodes: 16, tolerance: 2 });
+  assertEquals([easy.gradients, easy.completenessError], [2 * 2 * (neurons + 1 + 2), once.completenessError]);
 });
 
 Deno.test("integratedHessians() throws when the engine cannot, options are out of range, or it is aborted", async () => {

@@ -3,7 +3,7 @@ import { maxRuleNodes, ruleNames } from "../method/quadrature.ts";
 import { rankings } from "../method/rank.ts";
 import { objectives, type ScoreSettings } from "../method/score.ts";
 import { sampleFilters } from "../method/filter.ts";
-import type { SearchSettings } from "../method/search.ts";
+import { searchRules, type SearchSettings } from "../method/search.ts";
 import { promptStyles } from "../tasks/builtin_tasks.ts";
 import { metrics } from "../tasks/scoring.ts";
 import type { OptionTable, OptionValues } from "./arguments.ts";
@@ -239,6 +239,12 @@ export const searchOptions = {
     default: "signed",
     description: "Neurons to zero first: highest score, largest size, or highest score and never below zero.",
   },
+  "selection-rule": {
+    type: "choice",
+    choices: searchRules,
+    default: "paper",
+    description: "How the configuration is chosen from its answers; docs/study.md compares the rules.",
+  },
   ...layersOption,
   ...metricOption,
 } as const satisfies OptionTable;
@@ -279,6 +285,6 @@ export function scoreSettings(options: Omit<OptionValues<typeof scoreOptions>, "
 
 /** What decides the search. */
 export function searchSettings(options: Omit<OptionValues<typeof searchOptions>, "metric">): Partial<SearchSettings> {
-  const { fractions, ranking, layers } = options;
-  return { ranking, ...(fractions && { fractions }), ...(layers && { layers }) };
+  const { fractions, ranking, "selection-rule": selectionRule, layers } = options;
+  return { ranking, selectionRule, ...(fractions && { fractions }), ...(layers && { layers }) };
 }

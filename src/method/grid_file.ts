@@ -1,4 +1,5 @@
 /** `grid.json`: every configuration of a search and the chosen one. No time, no device: the same search, the same bytes. */
+import { isJsonObject } from "../checkpoint/strict_json.ts";
 import { metrics } from "../tasks/scoring.ts";
 import { formatJson } from "./json.ts";
 import { siteNeurons } from "./neuron_scores.ts";
@@ -6,18 +7,22 @@ import type { PlanModel } from "./plan.ts";
 import { type Provenance, provenanceSchema } from "./provenance.ts";
 import { rankings } from "./rank.ts";
 import { integer, list, nullable, number, oneOf, parseDocument, record, type Schema, text, uint32s } from "./schema.ts";
-import { type Configuration, type SearchResult, type SearchSettings } from "./search.ts";
+import { type Configuration, type SearchResult, searchRules, type SearchSettings } from "./search.ts";
 
 const format = "secateur-grid";
 const version = 1;
 
-/** Reads the settings of a search. */
-export const searchSettingsSchema: Schema<SearchSettings> = record({
+const settingsSchema: Schema<SearchSettings> = record({
   layers: list(integer),
   fractions: list(number),
   ranking: oneOf(...rankings),
   metric: oneOf(...metrics),
+  selectionRule: oneOf(...searchRules),
 });
+
+/** Reads the settings of a search. Files from before there were other rules than the paper's name none. */
+export const searchSettingsSchema: Schema<SearchSettings> = (value, where) =>
+  settingsSchema(isJsonObject(value) ? { selectionRule: "paper", ...value } : value, where);
 
 /** Reads one configuration of a grid. */
 export const configurationSchema: Schema<Configuration> = record({

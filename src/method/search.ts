@@ -6,10 +6,14 @@ import { type Metric, metrics, scoreExamples } from "../tasks/scoring.ts";
 import { checkLayers, layerScores, type NeuronScores } from "./neuron_scores.ts";
 import { createPlan, type Plan } from "./plan.ts";
 import { forStage, secondsSince } from "./progress.ts";
+import { type CellAnswers, cellAnswers, chooseCell, type SelectionRule, selectionRules } from "./selection_rules.ts";
 import { firstNeurons, neuronCount, type Ranking, rankings, rankNeurons } from "./rank.ts";
 
 /** 5 % to 50 % by 5 %. */
 export const defaultFractions: readonly number[] = [0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5];
+
+/** The rules that a search can choose by; `leave-one-out` would have to score the neurons anew. */
+export const searchRules: readonly SelectionRule[] = selectionRules.filter((rule) => !rule.startsWith("leave-one-out"));
 
 /** What decides the search: every field of `SearchOptions` that changes the result, with its default filled in. */
 export interface SearchSettings {
@@ -21,6 +25,8 @@ export interface SearchSettings {
   readonly ranking: Ranking;
   /** How answers are compared, for the accuracy and for the margin. Default `acc`. */
   readonly metric: Metric;
+  /** How the configuration is chosen; not `leave-one-out`, which scores anew. Default `paper`. */
+  readonly selectionRule: SelectionRule;
 }
 
 /** Options of `searchGrid`. */
@@ -88,7 +94,7 @@ export function resolveSearchSettings(
   engine: Pick<Engine, "config">,
   { scored }: Pick<NeuronScores, "scored">,
 ): SearchSettings {
-  const { fractions = defaultFractions, ranking = "signed", metric = "acc" } = options;
+  const { fractions = defaultFractions, ranking = "signed", metric = "acc", selectionRule = "paper" } = options;
   if (fractions.length === 0) throw new RangeError("Cannot search over 0 fractions: expected at least one");
   fractions.forEach((fraction, index) => {
     if (!(fraction > 0 && fraction <= 1)) {
@@ -109,7 +115,10 @@ export function resolveSearchSettings(
   if (!metrics.includes(metric)) {
     throw new RangeError(`Cannot search by the metric "${metric}": expected one of ${metrics.join(", ")}`);
   }
-  return { layers, fractions, ranking, metric };
+  if (!searchRules.includes(selectionRule)) {
+    throw new RangeError(`Cannot search by the rule "${selectionRule}": expected one of ${searchRules.join(", ")}`);
+  }
+  return { layers, fractions, ranking, metric, selectionRule };
 }
 
 /**
@@ -131,7 +140,8 @@ export function checkSelectionExamples(examples: readonly Example[]): void {
  * Measures every (layer, fraction) of a grid and the unmodified model on the examples, and chooses one. All
  * configurations go to the engine in one call; those that switch off the same neurons are measured once.
  *
- * The order of preference is that of `compareConfigurations`; of configurations equal in everything the first is chosen.
+ * By the rule `paper` the order of preference is that of `compareConfigurations`; of configurations equal in everything the
+ * first is chosen. `selection_rules.ts` says what the other rules look at.
  *
  * @param examples What the choice is made on: the adaptation examples, or others held out from scoring. Each needs at
  * least two choices.
@@ -156,6 +166,7 @@ export async function searchGrid(
       return [key, { correct: correct.filter(Boolean).length, accuracy, meanMargin }];
     }),
   );
+  const keys = [...interventions.keys()];
 
   const configurations = cells.map(({ layer, fraction, neurons, key }): Configuration => ({
     layer,
@@ -163,9 +174,10 @@ export async function searchGrid(
     neurons: neurons.length,
     ...measured.get(key)!,
   }));
-  let chosen = 0;
-  configurations.forEach((configuration, index) => {
-    if (compareConfigurations(configuration, configurations[chosen]) < 0) chosen = index;
+  const chosen = choose(configurations, settings, (index) => {
+    const { layer, fraction, neurons, key } = cells[index];
+    const place = { layer, fraction, neurons: neurons.length };
+    return cellAnswers(place, examples, logProbs[keys.indexOf(key)], settings.metric);
   });
   return {
     site: scores.site,
@@ -177,6 +189,26 @@ export async function searchGrid(
     tiedOnAccuracy: configurations.filter(({ correct }) => correct === configurations[chosen].correct).length,
     seconds: secondsSince(start),
   };
+}
+
+/** The index of the configuration that the rule prefers. */
+function choose(
+  configurations: readonly Configuration[],
+  { selectionRule: rule }: SearchSettings,
+  answersOf: (index: number) => CellAnswers,
+): number {
+  const places = [...configurations.keys()];
+  if (rule === "paper") {
+    return places.reduce((best, index) =>
+      compareConfigurations(configurations[index], configurations[best]) < 0 ? index : best
+    );
+  }
+  // Rules that look at neighbours want each layer's fractions ascending.
+  const order = places.sort((a, b) => {
+    const [one, other] = [configurations[a], configurations[b]];
+    return (one.layer ?? -1) - (other.layer ?? -1) || one.fraction - other.fraction;
+  });
+  return order[chooseCell(rule, { cells: order.map(answersOf) })];
 }
 
 /** A configuration before it is measured. */
@@ -206,11 +238,13 @@ function listCells(scores: NeuronScores, settings: SearchSettings): Cell[] {
 /** The chosen configuration as a plan. `by` names what the scores were, such as `integrated-gradients`. */
 export function planFromSearch(config: ModelConfig, result: SearchResult, by = "integrated-gradients"): Plan {
   const { layer, fraction, accuracy, meanMargin } = result.configurations[result.chosen];
+  const { selectionRule } = result.settings;
   const masks = layer === null ? [] : [{ layer, site: result.site, fraction, neurons: result.neurons }];
   return createPlan(config, masks, {
     by,
     ranking: result.settings.ranking,
     metric: result.settings.metric,
+    ...(selectionRule !== "paper" && { selectionRule }),
     accuracy,
     meanMargin,
     configurations: result.configurations.length,

@@ -392,7 +392,9 @@ function taskSections({ task, settings, poolRows, leaked, test, results }: TaskS
         : `${score.nodes} ${score.rule} nodes`
     }, ` +
     `objective ${score.objective}. Grid:\nlayers ${search.layers.join(", ")}; fractions ` +
-    `${search.fractions.map(fractionPercent).join(", ")}; ranking ${search.ranking}.`,
+    `${
+      search.fractions.map(fractionPercent).join(", ")
+    }; ranking ${search.ranking}; selection rule ${search.selectionRule}.`,
     ...(leaked === 0 ? [] : [`**Leak**: ${leaked} pool rows have the prompt of a test row.`]),
   ];
   if (results.main) sections.push(mainSection(results.main));

@@ -5,7 +5,7 @@ import type { PlanningOptions } from "../method/pipeline.ts";
 import { maxRuleNodes, ruleNames } from "../method/quadrature.ts";
 import { rankings } from "../method/rank.ts";
 import { objectives, type ScoreSettings } from "../method/score.ts";
-import type { SearchSettings } from "../method/search.ts";
+import { searchRules, type SearchSettings } from "../method/search.ts";
 import { type Metric, metrics } from "../tasks/scoring.ts";
 import type { Sampling } from "../tasks/sample.ts";
 import { ProblemError } from "./problem.ts";
@@ -202,6 +202,11 @@ export const requestSchema = {
           description: "Fractions of a layer's neurons. Default 0.05 to 0.5 by 0.05.",
         },
         ranking: { type: "string", enum: rankings, description: "Default signed." },
+        selectionRule: {
+          type: "string",
+          enum: searchRules,
+          description: "How the configuration is chosen from its answers. Default paper.",
+        },
         layers,
       },
     },
@@ -274,6 +279,7 @@ export function planningOptions(request: JobSettings, taskMetrics: readonly Metr
 export function commandArguments(request: JobSettings): string[] {
   const { model, adaptation, test, fewshot, metric, seed, randomDraws, score, search } = request;
   const { maxNodes, ...scoreRest } = score;
+  const { selectionRule, ...searchRest } = search;
   const values: Readonly<Record<string, string | number | readonly number[] | null | undefined>> = {
     model,
     task: "task.yaml",
@@ -288,7 +294,8 @@ export function commandArguments(request: JobSettings): string[] {
     metric,
     seed,
     "random-draws": randomDraws,
-    ...search,
+    ...searchRest,
+    "selection-rule": selectionRule,
     ...scoreRest,
     "max-nodes": maxNodes,
   };

@@ -250,7 +250,7 @@ Deno.test("commandArguments() gives a command line that the program understands 
     metric: "acc_norm",
     seed: 9,
     score: { site: "up", nodes: 2, tolerance: 0.5, maxNodes: 8, filter: "confident", confidence: 0.5, layers: [0, 1] },
-    search: { fractions: [0.1, 0.25], ranking: "absolute", layers: [0, 1] },
+    search: { fractions: [0.1, 0.25], ranking: "absolute", selectionRule: "smoothed", layers: [0, 1] },
   })));
   const [command, ...typed] = commandArguments(request);
   assertEquals(command, "run");

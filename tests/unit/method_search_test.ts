@@ -1,5 +1,7 @@
 import { assertEquals, assertLess, assertRejects } from "@std/assert";
 import type { NeuronScores } from "../../src/method/neuron_scores.ts";
+import { scoreNeurons } from "../../src/method/score.ts";
+import type { SelectionRule } from "../../src/method/selection_rules.ts";
 import { compareConfigurations, type Configuration, planFromSearch, searchGrid } from "../../src/method/search.ts";
 import { ToyEngine, toyExample, toyExamples } from "../support/toy_engine.ts";
 
@@ -169,4 +171,29 @@ Deno.test("planFromSearch() holds the chosen neurons and says how they were chos
     tiedOnAccuracy: 5,
     examples: 2,
   });
+});
+
+Deno.test("searchGrid() chooses by the selection rule asked for, whatever the order of the fractions", async () => {
+  // Pruning one neuron mends the first example and leaves the second at a near miss; two neurons mend neither, narrowly.
+  const engine = new ToyEngine({
+    layers: 1,
+    neurons: 4,
+    effect: (_, neuron) => 4 - neuron,
+    logProbs(example, pruned) {
+      const count = [0, 1, 2, 3].filter((neuron) => pruned(0, neuron)).length;
+      const share = [[0.2, 0.2], [0.55, 0.05], [0.49, 0.49], [0.3, 0.3], [0.1, 0.1]][count][example];
+      return [Math.log(share), Math.log(1 - share)];
+    },
+  });
+  const examples = toyExamples(2);
+  const { scores } = await scoreNeurons(engine, examples);
+  const chosenBy = async (selectionRule: SelectionRule) => {
+    const found = await searchGrid(engine, examples, scores, { fractions: [0.75, 0.25, 0.5], selectionRule });
+    assertEquals(found.neurons.length, found.configurations[found.chosen].neurons);
+    return found.configurations[found.chosen].neurons;
+  };
+  assertEquals(await chosenBy("paper"), 1);
+  assertEquals(await chosenBy("choice-likelihood"), 2);
+  assertEquals(await chosenBy("choice-likelihood+no-harm"), 0);
+  await assertRejects(() => chosenBy("leave-one-out"), RangeError, 'by the rule "leave-one-out"');
 });

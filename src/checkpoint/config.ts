@@ -2,10 +2,10 @@
  * Reads `config.json` of a Hugging Face checkpoint into a `ModelConfig`. Three kinds of fields: those that are computed
  * with, those with one supported value, and those known to be harmless; any other field is an error that names it.
  */
-import { FAMILIES, type Family } from "./families.ts";
+import { FAMILIES, type Family, obstacleOf } from "./families.ts";
 import { Fields } from "./fields.ts";
 import { expectedTensors, type Sizes, weightRefs } from "./layout.ts";
-import type { ModelConfig } from "./model_config.ts";
+import type { ModelConfig, Multipliers } from "./model_config.ts";
 import { MOST_POSITIONS, readRope } from "./rope.ts";
 import { parseJsonObject } from "./strict_json.ts";
 
@@ -14,6 +14,7 @@ const MOST_ROWS = 2 ** 31 - 1;
 const MOST_LAYERS = 10_000;
 const WIDEST_HEAD = 2 ** 16;
 const LARGEST_TENSOR = 2 ** 40;
+const LARGEST_MULTIPLIER = 2 ** 16;
 const LARGEST_MODEL = 2 ** 43;
 
 /** Bytes of the smallest type that weights are stored in. */
@@ -24,8 +25,6 @@ const LEAST_BYTES = 2;
  */
 const FIXED: Readonly<Record<string, readonly (string | number | boolean)[]>> = {
   hidden_act: ["silu", "swish"],
-  quantization_config: [],
-  compression_config: [],
   is_encoder_decoder: [false],
   add_cross_attention: [false],
   cross_attention_hidden_size: [],
@@ -58,7 +57,11 @@ const HARMLESS: ReadonlySet<string> = new Set(
 function readFamily(fields: Fields): Family {
   const type = fields.text("model_type");
   const family = FAMILIES.find(({ modelType }) => modelType === type);
-  if (!family) throw fields.unsupported("model_type", FAMILIES.map(({ modelType }) => modelType).join(", "));
+  if (!family) {
+    const obstacle = obstacleOf(type);
+    const supported = FAMILIES.map(({ modelType }) => modelType).join(", ");
+    throw fields.unsupported("model_type", obstacle === undefined ? supported : `${supported}; ${obstacle}`);
+  }
   const architectures = fields.list("architectures");
   if (architectures && !architectures.includes(family.architecture)) {
     throw fields.unsupported("architectures", family.architecture);
@@ -116,6 +119,23 @@ function checkTensorSizes(sizes: Sizes): void {
   refuse("num_hidden_layers * elements of a layer", layers * layer, LARGEST_MODEL);
 }
 
+function readMultipliers(fields: Fields, { multipliers: names }: Family, headWidth: number): Multipliers {
+  if (!names) return { embedding: 1, attention: 1 / Math.sqrt(headWidth), residual: 1, logits: 1 };
+  const factor = (name: string) => {
+    const value = fields.positive(name, 1);
+    if (value > LARGEST_MULTIPLIER || value < 1 / LARGEST_MULTIPLIER) {
+      throw fields.unsupported(name, `${1 / LARGEST_MULTIPLIER} to ${LARGEST_MULTIPLIER}`);
+    }
+    return value;
+  };
+  return {
+    embedding: factor(names.embedding),
+    attention: factor(names.attention),
+    residual: factor(names.residual),
+    logits: 1 / factor(names.logitsDivisor),
+  };
+}
+
 /** The sliding window of every layer in tokens, null for full attention. */
 function readWindows(fields: Fields, family: Family, layers: number): (number | null)[] {
   const types = fields.list("layer_types");
@@ -167,6 +187,9 @@ export function parseConfig(text: string | Uint8Array): ParsedConfig {
   const fields = new Fields(parseJsonObject("config.json", text), "config.json");
   const family = readFamily(fields);
   for (const [name, accepted] of Object.entries({ ...FIXED, ...family.fixed })) fields.only(name, accepted);
+  for (const name of ["quantization_config", "compression_config"]) {
+    if (fields.value(name) !== undefined) throw fields.unsupported(name, "none: weights in BF16, F16 or F32");
+  }
   // An object of pruned attention heads by layer; an empty one is what older files say for none.
   if (Object.keys(fields.value("pruned_heads") ?? {}).length > 0) throw fields.unsupported("pruned_heads", "{}");
 
@@ -187,11 +210,13 @@ export function parseConfig(text: string | Uint8Array): ParsedConfig {
   const normEpsilon = fields.positive("rms_norm_eps", defaults.rms_norm_eps);
   if (normEpsilon > 1) throw fields.unsupported("rms_norm_eps", "at most 1");
   const slidingWindow = readWindows(fields, family, sizes.layers);
+  const multipliers = readMultipliers(fields, family, sizes.headWidth);
   fields.refuseOthers(HARMLESS);
   const config: ModelConfig = {
     family: family.modelType,
     ...sizes,
     normEpsilon,
+    multipliers,
     rope,
     maxPositions,
     slidingWindow,

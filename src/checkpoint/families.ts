@@ -53,6 +53,14 @@ export interface Family {
   readonly ropeTypes: readonly RopeType[];
   /** Which layers have a sliding window. */
   readonly window: WindowRule;
+  /** Fields with constant factors of the forward pass, where the family has them; left out, such a field is 1. */
+  readonly multipliers?: {
+    readonly embedding: string;
+    readonly attention: string;
+    readonly residual: string;
+    /** A divisor: logits are divided by it. */
+    readonly logitsDivisor: string;
+  };
   /** What transformers assumes for fields that the file may leave out. */
   readonly defaults: {
     readonly max_position_embeddings: number;
@@ -106,6 +114,21 @@ export const FAMILIES: readonly Family[] = [
     window: "none",
     defaults: { max_position_embeddings: 2048, rms_norm_eps: 1e-6 },
     fixed: { attention_bias: [false], mlp_bias: [false], pretraining_tp: [1], rope_interleaved: [false] },
+  },
+  {
+    modelType: "granite",
+    architecture: "GraniteForCausalLM",
+    layerTensors: SEPARATE,
+    ropeTypes: ["default", "linear", "llama3"],
+    window: "none",
+    multipliers: {
+      embedding: "embedding_multiplier",
+      attention: "attention_multiplier",
+      residual: "residual_multiplier",
+      logitsDivisor: "logits_scaling",
+    },
+    defaults: { max_position_embeddings: 2048, rms_norm_eps: 1e-6 },
+    fixed: { attention_bias: [false], mlp_bias: [false] },
   },
   {
     modelType: "mistral",
@@ -162,3 +185,26 @@ export const FAMILIES: readonly Family[] = [
     fixed: { attention_bias: [false], mlp_bias: [false] },
   },
 ];
+
+/** What stands in the way of well-known families that are not in the table, by `model_type`. */
+const OBSTACLES: Readonly<Record<string, readonly string[]>> = {
+  "its feed-forward blocks are GeGLU": ["gemma", "gemma2", "gemma3_text"],
+  "its feed-forward blocks are mixtures of experts": [
+    "mixtral",
+    "qwen2_moe",
+    "qwen3_moe",
+    "olmoe",
+    "granitemoe",
+    "phimoe",
+    "deepseek_v2",
+    "deepseek_v3",
+    "gpt_oss",
+  ],
+  "its feed-forward blocks have no gate": ["gpt2", "gpt_neox", "gptj", "opt", "bloom", "falcon", "phi"],
+  "its norms follow the blocks instead of preceding them": ["olmo2", "olmo3"],
+};
+
+/** Why a family is not computed, in words; undefined where nothing is known of it. */
+export function obstacleOf(modelType: string): string | undefined {
+  return Object.entries(OBSTACLES).find(([, types]) => types.includes(modelType))?.[0];
+}

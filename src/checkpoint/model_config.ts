@@ -8,6 +8,18 @@ export interface RopeConfig {
   readonly attentionFactor: number;
 }
 
+/** Constant factors in the forward pass. A family without such fields has 1 everywhere, and `attention` 1/sqrt(K). */
+export interface Multipliers {
+  /** On the embedding rows that enter layer 0. */
+  readonly embedding: number;
+  /** On q·k before the softmax. */
+  readonly attention: number;
+  /** On what attention and the feed-forward block add to the residual stream; above 0. */
+  readonly residual: number;
+  /** On the logits; above 0. */
+  readonly logits: number;
+}
+
 /** The tensors that hold a weight: whole, or some rows of a fused tensor. */
 export interface WeightRef {
   /** Name in the checkpoint, such as `model.layers.0.mlp.gate_proj.weight`. */
@@ -66,6 +78,8 @@ export interface ModelConfig {
   readonly headWidth: number;
   /** epsilon of every RMSNorm. */
   readonly normEpsilon: number;
+  /** Constant factors in the forward pass. */
+  readonly multipliers: Multipliers;
   /** How positions enter attention. */
   readonly rope: RopeConfig;
   /** Longest sequence the model was made for, in tokens. */

@@ -182,7 +182,8 @@ function activations(run: LayerRun) {
 }
 
 function heads({ config }: LayerRun): AttentionHeads {
-  return { queryHeads: config.queryHeads, keyValueHeads: config.keyValueHeads, width: config.headWidth };
+  const { queryHeads, keyValueHeads, headWidth, multipliers } = config;
+  return { queryHeads, keyValueHeads, width: headWidth, scale: multipliers.attention };
 }
 
 function positions(run: LayerRun, first: number): RopePositions {

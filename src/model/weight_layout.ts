@@ -2,6 +2,7 @@
 import type { Checkpoint, WeightType } from "../checkpoint/checkpoint.ts";
 import { bytesPerWeight } from "../checkpoint/dtype.ts";
 import type { ModelConfig, WeightRef } from "../checkpoint/model_config.ts";
+import { MAX_HEAD_WIDTH } from "../ops/attention.ts";
 import { padded } from "../ops/context.ts";
 
 /** Matrices of a layer, which may take turns on the GPU; everything else of a layer is small and stays. */
@@ -76,10 +77,17 @@ function vectorBytes(config: ModelConfig): number {
  * Decides between resident and streamed weights.
  *
  * @param budgetBytes Bytes of GPU memory for weights.
- * @throws {RangeError} If not even the head and one layer fit the budget.
+ * @throws {RangeError} If not even the head and one layer fit the budget, or the attention heads are too wide for the
+ * kernels.
  */
 export function layOutWeights(checkpoint: Checkpoint, budgetBytes = Infinity): WeightLayout {
   const { config } = checkpoint;
+  if (config.headWidth > MAX_HEAD_WIDTH) {
+    throw new RangeError(
+      `Cannot load ${checkpoint.location} on a GPU: its attention heads are ${config.headWidth} wide, expected at most ` +
+        `${MAX_HEAD_WIDTH}; the reference engine takes any width`,
+    );
+  }
   const head = shapeOf("head", [config.head], checkpoint.typeOf(config.head));
   const resident = config.layerWeights.flatMap((_, layer) => {
     const refs = matrixRefs(config, layer);

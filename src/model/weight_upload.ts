@@ -96,15 +96,15 @@ export class WeightUploader {
     this.#advance((padded(matrix.rows) - matrix.rows) * rowBytes(matrix));
   }
 
-  /** Concatenates vectors into one f32 buffer, padded with zeros. */
-  async vector(name: string, refs: readonly WeightRef[]): Promise<GPUBuffer> {
+  /** Concatenates vectors, times a factor, into one f32 buffer, padded with zeros. */
+  async vector(name: string, refs: readonly WeightRef[], factor = 1): Promise<GPUBuffer> {
     const parts: Float32Array[] = [];
     for (const ref of refs) parts.push(await this.#checkpoint.readF32(ref));
     const length = parts.reduce((sum, part) => sum + part.length, 0);
     const data = new Float32Array(padded(length));
     let at = 0;
     for (const part of parts) {
-      data.set(part, at);
+      for (let i = 0; i < part.length; i++) data[at + i] = factor * part[i];
       at += part.length;
     }
     const buffer = await this.#context.memory.allocate(name, data.byteLength);
@@ -113,9 +113,14 @@ export class WeightUploader {
     return buffer;
   }
 
-  async norm(ref: WeightRef): Promise<NormWeight> {
-    const buffer = await this.vector(ref.name, [ref]);
-    return { buffer, width: ref.rows * ref.columns, epsilon: this.#checkpoint.config.normEpsilon };
+  /**
+   * The weight, times a factor, of a norm over the residual stream, which the GPU holds divided by the residual multiplier
+   * r: x/r + y in place of x + r y. RMSNorm of x/r with epsilon/r² is RMSNorm of x with epsilon.
+   */
+  async norm(ref: WeightRef, factor = 1): Promise<NormWeight> {
+    const buffer = await this.vector(ref.name, [ref], factor);
+    const { normEpsilon, multipliers } = this.#checkpoint.config;
+    return { buffer, width: ref.rows * ref.columns, epsilon: normEpsilon / multipliers.residual ** 2 };
   }
 
   /** Reads a piece into host memory, which `write` or `discard` gives back. */

@@ -49,7 +49,7 @@ export interface ModelWeights {
    * one is computed.
    */
   layer(layer: number, next?: number): Promise<LayerWeights>;
-  /** Embedding rows of some tokens, f32 `[tokens, padded D]`. */
+  /** Residual stream entering layer 0 for some tokens, divided by the residual multiplier, f32 `[tokens, padded D]`. */
   embed(tokens: Uint32Array): Promise<Float32Array>;
 }
 
@@ -89,7 +89,8 @@ export async function uploadWeights(
   const resident = stream ? [] : await allocateLayers(uploader, config);
   const vectors: LayerVectors[] = [];
   for (const layer of config.layerWeights.keys()) vectors.push(await uploadVectors(uploader, config, layer));
-  const finalNorm = await uploader.norm(config.finalNorm);
+  // The head is linear: its products with a scaled norm are the scaled logits.
+  const finalNorm = await uploader.norm(config.finalNorm, config.multipliers.logits);
   await uploader.fill(head, [config.head]);
   for (const [layer, matrices] of resident.entries()) {
     const refs = matrixRefs(config, layer);
@@ -145,9 +146,10 @@ async function uploadVectors(uploader: WeightUploader, config: ModelConfig, laye
   };
 }
 
-/** Reads embedding rows from the checkpoint and keeps those it has read, up to a limit. */
+/** Reads embedding rows from the checkpoint, scales them, and keeps those it has read, up to a limit. */
 function embeddingReader(checkpoint: Checkpoint): (tokens: Uint32Array) => Promise<Float32Array> {
-  const ref = checkpoint.config.embedding;
+  const { embedding: ref, multipliers } = checkpoint.config;
+  const factor = multipliers.embedding / multipliers.residual;
   const type = checkpoint.typeOf(ref);
   const stride = padded(ref.columns);
   const capacity = Math.floor(EMBEDDING_CACHE_BYTES / (ref.columns * 4));
@@ -160,6 +162,7 @@ function embeddingReader(checkpoint: Checkpoint): (tokens: Uint32Array) => Promi
         const bytes = new Uint8Array(ref.columns * bytesPerWeight(type));
         await checkpoint.readRows(ref, tokens[i], 1, bytes);
         row = widenToF32(type, bytes);
+        if (factor !== 1) row = row.map((value) => factor * value);
         if (cache.size >= capacity) cache.clear();
         cache.set(tokens[i], row);
       }

@@ -49,6 +49,8 @@ export interface AttentionHeads {
   readonly keyValueHeads: number;
   /** K, a multiple of 4, at most {@link MAX_HEAD_WIDTH}. */
   readonly width: number;
+  /** Factor on q·k. Default 1/sqrt(K). */
+  readonly scale?: number;
 }
 
 /** Tiles to run: where they are in the table, and how many of them. */
@@ -75,7 +77,7 @@ export interface AttentionState {
 }
 
 /**
- * o = softmax(q kᵀ / sqrt(K)) v and the log-sum-exp of each row and head. state.o and state.lse are overwritten in the rows
+ * o = softmax(scale q kᵀ) v and the log-sum-exp of each row and head. state.o and state.lse are overwritten in the rows
  * that the tiles cover.
  *
  * @throws {RangeError} If the heads are too wide, or not a multiple of 4 wide.
@@ -149,7 +151,7 @@ function params(heads: AttentionHeads, tiles: AttentionTiles, state: AttentionSt
     heads.keyValueHeads,
     tiles.firstTile,
     tiles.firstQuery,
-    { f32: 1 / Math.sqrt(heads.width) },
+    { f32: heads.scale ?? 1 / Math.sqrt(heads.width) },
   ];
 }
 

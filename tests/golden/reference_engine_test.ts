@@ -1,5 +1,5 @@
 /**
- * The reference engine against independent float64 numbers, for all six golden sets.
+ * The reference engine against independent float64 numbers, for every golden set.
  *
  * Covered: `logits_last`, `logits_last_zeroed`, `logits_all`, `hidden_in`, `hidden_out`, `gate_pre_last`, `cont_logprob`,
  * `cont_logprob_zeroed`, all three `*_mid20` with `m_clean`, `m0_*`, `target_token` and `zero_idx`, for all prompts and layers;

@@ -1,5 +1,5 @@
 /**
- * The WebGPU engine against independent float64 numbers, for all six golden sets.
+ * The WebGPU engine against independent float64 numbers, for every golden set.
  *
  * Covered: `logits_last`, `logits_last_zeroed`, `logits_all`, `cont_logprob`, `cont_logprob_zeroed`, all three `*_mid20` with
  * `m_clean`, `m0_*`, `target_token` and `zero_idx`, for all prompts and layers; all three `*_exact` for the shortest prompt;

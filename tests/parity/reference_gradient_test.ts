@@ -122,9 +122,15 @@ for (const objective of ["max-logit-moving", "choice", "gold", "margin", "max-pr
   });
 }
 
-for (const family of ["qwen2", "qwen3", "mistral"]) {
+const families = {
+  qwen2: {},
+  qwen3: {},
+  mistral: { sliding_window: 3 },
+  granite: { embedding_multiplier: 5, attention_multiplier: 0.6, residual_multiplier: 0.22, logits_scaling: 3 },
+};
+
+for (const [family, config] of Object.entries(families)) {
   Deno.test(`attribute() equals finite differences of edited gate rows when the family is ${family}`, async () => {
-    const config = family === "mistral" ? { sliding_window: 3 } : {};
     await assertGradient({ ...tiny, family, config, seed: 2 }, "gate", "joint", "max-logit", 0);
   });
 }

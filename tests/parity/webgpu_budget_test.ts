@@ -1,8 +1,10 @@
 /** The WebGPU engine under memory budgets: the same numbers from many small waves, and never a byte too much. */
 import { assert, assertEquals, assertLess, assertRejects } from "@std/assert";
 import type { Checkpoint } from "../../src/checkpoint/checkpoint.ts";
+import type { WeightRef } from "../../src/checkpoint/model_config.ts";
 import type { Engine } from "../../src/engine/engine.ts";
 import { createWebGpuEngine, type WebGpuEngineOptions } from "../../src/engine/webgpu.ts";
+import { createWebGpuForecaster } from "../../src/engine/webgpu/forecaster.ts";
 import { quadratureRule } from "../../src/method/quadrature.ts";
 import { tinyInterventions } from "../support/engine_pair.ts";
 import { assertClose } from "../support/relative_error.ts";
@@ -115,20 +117,52 @@ Deno.test("every call works on streamed layers when the signal that would have s
   assertEquals((await engine.logits(examples, [[]])).length, 1);
 });
 
-Deno.test("a call rejects with what reading a streamed layer throws, and the engine works again", async () => {
-  let fails = false;
-  const failing: Checkpoint = {
+/** The checkpoint, with a call for every weight that is read; what that throws is what the read rejects with. */
+function watchedCheckpoint(onRead: (ref: WeightRef) => void): Checkpoint {
+  return {
     location: checkpoint.location,
     config,
     tensors: checkpoint.tensors,
     typeOf: (ref) => checkpoint.typeOf(ref),
-    readRows: (ref, rowStart, rowCount, target) =>
-      fails && ref === config.layerWeights[2].up
-        ? Promise.reject(new Deno.errors.InvalidData("unreadable"))
-        : checkpoint.readRows(ref, rowStart, rowCount, target),
+    readRows: async (ref, rowStart, rowCount, target) => {
+      onRead(ref);
+      await checkpoint.readRows(ref, rowStart, rowCount, target);
+    },
     readF32: (ref) => checkpoint.readF32(ref),
     close: () => Promise.resolve(),
   };
+}
+
+Deno.test("every layer is read once per wave and direction when layers are streamed", async () => {
+  const reads = new Array<number>(config.layers).fill(0);
+  const counted = watchedCheckpoint((ref) => {
+    const layer = config.layerWeights.findIndex(({ gate }) => gate === ref);
+    if (layer >= 0) reads[layer]++;
+  });
+  const memoryBudgetBytes = fixedBytes + 0.3 * largestWave;
+  const options = { kernelVariant, memoryBudgetBytes, weightBudgetBytes: weightBytes - 1 };
+  const engine = await openTestEngine(counted, options);
+  const during = async (call: () => Promise<unknown>) => {
+    reads.fill(0);
+    const before = figures(engine).waves;
+    await call();
+    return { waves: figures(engine).waves - before, reads: [...reads] };
+  };
+  const forward = await during(() => engine.choiceLogProbs(examples, masks));
+  assertEquals(forward.reads, reads.map(() => forward.waves));
+  const both = await during(() => engine.attribute(examples, { rule: fine }));
+  assert(both.waves > 2, `${both.waves} waves`);
+  // The top layer is still there when a wave turns back, and the first wave, which finds the targets, does not.
+  const most = 2 * both.waves - 1;
+  assert(both.reads.every((count) => count >= both.waves && count <= most), `${both.reads}, at most ${most}`);
+  assertEquals(both.reads.at(-1), both.waves);
+});
+
+Deno.test("a call rejects with what reading a streamed layer throws, and the engine works again", async () => {
+  let fails = false;
+  const failing = watchedCheckpoint((ref) => {
+    if (fails && ref === config.layerWeights[2].up) throw new Deno.errors.InvalidData("unreadable");
+  });
   const engine = await openTestEngine(failing, { kernelVariant, weightBudgetBytes: weightBytes - 1 });
   for (let round = 0; round < 2; round++) {
     fails = true;
@@ -158,6 +192,14 @@ Deno.test("createWebGpuEngine() rejects when the budget has no room for the weig
       RangeError,
       message,
     );
+  }
+});
+
+Deno.test("createWebGpuEngine() and createWebGpuForecaster() reject a model when its heads are too wide for the kernels", async () => {
+  const wide = await makeTinyCheckpoint({ layers: 1, headWidth: 132 });
+  for (const create of [createWebGpuEngine, createWebGpuForecaster]) {
+    const open = async () => await create(wide, { device: await testDevice() });
+    await assertRejects(open, RangeError, "heads are 132 wide, expected at most 128");
   }
 });
 

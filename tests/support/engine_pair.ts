@@ -46,6 +46,14 @@ export const TINY_MODELS: Readonly<Record<string, TinyOptions>> = {
   },
   "qwen2 in f16": { family: "qwen2", layers: 2, width: 24, neurons: 33, queryHeads: 6, keyValueHeads: 3, dtype: "F16" },
   "qwen3 in bf16": { family: "qwen3", layers: 2, width: 18, neurons: 40, headWidth: 12, dtype: "BF16" },
+  "granite in bf16": {
+    family: "granite",
+    layers: 2,
+    width: 20,
+    neurons: 25,
+    dtype: "BF16",
+    config: { embedding_multiplier: 5, attention_multiplier: 0.6, residual_multiplier: 0.22, logits_scaling: 3 },
+  },
   "phi3 in f16": { family: "phi3", layers: 2, width: 24, neurons: 19, queryHeads: 3, keyValueHeads: 1, dtype: "F16" },
 };
 

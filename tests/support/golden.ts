@@ -6,6 +6,7 @@ import { memorySource } from "../../src/checkpoint/sources.ts";
 
 /** Every golden set; `tests/golden/README.md` describes them. */
 export const GOLDEN_NAMES = [
+  "granite_tied_bf16",
   "llama_sharded_bf16",
   "llama_tied_f32",
   "mistral_window_bf16",

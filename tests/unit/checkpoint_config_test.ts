@@ -30,6 +30,11 @@ function llama(changes: Config): Config {
   return { ...goldenConfig("llama_tied_f32"), ...changes };
 }
 
+/** The golden granite configuration with some fields changed; undefined removes one. */
+function granite(changes: Config): Config {
+  return { ...goldenConfig("granite_tied_bf16"), ...changes };
+}
+
 for (const name of GOLDEN_NAMES) {
   Deno.test(`parseConfig() reads the same from both layouts when the file is that of ${name}`, () => {
     assertEquals(parse(goldenConfig(name, "config.v5.json")), parse(goldenConfig(name)));
@@ -73,6 +78,19 @@ Deno.test("parseConfig() gives biases to qwen2 and head norms to qwen3", () => {
   assertEquals(biases?.k, { name: "model.layers.1.self_attn.k_proj.bias", rowStart: 0, rows: 24, columns: 1 });
   const norms = parse(goldenConfig("qwen3_tied_bf16")).layerWeights[1].qkNorm;
   assertEquals(norms?.q, { name: "model.layers.1.self_attn.q_norm.weight", rowStart: 0, rows: 24, columns: 1 });
+});
+
+Deno.test("parseConfig() gives granite its factors, and 1 where they are left out", () => {
+  const { multipliers } = parse(goldenConfig("granite_tied_bf16"));
+  assertEquals(multipliers, { embedding: 6, attention: 0.15625, residual: 0.22, logits: 1 / 3 });
+  const none = { embedding_multiplier: undefined, attention_multiplier: undefined, residual_multiplier: null };
+  assertEquals(parse(granite({ ...none, logits_scaling: undefined })).multipliers, {
+    embedding: 1,
+    attention: 1,
+    residual: 1,
+    logits: 1,
+  });
+  assertEquals(parse(llama({})).multipliers, { embedding: 1, attention: 1 / 4, residual: 1, logits: 1 });
 });
 
 Deno.test("parseConfig() takes the embedding as head when tied, and lm_head when not", () => {
@@ -199,7 +217,11 @@ const refused: readonly [when: string, config: Config, message: string][] = [
   ["mlp_bias is true", llama({ mlp_bias: true }), "mlp_bias = true"],
   ["hidden_act is gelu", llama({ hidden_act: "gelu" }), 'hidden_act = "gelu" is not supported, expected "silu"'],
   ["pretraining_tp is 2", llama({ pretraining_tp: 2 }), "pretraining_tp = 2"],
-  ["weights are quantised", llama({ quantization_config: { quant_method: "gptq" } }), "quantization_config = "],
+  [
+    "weights are quantised",
+    llama({ quantization_config: { quant_method: "gptq" } }),
+    "expected none: weights in BF16, F16 or F32",
+  ],
   ["only part of a head is rotated", llama({ partial_rotary_factor: 0.5 }), "partial_rotary_factor = 0.5"],
   ["heads were pruned", llama({ pruned_heads: { "1": [0] } }), "pruned_heads"],
   ["the model is an encoder-decoder", llama({ is_encoder_decoder: true }), "is_encoder_decoder = true"],
@@ -211,6 +233,25 @@ const refused: readonly [when: string, config: Config, message: string][] = [
     llama({ model_type: "mixtral" }),
     'model_type = "mixtral" is not supported, expected llama, ',
   ],
+  [
+    "the family is a mixture of experts",
+    llama({ model_type: "qwen3_moe" }),
+    "phi3; its feed-forward blocks are mixtures",
+  ],
+  ["the family has GeGLU", llama({ model_type: "gemma2" }), "phi3; its feed-forward blocks are GeGLU"],
+  ["the norms follow the blocks", llama({ model_type: "olmo2" }), "phi3; its norms follow the blocks"],
+  [
+    "a factor belongs to another family",
+    llama({ residual_multiplier: 0.22 }),
+    "the field residual_multiplier = 0.22 is not known",
+  ],
+  [
+    "a factor is beyond reason",
+    granite({ embedding_multiplier: 1e6 }),
+    "embedding_multiplier = 1000000 is not supported, expected 0.0000152587890625 to 65536",
+  ],
+  ["a factor is 0", granite({ residual_multiplier: 0 }), "residual_multiplier = 0"],
+  ["a factor is negative", granite({ logits_scaling: -8 }), "logits_scaling = -8"],
   ["the family is not named", llama({ model_type: undefined }), "the field model_type is missing"],
   ["the architecture is another", llama({ architectures: ["LlamaForSequenceClassification"] }), "LlamaForCausalLM"],
   ["a size is missing", llama({ hidden_size: undefined }), "the field hidden_size is missing"],

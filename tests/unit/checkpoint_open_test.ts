@@ -16,12 +16,15 @@ for (const name of GOLDEN_NAMES) {
     const golden = await loadGolden(name);
     const checkpoint = await openCheckpoint(golden.folder);
     try {
-      const { width, embedding } = checkpoint.config;
+      const { width, embedding, multipliers } = checkpoint.config;
       const rows = await checkpoint.readF32(embedding);
       const { data } = golden.tensor("hidden_in");
       golden.prompts[golden.detailPrompt].forEach((token, position) => {
         const row = rows.slice(token * width, (token + 1) * width);
-        assertEquals(Float64Array.from(row), data.slice(position * width, (position + 1) * width));
+        assertEquals(
+          Float64Array.from(row, (value) => value * multipliers.embedding),
+          data.slice(position * width, (position + 1) * width),
+        );
       });
       assertEquals(checkpoint.typeOf(embedding), name.split("_").at(-1)!.toUpperCase());
     } finally {

@@ -1,6 +1,18 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { createHash } from "node:crypto";
-import { cp, link, mkdir, readdir, readFile, rename, stat, symlink, utimes, writeFile } from "node:fs/promises";
+import {
+  cp,
+  link,
+  mkdir,
+  readdir,
+  readFile,
+  rename,
+  stat,
+  symlink,
+  truncate,
+  utimes,
+  writeFile,
+} from "node:fs/promises";
 import { join } from "node:path";
 import { removeLeftovers } from "../../src/checkpoint/atomic_file.ts";
 import type { Checkpoint } from "../../src/checkpoint/checkpoint.ts";
@@ -268,6 +280,18 @@ for (const [when, masks, message] of wrongMasks) {
     });
   });
 }
+
+Deno.test("writePrunedCheckpoint() throws and writes nothing when the disk has too little room", async () => {
+  await withFolder({}, async (folder) => {
+    const source = await copyOf("llama_tied_f32", folder);
+    // A file of holes: it has that size, and takes no room itself.
+    await writeFile(join(source, "notes.txt"), "");
+    await truncate(join(source, "notes.txt"), 8 * 2 ** 40);
+    const write = () => writePrunedCheckpoint(source, join(folder, "t"), [mask(0, "gate", 0)]);
+    await assertRejects(write, RangeError, "bytes free");
+    assertEquals(await readdir(folder), ["source"]);
+  });
+});
 
 Deno.test("writePrunedCheckpoint() refuses a target that exists, until told to overwrite a checkpoint", async () => {
   await withFolder({}, async (folder) => {

@@ -14,6 +14,8 @@ export interface AttentionShape {
   readonly headWidth: number;
   /** Query i sees keys j with `i - window < j <= i`; null sees all `j <= i`. */
   readonly window: number | null;
+  /** Factor on q·k, usually 1/sqrt(K). */
+  readonly scale: number;
 }
 
 /** What attention read and the probabilities it made: enough for its gradient. */
@@ -25,7 +27,7 @@ export interface AttentionTape {
   readonly k: Float64Array;
   /** `[T, G*K]` */
   readonly v: Float64Array;
-  /** softmax(q·k / sqrt(K)), `[Q, T, T]`, zero where a query does not see a key. */
+  /** softmax(scale q·k), `[Q, T, T]`, zero where a query does not see a key. */
   readonly probabilities: Float64Array;
 }
 
@@ -36,11 +38,10 @@ export interface Attention {
   readonly tape: AttentionTape;
 }
 
-/** `output[t] = sum_s softmax_s(q[t]·k[s] / sqrt(K)) v[s]`, head by head. */
+/** `output[t] = sum_s softmax_s(scale q[t]·k[s]) v[s]`, head by head. */
 export function attend(q: Float64Array, k: Float64Array, v: Float64Array, shape: AttentionShape): Attention {
-  const { rows, firstRow, queryHeads, keyValueHeads, headWidth, window } = shape;
+  const { rows, firstRow, queryHeads, keyValueHeads, headWidth, window, scale } = shape;
   const queryStride = queryHeads * headWidth, keyStride = keyValueHeads * headWidth;
-  const scale = 1 / Math.sqrt(headWidth);
   const output = new Float64Array(rows * queryStride);
   const probabilities = new Float64Array(queryHeads * rows * rows);
   for (let head = 0; head < queryHeads; head++) {
@@ -80,16 +81,15 @@ export interface AttentionGradient {
 }
 
 /**
- * With `dp[t,s] = dout[t]·v[s]` and `ds = p * (dp - sum_s p dp)`: `dq[t] = sum_s ds[t,s] k[s] / sqrt(K)`,
- * `dk[s] = sum_t ds[t,s] q[t] / sqrt(K)`, `dv[s] = sum_t p[t,s] dout[t]`, summed over the query heads of a group.
+ * With `dp[t,s] = dout[t]·v[s]` and `ds = p * (dp - sum_s p dp)`: `dq[t] = scale sum_s ds[t,s] k[s]`,
+ * `dk[s] = scale sum_t ds[t,s] q[t]`, `dv[s] = sum_t p[t,s] dout[t]`, summed over the query heads of a group.
  *
  * @param dOutput `[T, Q*K]`; rows before `firstRow` are not read.
  */
 export function attentionGradient(tape: AttentionTape, dOutput: Float64Array): AttentionGradient {
   const { q, k, v, probabilities } = tape;
-  const { rows, firstRow, queryHeads, keyValueHeads, headWidth, window } = tape.shape;
+  const { rows, firstRow, queryHeads, keyValueHeads, headWidth, window, scale } = tape.shape;
   const queryStride = queryHeads * headWidth, keyStride = keyValueHeads * headWidth;
-  const scale = 1 / Math.sqrt(headWidth);
   const dq = new Float64Array(q.length), dk = new Float64Array(k.length), dv = new Float64Array(v.length);
   const dp = new Float64Array(rows);
   for (let head = 0; head < queryHeads; head++) {

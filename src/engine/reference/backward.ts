@@ -24,12 +24,14 @@ export function backward(
   visit: (layer: number, tape: LayerTape, gradients: SiteGradients) => void,
 ): void {
   const { rows, rotation } = pass;
+  const { residual: factor } = model.config.multipliers;
   let gradient = headGradient(model, pass, row, dLogits);
   for (let layer = model.layers.length - 1; layer >= lowestLayer; layer--) {
     const tape = pass.tapes[layer];
     if (tape === undefined) throw new RangeError(`Cannot go back through layer ${layer}: its tape was not kept`);
     const weights = model.layers[layer];
-    const sites = siteGradients(tape.feedForward, gradient, rows, tape.firstRow, weights);
+    const dBlock = gradient.map((value) => factor * value);
+    const sites = siteGradients(tape.feedForward, dBlock, rows, tape.firstRow, weights);
     visit(layer, tape, sites);
     if (layer > lowestLayer) gradient = layerGradient(model, weights, tape, sites, gradient, rows, rotation);
   }
@@ -37,9 +39,10 @@ export function backward(
 
 /** Gradient of the residual stream leaving the last layer, `[T, D]`: zero but for `row`. */
 function headGradient(model: Model, pass: ForwardPass, row: number, dLogits: Float64Array): Float64Array {
-  const { width, vocabularySize, normEpsilon } = model.config;
+  const { width, vocabularySize, normEpsilon, multipliers } = model.config;
   const dNormed = new Float64Array(width);
-  addTimes(dLogits, 1, 0, model.head, vocabularySize, width, dNormed);
+  const dProducts = dLogits.map((value) => value * multipliers.logits);
+  addTimes(dProducts, 1, 0, model.head, vocabularySize, width, dNormed);
   const gradient = new Float64Array(pass.rows * width);
   const start = row * width, end = start + width;
   const residual = pass.residual.subarray(start, end);
@@ -57,19 +60,27 @@ function layerGradient(
   rows: number,
   rotation: Rotation,
 ): Float64Array {
-  const { width, queryHeads, keyValueHeads, headWidth, normEpsilon } = model.config;
+  const { width, queryHeads, keyValueHeads, headWidth, normEpsilon, multipliers } = model.config;
   const { firstRow } = tape;
   const queryWidth = queryHeads * headWidth, keyWidth = keyValueHeads * headWidth;
 
-  // Feed-forward block: output = middle + block(norm(middle)).
+  // Feed-forward block: output = middle + factor block(norm(middle)).
   const gradient = dOutput.slice();
   const dMiddleNormed = feedForwardInputGradient(tape.feedForward, sites, rows, firstRow, weights);
   const { postAttentionNorm, inputNorm, headNorm } = weights;
   addRmsNormGradient(tape.middle, dMiddleNormed, rows, firstRow, width, postAttentionNorm, normEpsilon, gradient);
 
-  // Attention: middle = input + attention(norm(input)) Woᵀ.
+  // Attention: middle = input + factor attention(norm(input)) Woᵀ.
   const dAttention = new Float64Array(rows * queryWidth);
-  addTimes(gradient, rows, firstRow, weights.o, width, queryWidth, dAttention);
+  addTimes(
+    gradient.map((value) => multipliers.residual * value),
+    rows,
+    firstRow,
+    weights.o,
+    width,
+    queryWidth,
+    dAttention,
+  );
   const { dq, dk, dv } = attentionGradient(tape.attention, dAttention);
   rotateGradient(dq, firstRow, queryHeads, rotation);
   rotateGradient(dk, 0, keyValueHeads, rotation);

@@ -54,26 +54,29 @@ export function forward(model: Model, tokens: Uint32Array, options: ForwardOptio
   for (let layer = tapes.length; layer < model.layers.length; layer++) {
     const rowsFrom = layer === model.layers.length - 1 ? firstRow : 0;
     const tape = layerForward(model, layer, residual, rows, rowsFrom, rotation, scalings.get(layer) ?? []);
-    residual = sum(tape.middle, tape.feedForward.output);
+    residual = sum(tape.middle, tape.feedForward.output, model.config.multipliers.residual);
     tapes.push(layer >= keepFrom ? tape : undefined);
   }
   return { rows, rotation, tapes, residual };
 }
 
-/** Embedding of each token, `[T, D]`. */
+/** Embedding of each token, times its factor, `[T, D]`. */
 function embed(model: Model, tokens: Uint32Array): Float64Array {
-  const { width } = model.config;
+  const { width, multipliers } = model.config;
   const rows = new Float64Array(tokens.length * width);
-  tokens.forEach((token, t) => rows.set(model.embedding.subarray(token * width, (token + 1) * width), t * width));
+  tokens.forEach((token, t) => {
+    for (let i = 0; i < width; i++) rows[t * width + i] = multipliers.embedding * model.embedding[token * width + i];
+  });
   return rows;
 }
 
 /** All logits `[V]` at one row of a pass. */
 export function logitsAt(model: Model, pass: ForwardPass, row: number): Float64Array {
-  const { width, normEpsilon, vocabularySize } = model.config;
+  const { width, normEpsilon, vocabularySize, multipliers } = model.config;
   const residual = pass.residual.subarray(row * width, (row + 1) * width);
   const normed = rmsNorm(residual, 1, 0, width, model.finalNorm, normEpsilon);
-  return timesTransposed(normed, 1, 0, model.head, vocabularySize, width);
+  const products = timesTransposed(normed, 1, 0, model.head, vocabularySize, width);
+  return products.map((product) => product * multipliers.logits);
 }
 
 function layerForward(
@@ -86,7 +89,7 @@ function layerForward(
   scalings: readonly Scaling[],
 ): LayerTape {
   const { config } = model;
-  const { width, queryHeads, keyValueHeads, headWidth, normEpsilon } = config;
+  const { width, queryHeads, keyValueHeads, headWidth, normEpsilon, multipliers } = config;
   const weights = model.layers[layer];
   const normed = rmsNorm(input, rows, 0, width, weights.inputNorm, normEpsilon);
   const queryWidth = queryHeads * headWidth, keyWidth = keyValueHeads * headWidth;
@@ -101,8 +104,10 @@ function layerForward(
   rotate(q, firstRow, queryHeads, rotation);
   rotate(k, 0, keyValueHeads, rotation);
   const window = config.slidingWindow[layer];
-  const attention = attend(q, k, v, { rows, firstRow, queryHeads, keyValueHeads, headWidth, window });
-  const middle = sum(input, timesTransposed(attention.output, rows, firstRow, weights.o, width, queryWidth));
+  const scale = multipliers.attention;
+  const attention = attend(q, k, v, { rows, firstRow, queryHeads, keyValueHeads, headWidth, window, scale });
+  const added = timesTransposed(attention.output, rows, firstRow, weights.o, width, queryWidth);
+  const middle = sum(input, added, multipliers.residual);
   const middleNormed = rmsNorm(middle, rows, firstRow, width, weights.postAttentionNorm, normEpsilon);
   return {
     firstRow,
@@ -114,8 +119,9 @@ function layerForward(
   };
 }
 
-function sum(a: Float64Array, b: Float64Array): Float64Array<ArrayBuffer> {
+/** a + factor b */
+function sum(a: Float64Array, b: Float64Array, factor: number): Float64Array<ArrayBuffer> {
   const total = new Float64Array(a.length);
-  for (let i = 0; i < a.length; i++) total[i] = a[i] + b[i];
+  for (let i = 0; i < a.length; i++) total[i] = a[i] + factor * b[i];
   return total;
 }

@@ -24,13 +24,15 @@ export interface AttentionParameters {
   readonly window?: number;
   /** Whether the layer is the last one, where only the rows that are asked for have queries. */
   readonly last?: boolean;
+  /** Factor on q·k. Default 1/sqrt(K). */
+  readonly scale?: number;
   /** |q| */
   readonly magnitude?: number;
 }
 
 /** A case of the forward kernels. */
 export function attentionCase(parameters: AttentionParameters): KernelCase {
-  const { Q, G, K, magnitude = 0 } = parameters;
+  const { Q, G, K, scale, magnitude = 0 } = parameters;
   const name = attentionName("attention", parameters);
   return {
     name,
@@ -46,7 +48,7 @@ export function attentionCase(parameters: AttentionParameters): KernelCase {
       const { first, count, visible } = packed.tiles;
       return {
         record: () =>
-          attentionForward(workspace.context, { queryHeads: Q, keyValueHeads: G, width: K }, {
+          attentionForward(workspace.context, { queryHeads: Q, keyValueHeads: G, width: K, scale }, {
             q,
             kv,
             o,
@@ -67,7 +69,7 @@ export function attentionCase(parameters: AttentionParameters): KernelCase {
 
 /** A case of the backward kernels. */
 export function attentionGradientCase(parameters: AttentionParameters): KernelCase {
-  const { Q, G, K, magnitude = 0 } = parameters;
+  const { Q, G, K, scale, magnitude = 0 } = parameters;
   const name = attentionName("attention_backward", parameters);
   return {
     name,
@@ -96,7 +98,7 @@ export function attentionGradientCase(parameters: AttentionParameters): KernelCa
         record: () =>
           attentionBackward(
             workspace.context,
-            { queryHeads: Q, keyValueHeads: G, width: K },
+            { queryHeads: Q, keyValueHeads: G, width: K, scale },
             state,
             { dO: gpuDo, dq: gpuDq, dkv: gpuDkv, delta: gpuDelta.buffer, queryBase: midBase, keyBase: inBase },
             tiles(packed.gradientTiles),
@@ -126,12 +128,15 @@ export function attentionGradientCase(parameters: AttentionParameters): KernelCa
   };
 }
 
-function attentionName(kernel: string, { Q, G, K, segments, window, last, magnitude }: AttentionParameters): string {
-  return caseName(kernel, { Q, G, K, segments, window, last, x: magnitude });
+function attentionName(
+  kernel: string,
+  { Q, G, K, segments, window, last, scale, magnitude }: AttentionParameters,
+): string {
+  return caseName(kernel, { Q, G, K, segments, window, last, scale, x: magnitude });
 }
 
 function draw(name: string, parameters: AttentionParameters) {
-  const { Q, G, K, window = null, last = false, magnitude = 0 } = parameters;
+  const { Q, G, K, window = null, last = false, scale, magnitude = 0 } = parameters;
   const segments = parseSegments(parameters.segments);
   // One layer is a last layer; of two, the first one is not.
   const layers = last ? 1 : 2;
@@ -144,6 +149,7 @@ function draw(name: string, parameters: AttentionParameters) {
     queryHeads: Q,
     keyValueHeads: G,
     width: K,
+    scale: scale ?? 1 / Math.sqrt(K),
     q: data.values(midRows * Q * K, { magnitude }),
     kv: data.values(inRow.size * 2 * G * K),
     sees: placed.mid.rows.map((row) => visibleRows(segments, row, window).map((key) => inRow.get(rowKey(key))!)),
@@ -201,6 +207,7 @@ export const attentionCases: readonly KernelCase[] = [
   attentionCase({ Q: 4, G: 2, K: 16, segments: "12+1+33", last: true }),
   attentionCase({ Q: 4, G: 2, K: 16, segments: "21-+4@0!+1@0!+19@0!", last: true }),
   attentionCase({ Q: 2, G: 1, K: 4, segments: "30-+18x1@0:29+9", last: true, window: 6 }),
+  attentionCase({ Q: 4, G: 2, K: 12, segments: "20+4@0", scale: 0.6 }),
   attentionCase({ Q: 4, G: 2, K: 128, segments: "20+5@0", magnitude: 150 }),
 ];
 
@@ -220,5 +227,6 @@ export const attentionGradientCases: readonly KernelCase[] = [
   attentionGradientCase({ Q: 4, G: 2, K: 8, segments: "9+12*+33*", last: true }),
   attentionGradientCase({ Q: 2, G: 1, K: 8, segments: "21-+4@0*+18x1@0:20*", last: true }),
   attentionGradientCase({ Q: 2, G: 1, K: 12, segments: "30-+35*+1@0:29*", last: true, window: 6 }),
+  attentionGradientCase({ Q: 4, G: 2, K: 8, segments: "6+17*+4@0*", scale: 0.6 }),
   attentionGradientCase({ Q: 4, G: 2, K: 128, segments: "20+5@0*+24*", magnitude: 150 }),
 ];

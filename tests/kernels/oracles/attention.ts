@@ -6,6 +6,8 @@ export interface AttentionInputs {
   readonly queryHeads: number;
   readonly keyValueHeads: number;
   readonly width: number;
+  /** Factor on q·k. */
+  readonly scale: number;
   /** `[R, Q*K]` */
   readonly q: Float64Array;
   /** `[R', 2*G*K]`: the keys of all heads, then the values. */
@@ -14,7 +16,7 @@ export interface AttentionInputs {
   readonly sees: readonly (readonly number[])[];
 }
 
-/** o = softmax(q kᵀ / sqrt(K)) v `[R, Q*K]`, and the log-sum-exp of the scores `[R, Q]`. */
+/** o = softmax(scale q kᵀ) v `[R, Q*K]`, and the log-sum-exp of the scores `[R, Q]`. */
 export function attention(inputs: AttentionInputs): { o: Float64Array; lse: Float64Array } {
   const { queryHeads, width, q, sees } = inputs;
   const o = new Float64Array(q.length);
@@ -33,11 +35,10 @@ export function attentionGradient(
   inputs: AttentionInputs,
   dO: Float64Array,
 ): { dq: Float64Array; dkv: Float64Array; delta: Float64Array } {
-  const { queryHeads, width, q, kv, sees } = inputs;
+  const { queryHeads, width, scale, q, kv, sees } = inputs;
   const dq = new Float64Array(q.length);
   const dkv = new Float64Array(kv.length);
   const delta = new Float64Array(sees.length * queryHeads);
-  const scale = 1 / Math.sqrt(width);
   forEachHead(inputs, (row, head, at, { probabilities, keyAt, valueAt }) => {
     // o = Σ p v, so dp = dO · v and dv = p dO; softmax gives ds = p (dp - Σ p dp).
     const dp = sees[row].map((_, i) => {
@@ -71,7 +72,7 @@ interface HeadTerms {
 }
 
 function forEachHead(
-  { queryHeads, keyValueHeads, width, q, kv, sees }: AttentionInputs,
+  { queryHeads, keyValueHeads, width, scale, q, kv, sees }: AttentionInputs,
   visit: (row: number, head: number, at: number, terms: HeadTerms) => void,
 ): void {
   const stride = 2 * keyValueHeads * width;
@@ -84,7 +85,7 @@ function forEachHead(
       const scores = keys.map((_, i) => {
         let sum = 0;
         for (let c = 0; c < width; c++) sum += q[at + c] * kv[keyAt(i) + c];
-        return sum / Math.sqrt(width);
+        return scale * sum;
       });
       const top = Math.max(...scores);
       const logSumExp = top + Math.log(scores.reduce((sum, score) => sum + Math.exp(score - top), 0));

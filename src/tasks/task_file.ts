@@ -59,7 +59,11 @@ async function readText(path: string): Promise<string> {
 async function parseYaml(path: string): Promise<object> {
   const text = await readText(path);
   // Version 1.1 is what lm-evaluation-harness reads: an unquoted yes is a boolean there, and must be one here.
-  const document = parseDocument(text, { version: "1.1", customTags: (tags) => [...tags, functionTag] });
+  const document = parseDocument(text, {
+    version: "1.1",
+    logLevel: "error",
+    customTags: (tags) => [...tags, functionTag],
+  });
   const [problem] = [...document.errors, ...document.warnings];
   if (problem) throw new SyntaxError(`Cannot parse ${path}: ${problem.message.trimEnd()}`, { cause: problem });
   let value: unknown;

@@ -118,7 +118,9 @@ class TreeReader {
       );
     }
     const name = { value: `${entries.get("task")?.value}_instruction`, file: path };
-    return new Map([...entries, ...await readTaskFile(instructions), ["task", name]]);
+    const own = entries.get("metadata")?.value;
+    const metadata = { value: { ...(isRecord(own) && own), prompt: this.style }, file: path };
+    return new Map([...entries, ...await readTaskFile(instructions), ["task", name], ["metadata", metadata]]);
   }
 
   #task(entries: TaskEntries, file: string): TaskTree {

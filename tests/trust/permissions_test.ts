@@ -36,6 +36,7 @@ const GRANTS: Readonly<Record<string, { read: (keyof Places)[]; write: (keyof Pl
   prune: { read: ["MODEL", "OUT", "COPY"], write: ["COPY"] },
   plan: { read: ["MODEL", "DATA"], write: [] },
   info: { read: ["MODEL", "DATA"], write: [] },
+  tasks: { read: ["MODEL", "DATA"], write: [] },
 };
 
 const document = await readFile(projectPath("docs/permissions.md"), "utf8");

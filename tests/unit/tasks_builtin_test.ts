@@ -231,7 +231,9 @@ Deno.test("readTaskTree() finds every built-in task by the name in its file when
     assert(config.dataset !== null && config.version !== null, name);
     const metadata = entries.get("metadata")!.value as Record<string, unknown>;
     assertEquals(Object.keys(metadata).toSorted(), ["citation", "licence", "prompt", "version"]);
-    assertEquals((await readTaskTree(name, "instruction")).tasks[0].name, `${name}_instruction`);
+    const [instructed] = (await readTaskTree(name, "instruction")).tasks;
+    assertEquals([instructed.name, instructed.metadata.prompt], [`${name}_instruction`, "instruction"]);
+    assertEquals([instructed.version, instructed.metadata.licence], [config.version, metadata.licence]);
   }
 });
 

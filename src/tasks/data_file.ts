@@ -1,9 +1,9 @@
 /** Rows of one data file: JSON Lines, a JSON list, CSV, TSV or Parquet. */
-import { readFile, stat } from "node:fs/promises";
 import { extname } from "node:path";
 import { parseDelimited } from "./delimited.ts";
 import { readParquet } from "./parquet.ts";
 import { isRecord, quote, typeName, type Value, type ValueRecord } from "./python_value.ts";
+import { checkRegularFile, readRegularFile } from "./regular_file.ts";
 
 /** A row that is not numbered yet. */
 export interface RawRow {
@@ -22,35 +22,19 @@ const MAX_PARQUET_BYTES = 4_000_000_000;
 /** Most rows of a file. */
 const MAX_ROWS = 10_000_000;
 
-/** A device or a pipe would never end, and a file that is too large would only fail after minutes. */
-async function checkFile(path: string, maxBytes: number): Promise<void> {
-  let status;
+/** Says what the file was for where the system only has a code. */
+async function named<T>(path: string, attempt: Promise<T>): Promise<T> {
   try {
-    status = await stat(path);
+    return await attempt;
   } catch (error) {
-    const code = (error as NodeJS.ErrnoException).code ?? String(error);
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === undefined) throw error;
     throw new RangeError(`Cannot read the data file ${path} (${code}): expected a readable file`, { cause: error });
-  }
-  if (!status.isFile()) {
-    const kind = status.isDirectory() ? "a folder" : "a device or a pipe";
-    throw new RangeError(`Cannot read the data file ${path}: it is ${kind}, expected a file`);
-  }
-  if (status.size > maxBytes) {
-    throw new RangeError(
-      `Cannot read the data file ${path}: ${status.size} bytes exceed the limit of ${maxBytes}, split it into several`,
-    );
   }
 }
 
 async function readText(path: string): Promise<string> {
-  await checkFile(path, MAX_TEXT_BYTES);
-  let bytes: Uint8Array;
-  try {
-    bytes = await readFile(path);
-  } catch (error) {
-    const code = (error as NodeJS.ErrnoException).code ?? String(error);
-    throw new RangeError(`Cannot read the data file ${path} (${code}): expected a readable file`, { cause: error });
-  }
+  const bytes = await named(path, readRegularFile(path, MAX_TEXT_BYTES));
   if (bytes[0] === 0x1f && bytes[1] === 0x8b) {
     throw new SyntaxError(`Cannot read ${path}: it is compressed with gzip, expected plain text: gunzip it first`);
   }
@@ -144,8 +128,11 @@ async function readRows(path: string): Promise<RawRow[]> {
     case ".tsv":
       return readTable(path, await readText(path), "\t");
     case ".parquet":
-      await checkFile(path, MAX_PARQUET_BYTES);
-      return (await readParquet(path, MAX_ROWS)).map((values, i) => ({ place: `${path}, row ${i}`, values }));
+      await named(path, checkRegularFile(path, MAX_PARQUET_BYTES));
+      return (await named(path, readParquet(path, MAX_ROWS))).map((values, i) => ({
+        place: `${path}, row ${i}`,
+        values,
+      }));
     default:
       throw new RangeError(
         `Cannot read the data file ${path}: ${

@@ -122,17 +122,12 @@ function checkMetadata(metadata: FileMetaData, tree: SchemaTree, maxRows: number
  * Reads all rows. Columns of bytes that are no text, such as images, are left out.
  *
  * @param maxRows Most rows to accept.
- * @throws {RangeError} If the file cannot be read, or has more rows or bytes than the limits.
+ * @throws {RangeError} If it has more rows or bytes than the limits. What the system says of a file that cannot be opened is
+ * passed on.
  * @throws {SyntaxError} If it is no Parquet file, is damaged, or uses what cannot be read.
  */
 export async function readParquet(path: string, maxRows: number): Promise<ValueRecord[]> {
-  let handle: FileHandle;
-  try {
-    handle = await open(path);
-  } catch (error) {
-    const code = (error as NodeJS.ErrnoException).code ?? String(error);
-    throw new RangeError(`Cannot read the data file ${path} (${code}): expected a readable file`, { cause: error });
-  }
+  const handle = await open(path);
   try {
     const { size } = await handle.stat();
     if (size < 12) throw new Error("it is too short to be a Parquet file");

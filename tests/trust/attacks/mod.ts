@@ -1,6 +1,7 @@
 /** The corpus of attacks on what reads files from strangers. */
 import type { Attack } from "./attack.ts";
 import { configAttacks } from "./config.ts";
+import { dataAttacks } from "./data.ts";
 import { folderAttacks } from "./folder.ts";
 import { safetensorsAttacks } from "./safetensors.ts";
 import { textAttacks } from "./text.ts";
@@ -11,4 +12,5 @@ export const attacks: Readonly<Record<string, readonly Attack[]>> = {
   "config.json": configAttacks,
   "folders, indices, links, weights": folderAttacks,
   "tokenizers and tasks": textAttacks,
+  "rows and datasets": dataAttacks,
 };

@@ -117,66 +117,54 @@ export async function selectForward(input: ForwardInput): Promise<ForwardResult>
   const settings = resolveForwardSettings(input);
   const { metric } = settings;
   const site = input.scores.site;
-  const examples = [...selection, ...heldOut];
+  const answers = async (examples: readonly Example[], interventions: readonly Intervention[], run: RunOptions) =>
+    (await evaluate(engine, examples, { ...run, interventions })).map((evaluation) => measure(evaluation, metric));
+  const runOfStep = (step: number) => renameStages(input, (stage) => `step ${step}: ${stage}`);
 
+  const [onSelection] = await answers(selection, [[]], runOfStep(1));
+  const [onHeldOut] = await answers(heldOut, [[]], runOfStep(1));
+  const unmodified: SplitMeasures = { selection: onSelection, heldOut: onHeldOut };
+  let current = unmodified;
   let scores = input.scores;
   let masks: PlanMask[] = [];
-  let current: SplitMeasures | null = null;
-  let unmodified: SplitMeasures | null = null;
-  const steps: ForwardStep[] = [];
   let stopped: StopReason | null = null;
   let tried = 0;
+  const steps: ForwardStep[] = [];
   while (stopped === null) {
     input.signal?.throwIfAborted();
-    const run = renameStages(input, (stage) => `step ${steps.length + 1}: ${stage}`);
+    const run = runOfStep(steps.length + 1);
     if (rescore && steps.length > 0) {
       scores = await rescore(masks, run);
       checkSameShape(scores, input.scores);
     }
     const cells = listCells(scores, settings, masks);
-    const interventions: Intervention[] = [masks, ...cells.map((cell) => [...masks, cell])];
-    const evaluations = await evaluate(engine, examples, { ...run, interventions });
-    const measured = evaluations.map((evaluation) => ({
-      selection: measure(evaluation, metric, 0, selection.length),
-      heldOut: measure(evaluation, metric, selection.length, examples.length),
-    }));
-    current ??= measured[0];
-    unmodified ??= measured[0];
     tried += cells.length;
-
-    const configurations = cells.map((cell, index): Configuration => ({
-      layer: cell.layer,
-      fraction: cell.fraction!,
-      neurons: cell.neurons.length,
-      ...measured[index + 1].selection,
-    }));
-    const stay: Configuration = { layer: null, fraction: 0, neurons: 0, ...current.selection };
-    let best = -1;
-    configurations.forEach((configuration, index) => {
-      if (compareConfigurations(configuration, configurations[best] ?? stay) < 0) best = index;
-    });
-    if (best < 0) {
+    const measured = cells.length === 0 ? [] : await answers(selection, cells.map((cell) => [...masks, cell]), run);
+    const best = bestCell(cells, measured, current.selection);
+    if (best === null) {
       stopped = "selection";
       break;
     }
-    const found = measured[best + 1];
-    const kept = found.heldOut.accuracy - current.heldOut.accuracy > settings.minimumGain;
-    const { layer, fraction, neurons, correct } = configurations[best];
+    const plan = [...masks, cells[best]];
+    const [heldOutNow] = await answers(heldOut, [plan], run);
+    const found: SplitMeasures = { selection: measured[best], heldOut: heldOutNow };
+    const kept = heldOutNow.accuracy - current.heldOut.accuracy > settings.minimumGain;
+    const { layer, fraction, neurons } = cells[best];
     steps.push({
-      layer: layer!,
-      fraction,
-      neurons,
-      totalNeurons: masks.reduce((sum, mask) => sum + mask.neurons.length, neurons),
+      layer,
+      fraction: fraction!,
+      neurons: neurons.length,
+      totalNeurons: plan.reduce((sum, mask) => sum + mask.neurons.length, 0),
       ...found,
       candidates: cells.length,
-      tiedOnAccuracy: configurations.filter((other) => other.correct === correct).length,
+      tiedOnAccuracy: measured.filter(({ correct }) => correct === measured[best].correct).length,
       kept,
     });
     if (!kept) {
       stopped = "held-out";
       break;
     }
-    masks = [...masks, cells[best]];
+    masks = plan;
     current = found;
     if (masks.length === settings.layers.length) stopped = "layers";
     else if (masks.length === settings.maxSteps) stopped = "steps";
@@ -185,7 +173,7 @@ export async function selectForward(input: ForwardInput): Promise<ForwardResult>
     site,
     settings,
     rescored: rescore !== undefined,
-    unmodified: unmodified!,
+    unmodified,
     steps,
     stopped,
     tried,
@@ -194,8 +182,8 @@ export async function selectForward(input: ForwardInput): Promise<ForwardResult>
       rescored: rescore !== undefined,
       ranking: settings.ranking,
       metric,
-      selectionAccuracy: current!.selection.accuracy,
-      heldOutAccuracy: current!.heldOut.accuracy,
+      selectionAccuracy: current.selection.accuracy,
+      heldOutAccuracy: current.heldOut.accuracy,
       configurations: tried,
       stopped,
     }),
@@ -215,6 +203,19 @@ function listCells(scores: NeuronScores, settings: ForwardSettings, masks: reado
       neurons: firstNeurons(order, neuronCount(fraction, scores.neurons)),
     }));
   }).filter((cell) => cell.neurons.length > 0);
+}
+
+/** Index of the cell that is best together with the plan so far; null if the plan alone is preferred to all of them. */
+function bestCell(cells: readonly PlanMask[], measured: readonly Measured[], current: Measured): number | null {
+  let best: { readonly index: number | null; readonly configuration: Configuration } = {
+    index: null,
+    configuration: { layer: null, fraction: 0, neurons: 0, ...current },
+  };
+  cells.forEach(({ layer, fraction, neurons }, index) => {
+    const configuration = { layer, fraction: fraction!, neurons: neurons.length, ...measured[index] };
+    if (compareConfigurations(configuration, best.configuration) < 0) best = { index, configuration };
+  });
+  return best.index;
 }
 
 function resolveForwardSettings(input: ForwardInput): ForwardSettings {

@@ -158,3 +158,15 @@ for (const [what, yaml, expected] of badGroups) {
     assert(!error.message.includes("undefined"), error.message);
   });
 }
+
+Deno.test("marks() gives the cells of all tasks of a group, with the task's name in their ids", async () => {
+  await withGroup({}, async (group) => {
+    assertEquals(await group.marks("test", "q", { ids: ["c/test/2", "a/test/1"] }), [
+      { id: "c/test/2", mark: "c2" },
+      { id: "a/test/1", mark: "a1" },
+    ]);
+    const marks = await group.marks("test", "label");
+    assertEquals(marks.map(({ id }) => id), (await group.examples("test")).map(({ id }) => id));
+    await assertRejects(() => group.marks("test", "marker"), RangeError, '"marker"');
+  });
+});

@@ -69,6 +69,44 @@ function checkSupported(path: string, file: ValueRecord): void {
   if (!Array.isArray(file.added_tokens ?? [])) throw new TypeError(`Cannot load ${path}: added_tokens is no list`);
 }
 
+/** The calls of the tokenizer package that are used here. */
+interface Calls extends Pick<HuggingFaceTokenizer, "decode" | "get_vocab" | "id_to_token" | "token_to_id"> {
+  encode(text: string, options?: { add_special_tokens?: boolean }): { ids: number[]; tokens: string[] };
+}
+
+/**
+ * Does what the tokenizer package does. An error that it means keeps its words; where it stumbles over a malformed file, the
+ * error says that.
+ */
+function guarded<T>(path: string, work: () => T): T {
+  try {
+    return work();
+  } catch (error) {
+    const { message } = error as Error;
+    const stumbled = error instanceof TypeError || error instanceof RangeError || error instanceof SyntaxError;
+    const problem = stumbled ? "some part of it has not the form that it has in a tokenizer's file" : message;
+    throw new RangeError(`Cannot use ${path}: ${problem}`, { cause: error });
+  }
+}
+
+function guardedCalls(path: string, inner: HuggingFaceTokenizer): Calls {
+  return {
+    encode: (text, options) => guarded(path, () => inner.encode(text, options)),
+    decode: (...args) => guarded(path, () => inner.decode(...args)),
+    get_vocab: (...args) => guarded(path, () => inner.get_vocab(...args)),
+    id_to_token: (...args) => guarded(path, () => inner.id_to_token(...args)),
+    token_to_id: (...args) => guarded(path, () => inner.token_to_id(...args)),
+  };
+}
+
+/** Refuses ids that no row of an embedding has. */
+function checkIds(path: string, vocabulary: ReadonlyMap<string, number>): void {
+  for (const [token, id] of vocabulary) {
+    if (Number.isInteger(id) && id >= 0 && id < 2 ** 31) continue;
+    throw new RangeError(`Cannot load ${path}: token ${quote(token)} has the id ${quote(id)}, expected a whole number`);
+  }
+}
+
 function startsWith(ids: Uint32Array, prefix: Uint32Array): boolean {
   return prefix.every((id, i) => ids[i] === id);
 }
@@ -84,7 +122,7 @@ class FolderTokenizer implements Tokenizer {
 
   constructor(
     readonly path: string,
-    readonly inner: HuggingFaceTokenizer,
+    readonly inner: Calls,
     readonly bosId: number | null,
     readonly eosId: number | null,
     addBosToken: boolean | undefined,
@@ -175,14 +213,15 @@ export async function loadTokenizer(folder: string, options: LoadTokenizerOption
   const { configPath, config } = settings;
   checkSupported(path, file);
 
-  let inner: HuggingFaceTokenizer;
-  try {
-    // The package iterates over `added_tokens` and looks at the other sections; all of them may be absent in the file.
-    const sections = { added_tokens: [], normalizer: null, pre_tokenizer: null, post_processor: null, decoder: null };
-    inner = new HuggingFaceTokenizer({ ...sections, ...file }, config);
-  } catch (error) {
-    throw new RangeError(`Cannot load ${path}: ${(error as Error).message}`, { cause: error });
-  }
+  const inner = guardedCalls(
+    path,
+    guarded(path, () => {
+      // The package iterates over `added_tokens` and looks at the other sections; all of them may be absent in the file.
+      const sections = { added_tokens: [], normalizer: null, pre_tokenizer: null, post_processor: null, decoder: null };
+      return new HuggingFaceTokenizer({ ...sections, ...file }, config);
+    }),
+  );
+  checkIds(path, inner.get_vocab());
   const findId = (name: string): number | null => {
     const text = specialTokenText(settings, name);
     if (text === null) return null;

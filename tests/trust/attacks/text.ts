@@ -46,7 +46,48 @@ const fine = rows('{"q":"x"}\n');
 
 const path = (name: string) => (folder: string) => join(folder, name);
 
+/** Loads the tiny tokenizer and uses it, after its file was changed. */
+function useChanged(change: (file: Record<string, unknown>) => unknown): Promise<unknown> {
+  const files = tinyTokenizerFiles();
+  const file = JSON.parse(files["tokenizer.json"]);
+  const changed = change(file) ?? file;
+  return withFolder({ ...files, "tokenizer.json": JSON.stringify(changed) }, async (folder) => {
+    const tokenizer = await loadTokenizer(folder);
+    return tokenizer.decode(tokenizer.encode("a yes"));
+  });
+}
+
 export const textAttacks: readonly Attack[] = [
+  {
+    name: "loadTokenizer() throws when an added token has no content",
+    attempt: () => useChanged((file) => ({ ...file, added_tokens: [{ id: 256, special: true }] })),
+    error: RangeError,
+    message: "some part of it has not the form that it has in a tokenizer's file",
+  },
+  {
+    name: "loadTokenizer() throws when the id of a token is a fraction",
+    attempt: () =>
+      useChanged((file) => {
+        ((file.model as Record<string, unknown>).vocab as Record<string, unknown>).b = 98.5;
+      }),
+    error: RangeError,
+    message: 'token "b" has the id 98.5, expected a whole number',
+  },
+  {
+    name: "loadTokenizer() throws when the id of a token is a text",
+    attempt: () =>
+      useChanged((file) => {
+        ((file.model as Record<string, unknown>).vocab as Record<string, unknown>).b = "98";
+      }),
+    error: RangeError,
+    message: "expected a whole number",
+  },
+  {
+    name: "loadTokenizer() throws when its pre-tokenizer lacks what it splits by",
+    attempt: () => useChanged((file) => ({ ...file, pre_tokenizer: { type: "Split" } })),
+    error: RangeError,
+    message: "tokenizer.json",
+  },
   {
     name: "loadTokenizer() throws when tokenizer.json is a terabyte of nothing",
     attempt: () => loadAfter((folder) => truncate(path("tokenizer.json")(folder), 2 ** 40)),

@@ -56,6 +56,9 @@ export interface LoadTokenizerOptions {
 /** Classes that, in transformers, rebuild the special tokens from `add_bos_token` and ignore `tokenizer.json` there. */
 const CLASSES_WITH_ADD_BOS = /^(?:Llama|CodeLlama|Gemma|Cohere)Tokenizer(?:Fast)?$/;
 
+/** Ids beyond which no vocabulary reaches: the package keeps a table up to the largest. */
+const MOST_IDS = 2 ** 24;
+
 /** Refuses what the tokenizer package would silently do differently from the original. */
 function checkSupported(path: string, file: ValueRecord): void {
   const model = file.model;
@@ -66,7 +69,17 @@ function checkSupported(path: string, file: ValueRecord): void {
   if (typeof model.dropout === "number" && model.dropout > 0) {
     throw new RangeError(`Cannot load ${path}: model.dropout is ${model.dropout}, which makes token ids random`);
   }
-  if (!Array.isArray(file.added_tokens ?? [])) throw new TypeError(`Cannot load ${path}: added_tokens is no list`);
+  const added = file.added_tokens ?? [];
+  if (!Array.isArray(added)) throw new TypeError(`Cannot load ${path}: added_tokens is no list`);
+  // An unigram vocabulary is a list, whose places are the ids.
+  const ids = isRecord(model.vocab) ? Object.entries(model.vocab) : [];
+  for (const token of added) ids.push([String(token?.content), token?.id]);
+  for (const [token, id] of ids) {
+    if (Number.isInteger(id) && (id as number) >= 0 && (id as number) < MOST_IDS) continue;
+    throw new RangeError(
+      `Cannot load ${path}: token ${quote(token)} has the id ${quote(id)}, expected a whole number below ${MOST_IDS}`,
+    );
+  }
 }
 
 /** The calls of the tokenizer package that are used here. */
@@ -97,14 +110,6 @@ function guardedCalls(path: string, inner: HuggingFaceTokenizer): Calls {
     id_to_token: (...args) => guarded(path, () => inner.id_to_token(...args)),
     token_to_id: (...args) => guarded(path, () => inner.token_to_id(...args)),
   };
-}
-
-/** Refuses ids that no row of an embedding has. */
-function checkIds(path: string, vocabulary: ReadonlyMap<string, number>): void {
-  for (const [token, id] of vocabulary) {
-    if (Number.isInteger(id) && id >= 0 && id < 2 ** 31) continue;
-    throw new RangeError(`Cannot load ${path}: token ${quote(token)} has the id ${quote(id)}, expected a whole number`);
-  }
 }
 
 function startsWith(ids: Uint32Array, prefix: Uint32Array): boolean {
@@ -221,7 +226,6 @@ export async function loadTokenizer(folder: string, options: LoadTokenizerOption
       return new HuggingFaceTokenizer({ ...sections, ...file }, config);
     }),
   );
-  checkIds(path, inner.get_vocab());
   const findId = (name: string): number | null => {
     const text = specialTokenText(settings, name);
     if (text === null) return null;

@@ -83,10 +83,13 @@ export const textAttacks: readonly Attack[] = [
     message: "expected a whole number",
   },
   {
-    name: "loadTokenizer() throws when its pre-tokenizer lacks what it splits by",
-    attempt: () => useChanged((file) => ({ ...file, pre_tokenizer: { type: "Split" } })),
+    name: "loadTokenizer() throws when the id of a token would need a table of a trillion entries",
+    attempt: () =>
+      useChanged((file) => {
+        ((file.model as Record<string, unknown>).vocab as Record<string, unknown>).b = 1e12;
+      }),
     error: RangeError,
-    message: "tokenizer.json",
+    message: "expected a whole number below 16777216",
   },
   {
     name: "loadTokenizer() throws when tokenizer.json is a terabyte of nothing",

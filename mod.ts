@@ -190,6 +190,7 @@ export type { StudyDocument, StudyInput, StudyResults, StudyTask, TaskStudy } fr
 export type { PairedDifference, RedrawSummary } from "./src/method/study/statistics.ts";
 export type { StudySubject } from "./src/method/study/subject.ts";
 export type { Message } from "./src/tasks/message.ts";
+export type { PromptFrame } from "./src/tasks/request.ts";
 export type { PromptStyle } from "./src/tasks/builtin_tasks.ts";
 export type { ChatTemplate, ChatTemplateOptions } from "./src/tasks/chat_template.ts";
 export type { GroupMetric, TaskGroup } from "./src/tasks/task_tree.ts";

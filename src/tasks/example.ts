@@ -17,7 +17,7 @@ export interface Example {
   readonly choiceBytes?: readonly number[];
   /** Index of the right choice; the first of several. */
   readonly gold: number;
-  /** Indices of all right choices, `gold` first, where there are several. */
+  /** Indices of all right choices, `gold` first, where there are several. Objectives look at `gold` alone. */
   readonly golds?: readonly number[];
   /**
    * A prompt for each choice `[C][..]`, where the choices differ in the prompt and are followed by the same text. `prompt`

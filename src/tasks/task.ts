@@ -5,23 +5,23 @@ import { buildExample, type ChoiceRequest } from "./example_builder.ts";
 import type { Example } from "./example.ts";
 import { createFewshotSampler, type FewshotSampler } from "./fewshot.ts";
 import type { PromptStyle } from "./builtin_tasks.ts";
-import type { ChatTemplate } from "./chat_template.ts";
 import { type GroupMember, GroupTask } from "./group_task.ts";
 import { harnessSettings } from "./harness_settings.ts";
-import { type Message, messagesText } from "./message.ts";
-import { meetsSpace, Prompt, readText } from "./prompt.ts";
-import { isPythonSpace, quote, type ValueRecord } from "./python_value.ts";
+import type { Message } from "./message.ts";
+import { Prompt, readText } from "./prompt.ts";
+import { quote, type ValueRecord } from "./python_value.ts";
+import { composeRequest, type PromptFrame } from "./request.ts";
 import { drawRows, type SampleOptions } from "./sample.ts";
 import type { FurtherMetric } from "./further_scoring.ts";
 import type { Metric } from "./scoring.ts";
 import { chosenRoles, ownRoles, type SplitRoles } from "./split_roles.ts";
-import type { PromptSettings, TaskConfig } from "./task_config.ts";
+import type { TaskConfig } from "./task_config.ts";
 import { type DataOptions, findTaskData, type TaskData } from "./task_data.ts";
 import { readTaskTree, type TaskGroup } from "./task_tree.ts";
 import type { Tokenizer } from "./tokenizer.ts";
 
 /** How to load a task. */
-export interface LoadTaskOptions extends DataOptions {
+export interface LoadTaskOptions extends DataOptions, PromptFrame {
   /** The tokenizer of the model to be asked; without it there are requests, but no examples. */
   readonly tokenizer?: Tokenizer;
   /** Whether rows that do not fit the task are left out and counted, instead of being an error. Default false. */
@@ -30,14 +30,7 @@ export interface LoadTaskOptions extends DataOptions {
   readonly fewshotCount?: number;
   /** Wording of a built-in task. Default `completion`. */
   readonly prompt?: PromptStyle;
-  /** Makes turns of a chat of system prompt, few-shot examples and question; without it they are one plain text. */
-  readonly chatTemplate?: ChatTemplate;
-  /** Goes in front of everything, before the task's description. */
-  readonly systemPrompt?: string;
 }
-
-/** How the parts of a prompt become one text. */
-type PromptFrame = Pick<LoadTaskOptions, "chatTemplate" | "systemPrompt">;
 
 /** Which rows of a split; all of them by default. */
 export interface Selection {
@@ -254,51 +247,13 @@ class LoadedTask implements GroupMember {
 
   #request(prepared: PreparedSplit, position: number, given: Selection["worked"]): ChoiceRequest {
     const { split, prompt, fewshotPrompt, fewshotRows } = prepared;
-    const row = split.rows[position];
-    const { furtherMetrics } = this.config;
-    const system = this.#systemText(row, split.columns);
     const own = () => this.fewshotCount === 0 ? [] : fewshotRows(position);
-    const before: Message[] = [
-      ...(system === "" ? [] : [{ role: "system", content: system, delimiter: "" } as const]),
-      ...given ?? own().flatMap((other) => fewshotPrompt.workedTurn(other)),
-    ];
-
-    const { turns, answers, choices, golds } = prompt.ask(row);
-    const targetDelimiter = this.#targetDelimiter(prompt.settings);
-    const contexts = turns.map((turn) => this.#contextText([...before, ...turn]));
-    const [gold] = golds;
-    return {
-      id: row.id,
-      context: contexts.length === 1 ? contexts[0] : contexts[gold],
-      ...(contexts.length > 1 && { contexts }),
-      continuations: answers.map((answer) => targetDelimiter + answer),
-      choices,
-      gold,
-      ...(golds.length > 1 && { golds }),
-      ...(furtherMetrics.includes("acc_mutual_info") && {
-        unconditional: choices.map((choice) => targetDelimiter + choice),
-      }),
-    };
-  }
-
-  /** System prompt and description. */
-  #systemText(row: Row, columns: ReadonlySet<string>): string {
-    const { description, prompt } = this.config;
-    const own = description === null ? "" : readText(description, row, columns);
-    const { systemPrompt = "" } = this.frame;
-    return systemPrompt + (meetsSpace(systemPrompt, own) ? "" : prompt.fewshotDelimiter) + own;
-  }
-
-  #contextText(messages: readonly Message[]): string {
-    const { chatTemplate } = this.frame;
-    return chatTemplate ? chatTemplate.render(messages) : messagesText(messages);
-  }
-
-  /** In a chat the answer has a turn of its own: a delimiter only follows text that the turn begins with. */
-  #targetDelimiter({ genPrefix, targetDelimiter }: PromptSettings): string {
-    if (this.frame.chatTemplate === undefined) return targetDelimiter;
-    const follows = genPrefix !== null && genPrefix.text !== "" && !isPythonSpace(genPrefix.text.at(-1)!);
-    return follows ? targetDelimiter : "";
+    return composeRequest(this.config, this.frame, {
+      row: split.rows[position],
+      columns: split.columns,
+      prompt,
+      worked: given ?? own().flatMap((other) => fewshotPrompt.workedTurn(other)),
+    });
   }
 
   #positions(split: Split, { limit = Infinity, ids }: Selection): number[] {

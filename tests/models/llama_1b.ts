@@ -9,6 +9,7 @@ import { openCheckpoint } from "../../src/checkpoint/open.ts";
 import { readScores } from "../../src/method/files.ts";
 import { layerScores } from "../../src/method/neuron_scores.ts";
 import { command } from "../cli/program.ts";
+import { meanSquareError } from "../support/relative_error.ts";
 import { writeGeneratedCheckpoint } from "./generated_checkpoint.ts";
 
 const MIB = 2 ** 20;
@@ -126,16 +127,6 @@ async function scoresIn(folder: string, model: string): Promise<Float32Array> {
   }
 }
 
-/** Normalised mean square error. */
-function nmse(actual: Float32Array, expected: Float32Array): number {
-  let errors = 0, squares = 0;
-  for (let i = 0; i < expected.length; i++) {
-    errors += (actual[i] - expected[i]) ** 2;
-    squares += expected[i] ** 2;
-  }
-  return errors / squares;
-}
-
 Deno.test("secateur describes, evaluates and scores a model of 1.2 billion parameters, streamed as it does resident", async () => {
   const folder = await Deno.makeTempDir({ prefix: "secateur-models-" });
   try {
@@ -176,7 +167,7 @@ Deno.test("secateur describes, evaluates and scores a model of 1.2 billion param
     assertEquals(resident.json.engine.details.weights, "resident");
     assertBounded("score, resident", resident);
 
-    const error = nmse(
+    const error = meanSquareError(
       await scoresIn(join(folder, "streamed"), model),
       await scoresIn(join(folder, "resident"), model),
     );

@@ -7,7 +7,7 @@ import { createWebGpuEngine, type WebGpuEngineOptions } from "../../src/engine/w
 import { createWebGpuForecaster } from "../../src/engine/webgpu/forecaster.ts";
 import { quadratureRule } from "../../src/method/quadrature.ts";
 import { tinyInterventions } from "../support/engine_pair.ts";
-import { assertClose } from "../support/relative_error.ts";
+import { assertClose, meanSquareError } from "../support/relative_error.ts";
 import { makeTinyCheckpoint } from "../support/tiny_checkpoint.ts";
 import { makeTinyExamples } from "../support/tiny_examples.ts";
 import { openTestEngine, testDevice, testVariants } from "../support/webgpu_engine.ts";
@@ -52,16 +52,6 @@ const expected = await work(ample);
 /** Bytes of the working buffers of the largest wave. */
 const largestWave = Math.max(...ample.forecast!(examples, { attribute: { rule: fine } }).map(({ bytes }) => bytes));
 
-/** Normalised mean square error. */
-function nmse(actual: ArrayLike<number>, expected: ArrayLike<number>): number {
-  let errors = 0, squares = 0;
-  for (let i = 0; i < expected.length; i++) {
-    errors += (actual[i] - expected[i]) ** 2;
-    squares += expected[i] ** 2;
-  }
-  return errors / squares;
-}
-
 async function assertSameWork(engine: Engine): Promise<void> {
   const actual = await work(engine);
   // Forward rows do not know which wave they are in; sums over path nodes and over positions depend on where waves end.
@@ -69,7 +59,7 @@ async function assertSameWork(engine: Engine): Promise<void> {
   actual.attributions.forEach(({ scores, ...place }, i) => {
     const { scores: expectedScores, ...expectedPlace } = expected.attributions[i];
     assertEquals(place, expectedPlace);
-    assertLess(nmse(scores, expectedScores), 1e-9, `example ${place.example}, layer ${place.layer}`);
+    assertLess(meanSquareError(scores, expectedScores), 1e-9, `example ${place.example}, layer ${place.layer}`);
   });
   assertEquals(actual.activations.traces, expected.activations.traces);
   for (const key of ["mean", "meanAbsolute", "maxAbsolute"] as const) {
@@ -115,6 +105,16 @@ Deno.test("every call works on streamed layers when the signal that would have s
   assertEquals(engine.info.details.weights, "streamed");
   loading.abort(new RangeError("too late"));
   assertEquals((await engine.logits(examples, [[]])).length, 1);
+});
+
+Deno.test("a wave that does not fit is recomputed rather than cut in two when layers are streamed", async () => {
+  const count = async (weightBudgetBytes: number) => {
+    const { liveBytes } = figures(await open({ weightBudgetBytes }));
+    const engine = await open({ weightBudgetBytes, memoryBudgetBytes: liveBytes + largestWave });
+    return engine.forecast!(examples, { attribute: { rule: fine } }).length;
+  };
+  const [resident, streamed] = [await count(weightBytes), await count(weightBytes - 1)];
+  assertLess(streamed, resident);
 });
 
 /** The checkpoint, with a call for every weight that is read; what that throws is what the read rejects with. */

@@ -29,3 +29,13 @@ export function assertClose(
   const error = relativeError(actual, expected);
   assertLess(error, tolerance, `${what} is off by ${error}, expected less than ${tolerance}`);
 }
+
+/** Σ (actual - expected)² / Σ expected²: the mean square error, normalised (NMSE). */
+export function meanSquareError(actual: ArrayLike<number>, expected: ArrayLike<number>): number {
+  let errors = 0, squares = 0;
+  for (let i = 0; i < expected.length; i++) {
+    errors += (actual[i] - expected[i]) ** 2;
+    squares += expected[i] ** 2;
+  }
+  return errors / squares;
+}

@@ -104,7 +104,7 @@ export async function withWork<T>(
   try {
     const tokenizer = await loadTokenizer(model.folder);
     const chatTemplate = options["chat-template"] ? await loadChatTemplate(model.folder) : null;
-    const { task, data } = await loadTaskWithData(options.task, {
+    const { task, data, dataSha256 } = await loadTaskWithData(options.task, {
       tokenizer,
       ...taskSettings(options, context),
       ...(chatTemplate && { chatTemplate }),
@@ -114,6 +114,8 @@ export async function withWork<T>(
       model: model.reference,
       task: named,
       ...(data !== null && { data }),
+      ...(dataSha256 !== null && { dataSha256 }),
+      ...(options.fewshot !== undefined && { fewshot: options.fewshot }),
       ...(chatTemplate && { chatTemplate: basename(chatTemplate.file) }),
       ...(options["system-prompt"] !== undefined && { systemPrompt: options["system-prompt"] }),
       versions: { secateur: version },

@@ -2,6 +2,7 @@
 import type { EngineInfo } from "../engine/engine.ts";
 import type { CompletenessError } from "../method/completeness.ts";
 import type { Configuration, SearchResult } from "../method/search.ts";
+import { accuracyStandardError } from "../tasks/scoring.ts";
 
 /** Columns under each other; the first column leans left, the others right. */
 export function formatTable(rows: readonly (readonly string[])[]): string {
@@ -58,9 +59,11 @@ export function formatConfiguration({ layer, fraction, neurons }: Configuration)
 /** What a search chose, and how clear the choice was. */
 export function formatChoice(result: SearchResult): string {
   const { configurations, chosen, tiedOnAccuracy, examples } = result;
-  return `chosen: ${formatConfiguration(configurations[chosen])}, accuracy ${
-    formatShare(configurations[chosen].accuracy)
-  } on ${
+  const { accuracy } = configurations[chosen];
+  const standardError = accuracyStandardError(accuracy, examples.length);
+  return `chosen: ${formatConfiguration(configurations[chosen])}, accuracy ${formatShare(accuracy)} (standard error ${
+    formatShare(standardError)
+  }) on ${
     counted(examples.length, "example")
   }; ${tiedOnAccuracy} of ${configurations.length} configurations tied on that`;
 }

@@ -1,4 +1,6 @@
 /** Tasks with their data, wherever it is: files, folders, and datasets in the Hugging Face cache or on its hub. */
+import { createHash } from "node:crypto";
+import { createReadStream } from "node:fs";
 import { stat } from "node:fs/promises";
 import { extname } from "node:path";
 import { type ResolvedSplits, type ResolveOptions, resolveSplits } from "../checkpoint/hub.ts";
@@ -25,6 +27,8 @@ export interface TaskWithData {
   readonly task: Task;
   /** Files as they were given, `org/name@commit` of datasets; null where the task file itself names local files. */
   readonly data: string | null;
+  /** sha256 of the local files that were given, one after the other; null where there are none. */
+  readonly dataSha256: string | null;
 }
 
 /** Name of the split that a file without one is. */
@@ -73,10 +77,27 @@ function checkNoFile(text: string): void {
   );
 }
 
+/** One hash of several files; what is no file or not there is left to whoever reads it. */
+async function hashFiles(paths: readonly string[], signal: AbortSignal | undefined): Promise<string> {
+  const hash = createHash("sha256");
+  for (const path of paths) {
+    const status = await stat(path).catch(() => undefined);
+    if (!status?.isFile()) continue;
+    hash.update(`${status.size}\n`);
+    for await (const chunk of createReadStream(path)) {
+      signal?.throwIfAborted();
+      hash.update(chunk);
+    }
+  }
+  return hash.digest("hex");
+}
+
 /** Looks for the data of the tasks of one call, and remembers what was found. */
 class DataFinder {
   /** What names the data that was used. */
   readonly references = new Set<string>();
+  /** The local files among it. */
+  readonly localFiles = new Set<string>();
 
   constructor(readonly options: TaskOptions) {}
 
@@ -87,6 +108,8 @@ class DataFinder {
       subset: wanted === null ? null : { name: wanted, isRequired: isRequired || this.options.subset !== undefined },
     });
     this.references.add(found.reference);
+    // A commit says what the files of a repository are.
+    if (found.revision === null) { for (const file of Object.values(found.splits).flat()) this.localFiles.add(file); }
     return found;
   }
 
@@ -115,6 +138,7 @@ class DataFinder {
       [paths].flat().map((path) => split === ONLY_SPLIT ? path : `${split}=${path}`)
     );
     for (const file of files) this.references.add(file);
+    for (const path of Object.values(splits).flat()) this.localFiles.add(path);
     return { splits, isChosen: true };
   }
 }
@@ -128,7 +152,11 @@ export async function loadTaskWithData(reference: string | URL, options: TaskOpt
   const { data: _, subset: __, hub: ___, ...rest } = options;
   const finder = new DataFinder(options);
   const task = await loadLocalTask(reference, { ...rest, findData: (wish) => finder.find(wish) });
-  return { task, data: finder.references.size === 0 ? null : [...finder.references].join(", ") };
+  return {
+    task,
+    data: finder.references.size === 0 ? null : [...finder.references].join(", "),
+    dataSha256: finder.localFiles.size === 0 ? null : await hashFiles([...finder.localFiles], options.hub?.signal),
+  };
 }
 
 /**

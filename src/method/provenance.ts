@@ -1,5 +1,5 @@
 /** Where results come from: written into every file of a run. */
-import { dictionary, optional, record, type Schema, text } from "./schema.ts";
+import { dictionary, integer, optional, record, type Schema, text } from "./schema.ts";
 
 /** What was measured, with which versions. */
 export interface Provenance {
@@ -9,6 +9,10 @@ export interface Provenance {
   readonly task: string;
   /** Where its rows came from, such as `org/name@commit`; absent where the task file itself names local files. */
   readonly data?: string;
+  /** sha256 of the local files that were given as data, so that a changed file is noticed; absent where there are none. */
+  readonly dataSha256?: string;
+  /** Worked examples before each question, where they were not the task's own number. */
+  readonly fewshot?: number;
   /** The chat template its prompts went through, such as `chat_template.jinja`; absent where they are plain text. */
   readonly chatTemplate?: string;
   /** The system prompt in front of everything; absent where there is none. */
@@ -22,6 +26,8 @@ export const provenanceSchema: Schema<Provenance> = record({
   model: text,
   task: text,
   data: optional(text),
+  dataSha256: optional(text),
+  fewshot: optional(integer),
   chatTemplate: optional(text),
   systemPrompt: optional(text),
   versions: dictionary(text),

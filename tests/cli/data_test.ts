@@ -38,6 +38,13 @@ Deno.test("secateur run does the whole job on a built-in task and one file of ro
       (row < 9 ? row : row - 10) % 2
     );
     assertEquals(golds.filter((gold: number) => gold === 1).length, 2);
+
+    // Scores of other rows must not be taken over.
+    assertMatch(run.provenance.dataSha256, /^[0-9a-f]{64}$/);
+    await Deno.writeTextFile(file, questions(16));
+    const resumed = await secateur(["run", ...job, ...small, "--limit", "5", "--resume"]);
+    assertEquals(resumed.code, 1);
+    assertMatch(resumed.stderr, /^Error: .*scores\.safetensors was made with other options\n/);
   });
 });
 

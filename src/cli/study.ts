@@ -234,6 +234,9 @@ async function studyInFolder(options: Options, context: CommandContext) {
   const parts = readParts(options.parts);
   const references = options.tasks.split(",").map((task) => task.trim()).filter((task) => task !== "");
   if (references.length === 0) throw new UsageError("--tasks names no task", "name at least one.");
+  if (parts?.includes("contrast") && options.retain === undefined) {
+    throw new UsageError("the part contrast needs a retained set", "name a task with --retain.");
+  }
   const found = await findModel(options.model, context);
   const checkpoint = await openCheckpoint(found.folder);
   try {

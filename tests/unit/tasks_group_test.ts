@@ -170,3 +170,12 @@ Deno.test("marks() gives the cells of all tasks of a group, with the task's name
     await assertRejects(() => group.marks("test", "marker"), RangeError, '"marker"');
   });
 });
+
+Deno.test("workedTurns() takes rows of several tasks of a group, each in its own wording", async () => {
+  await withGroup({}, async (group) => {
+    const worked = await group.workedTurns("train", ["c/train/2", "a/train/0"]);
+    const [request] = await group.requests("test", { ids: ["b/test/1"], worked });
+    assertEquals(request.context, "C c2 yes\n\na0 no\n\nb1");
+    await assertRejects(() => group.workedTurns("train", ["d/train/0"]), RangeError, "d/train/0");
+  });
+});

@@ -504,3 +504,20 @@ Deno.test("marks() gives the cells of a column as text when rows have it, and th
     await assertRejects(() => task.marks("validation", "list", { limit: 1 }), RangeError, "expected text, a number");
   });
 });
+
+Deno.test("requests() puts the worked examples that are given in front of every question instead of the task's own", async () => {
+  const yaml = edit(boolq, { num_fewshot: "1", fewshot_split: "train", fewshot_config: "{sampler: first_n}" });
+  await withTask({ yaml }, async (task) => {
+    const worked = await task.workedTurns("train", ["train/2", "train/1"]);
+    const [request] = await task.requests("validation", { ids: ["validation/0"], worked });
+    assertEquals(
+      request.context,
+      "Birds fly.\nQuestion: do birds fly?\nAnswer: yes\n\n" +
+        "Fish swim.\nQuestion: do fish walk?\nAnswer: no\n\n" +
+        "Cats purr.\nQuestion: do cats purr?\nAnswer:",
+    );
+    const [none] = await task.requests("validation", { ids: ["validation/0"], worked: [] });
+    assertEquals(none.context, "Cats purr.\nQuestion: do cats purr?\nAnswer:");
+    await assertRejects(() => task.workedTurns("train", ["train/9"]), RangeError, "train/9");
+  });
+});

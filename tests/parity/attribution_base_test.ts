@@ -55,7 +55,7 @@ Deno.test("attribute() under a base equals attribute() on the checkpoint whose r
   );
 });
 
-for (const name of ["llama in f32", "mistral in f32 with a window of 5", "qwen3 in bf16"]) {
+for (const name of ["llama in f32", "mistral in f32 with a window of 5", "qwen3 in bf16", "granite in bf16"]) {
   const pair = await openEnginePair(TINY_MODELS[name]);
   const { layers, neurons, width } = pair.config;
   const examples = makeTinyExamples(pair.config, { count: 2, promptTokens: [1, 18], seed: 3 });

@@ -13,12 +13,10 @@ import { checkTemplateText, childrenOf } from "./template_syntax.ts";
 export const chatTemplateLimits: TemplateLimits = {
   steps: 500_000,
   characters: 1_000_000,
+  charactersMade: 50_000_000,
   items: 10_000,
   milliseconds: 2_000,
 };
-
-/** Characters of all texts that one rendering makes, those that are dropped again too. */
-const MOST_CHARACTERS_MADE = 50_000_000;
 
 /** Longest argument of what repeats its argument: characters, or the number itself. */
 const LONGEST_REPEATED = 1_000;
@@ -83,8 +81,6 @@ function weigh(value: Value | undefined, most: number): number {
 }
 
 class BoundedInterpreter extends Interpreter {
-  #made = 0;
-
   constructor(environment: Environment, readonly budget: TemplateBudget, readonly repeated: ReadonlySet<object>) {
     super(environment);
   }
@@ -95,11 +91,7 @@ class BoundedInterpreter extends Interpreter {
     const [node] = args;
     const { value } = result as Value;
     if (typeof value === "string") {
-      this.budget.checkCharacters(value.length);
-      this.#made += value.length;
-      if (this.#made > MOST_CHARACTERS_MADE) {
-        throw new RangeError(`more than ${MOST_CHARACTERS_MADE} characters in all texts together`);
-      }
+      this.budget.makeCharacters(value.length);
     } else if (typeof value === "object" && value !== null) {
       if (Array.isArray(value)) this.budget.checkItems(value.length);
       weigh(result as Value, this.budget.limits.characters);

@@ -43,8 +43,13 @@ const groupKeys = ["group", "group_alias", "task", "aggregate_metric_list", "met
 /** Task files beside a group file that are looked through for the names it lists. */
 const MOST_FILES = 1_000;
 
-/** A task file found by the name in it. */
-type Neighbours = ReadonlyMap<string, string>;
+/** What task files beside a group file have in them. */
+interface Neighbours {
+  /** Path by the name of the task or group. */
+  readonly paths: ReadonlyMap<string, string>;
+  /** Names of the tasks that have a tag, sorted. */
+  readonly tagged: ReadonlyMap<string, readonly string[]>;
+}
 
 function readAggregates(settings: Settings): GroupMetric[] {
   const value = settings.value("aggregate_metric_list") ?? [];
@@ -68,21 +73,22 @@ function readAggregates(settings: Settings): GroupMetric[] {
 }
 
 async function findNeighbours(file: string): Promise<Neighbours> {
-  const found = new Map<string, string>();
-  if (file.startsWith(builtinPrefix)) return found;
+  const paths = new Map<string, string>();
+  const tagged = new Map<string, string[]>();
+  if (file.startsWith(builtinPrefix)) return { paths, tagged };
   const folder = dirname(file);
   const names = (await readdir(folder)).filter((name) => /\.ya?ml$/.test(name)).sort().slice(0, MOST_FILES);
   for (const name of names) {
     // A file that cannot be read is not the one that is looked for, or else its name is reported as unknown.
-    const { task, group } = await readOwnEntries(join(folder, name)).catch(() => ({
-      task: undefined,
-      group: undefined,
-    }));
-    for (const own of [task, group]) {
-      if (typeof own === "string" && !found.has(own)) found.set(own, join(folder, name));
+    const { task, group, tag } = await readOwnEntries(join(folder, name)).catch((): Record<string, unknown> => ({}));
+    const own = typeof group === "string" ? group : task;
+    if (typeof own !== "string" || paths.has(own)) continue;
+    paths.set(own, join(folder, name));
+    for (const one of [tag].flat()) {
+      if (typeof one === "string") tagged.set(one, [...tagged.get(one) ?? [], own].sort());
     }
   }
-  return found;
+  return { paths, tagged };
 }
 
 function withOverrides(entries: TaskEntries, overrides: TaskEntries): TaskEntries {
@@ -152,10 +158,12 @@ class TreeReader {
     const aggregates = readAggregates(settings);
     const passedOn = withOverrides(without(entries, [...groupKeys, "include"]), overrides);
 
-    let neighbours: Promise<Neighbours> | undefined;
-    const find = async (member: string): Promise<string | undefined> => {
-      if (/\.ya?ml$/.test(member)) return resolveTaskPath(file, member);
-      return (await (neighbours ??= findNeighbours(file))).get(member) ?? findBuiltin(member)?.path;
+    const neighbours = await findNeighbours(file);
+    const find = (member: string): string[] => {
+      if (/\.ya?ml$/.test(member)) return [resolveTaskPath(file, member)];
+      const path = neighbours.paths.get(member) ?? findBuiltin(member)?.path;
+      if (path !== undefined) return [path];
+      return (neighbours.tagged.get(member) ?? []).map((name) => neighbours.paths.get(name)!);
     };
     const inside = [...groups, name];
     const trees: TaskTree[] = [];
@@ -167,16 +175,19 @@ class TreeReader {
         settings.fail("task", `has ${quote(item)}, expected the name of a task or group, or a mapping with one`);
       }
       const changes = without(ownEntries(own, file), ["task", "group"]);
-      const path = await find(member);
-      if (path !== undefined) {
-        trees.push(await this.read(path, withOverrides(passedOn, changes), inside));
-      } else if (key === "group") {
+      const paths = find(member);
+      for (const path of paths) trees.push(await this.read(path, withOverrides(passedOn, changes), inside));
+      if (paths.length > 0) continue;
+      if (key === "group") {
         trees.push(await this.#group(file, ownEntries(own, file), passedOn, inside, `${name}::`));
       } else if (changes.size > 0) {
         const inline = { value: `${name}::${member}`, file };
         trees.push(this.#task(new Map([...passedOn, ...changes, ["task", inline]]), file));
       } else {
-        settings.fail("task", `has ${quote(member)}, which is neither built in nor the name in a file beside this one`);
+        settings.fail(
+          "task",
+          `has ${quote(member)}, which is neither built in nor the name or tag in a file beside this one`,
+        );
       }
     }
     const tasks = trees.flatMap((tree) => tree.tasks);

@@ -255,7 +255,7 @@ class Evaluation {
 
   /** Passes on what a filter or method made, unless it is too large. */
   checked(value: Value): Value {
-    if (typeof value === "string") this.budget.checkCharacters(value.length);
+    if (typeof value === "string") this.budget.makeCharacters(value.length);
     if (Array.isArray(value)) this.budget.checkItems(value.length);
     return value;
   }

@@ -6,6 +6,8 @@ export interface TemplateLimits {
   readonly steps: number;
   /** Length of any text, in UTF-16 units, also of the result. */
   readonly characters: number;
+  /** Length of all texts that are made on the way, those that are dropped again too. */
+  readonly charactersMade: number;
   /** Length of any list. */
   readonly items: number;
   /** Wall-clock time in milliseconds. */
@@ -16,6 +18,7 @@ export interface TemplateLimits {
 export const defaultTemplateLimits: TemplateLimits = {
   steps: 200_000,
   characters: 1_000_000,
+  charactersMade: 50_000_000,
   items: 100_000,
   milliseconds: 2_000,
 };
@@ -23,6 +26,7 @@ export const defaultTemplateLimits: TemplateLimits = {
 /** Counts what one rendering takes. Every method throws RangeError when a limit is passed. */
 export class TemplateBudget {
   #steps = 0;
+  #made = 0;
   readonly #end: number;
 
   constructor(readonly limits: TemplateLimits) {
@@ -39,6 +43,15 @@ export class TemplateBudget {
   checkCharacters(length: number): void {
     if (!(length <= this.limits.characters)) {
       throw new RangeError(`text of more than ${this.limits.characters} characters`);
+    }
+  }
+
+  /** Checks the length of a text before it is made, and counts it. */
+  makeCharacters(length: number): void {
+    this.checkCharacters(length);
+    this.#made += length;
+    if (this.#made > this.limits.charactersMade) {
+      throw new RangeError(`more than ${this.limits.charactersMade} characters in all texts together`);
     }
   }
 

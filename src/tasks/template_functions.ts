@@ -104,13 +104,13 @@ function replace(text: string, from: string, to: string, most: number, budget: T
   // Python puts the new text between all characters when the old one is empty.
   const parts = from === "" ? ["", ...text, ""] : text.split(from);
   const count = Math.min(limit, parts.length - 1);
-  budget.checkCharacters(text.length + count * (to.length - from.length));
+  budget.makeCharacters(text.length + count * (to.length - from.length));
   return parts.slice(0, count + 1).join(to) + parts.slice(count + 1).map((part) => from + part).join("");
 }
 
 function join(separator: string, items: readonly Value[], asText: boolean, budget: TemplateBudget): string {
   const parts = items.map((item) => asText ? pythonText(item, budget.limits.characters) : expectText("join()", item));
-  budget.checkCharacters(parts.reduce((sum, part) => sum + part.length + separator.length, 0));
+  budget.makeCharacters(parts.reduce((sum, part) => sum + part.length + separator.length, 0));
   return parts.join(separator);
 }
 

@@ -57,8 +57,9 @@ function contains(container: Value, item: Value, budget: TemplateBudget): boolea
 }
 
 function repeat(text: string, times: number, budget: TemplateBudget): string {
-  budget.checkCharacters(text.length * times);
-  return text.repeat(Math.max(0, times));
+  const count = Math.max(0, times);
+  budget.makeCharacters(text.length * count);
+  return text.repeat(count);
 }
 
 function isInteger(value: Value): value is number {
@@ -83,12 +84,12 @@ export function applyBinary(operator: string, left: Value, right: Value, budget:
       return !contains(right, left, budget);
     case "~": {
       const [a, b] = [left, right].map((value) => pythonText(value, budget.limits.characters));
-      budget.checkCharacters(a.length + b.length);
+      budget.makeCharacters(a.length + b.length);
       return a + b;
     }
   }
   if (operator === "+" && typeof left === "string" && typeof right === "string") {
-    budget.checkCharacters(left.length + right.length);
+    budget.makeCharacters(left.length + right.length);
     return left + right;
   }
   if (operator === "+" && Array.isArray(left) && Array.isArray(right)) {

@@ -27,8 +27,8 @@ ${more}`;
 
 const files = {
   "a.yaml": task("a"),
-  "b.yaml": task("b"),
-  "c.yaml": task("c", "metadata: {version: 3}"),
+  "b.yaml": task("b", "tag: late"),
+  "c.yaml": task("c", "metadata: {version: 3}\ntag: [late, last]"),
   "a.jsonl": rows("a", [0, 1]),
   "b.jsonl": rows("b", [1, 0, 1, 1]),
   "c.jsonl": rows("c", [0, 0, 1]),
@@ -120,11 +120,23 @@ Deno.test("readTaskTree() finds tasks by the name in a neighbouring file, by pat
   assertEquals(found!.aggregates, []);
 });
 
+Deno.test("readTaskTree() takes all tasks of a tag, sorted by name, where a group lists the tag", async () => {
+  await withFolder({ ...files, "g.yaml": "group: g\ntask: [{task: late, num_fewshot: 1}, a]\n" }, async (folder) => {
+    const { group, tasks } = await readTaskTree(join(folder, "g.yaml"));
+    assertEquals(group!.tasks, ["b", "c", "a"]);
+    assertEquals(tasks.map(({ fewshot }) => fewshot.count), [1, 1, 0]);
+  });
+});
+
 /** Group files, and what the error must say. */
 const badGroups: readonly [string, string, string][] = [
   ["it lists nothing", "group: g\ntask: []", "task is [], expected a list"],
   ["it lists no name", "group: g\ntask: [[a]]", 'task has ["a"], expected the name'],
-  ["a name is unknown", "group: g\ntask: [nope]", 'task has "nope", which is neither built in nor the name in a file'],
+  [
+    "a name is unknown",
+    "group: g\ntask: [nope]",
+    'task has "nope", which is neither built in nor the name or tag in a file',
+  ],
   ["a task is listed twice", "group: g\ntask: [a, {task: a, num_fewshot: 1}]", 'the group has a task "a" already'],
   ["it lists itself", "group: g\ntask: [a, g]", "the group has itself in it, by way of g -> g"],
   ["its name is a list", "group: [g]\ntask: [a]", 'group is ["g"], expected text'],

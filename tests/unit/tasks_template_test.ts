@@ -190,6 +190,7 @@ const bombs: readonly string[] = [
   "{{ ('a' * 900000 ~ 'b') | regex_replace('(a{1,100}){1,10}$', '') }}",
   "{{ ('a' * 900000) | regex_replace('', 'b' * 900) }}",
   "{{ 'a' | regex_replace('a{1,1000}' * 900, '') }}",
+  `{{ [${"('x' * 900000)|upper,".repeat(4_000)}] | length }}`,
 ];
 
 for (const [i, source] of bombs.entries()) {

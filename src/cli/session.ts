@@ -66,6 +66,8 @@ export function engineSettings(
   return {
     ...(memoryBudgetBytes !== undefined && { memoryBudgetBytes }),
     ...(weightBudgetBytes !== undefined && { weightBudgetBytes }),
+    // Results on disk must not depend on how the work was divided.
+    batchInvariant: true,
     signal,
     onProgress,
   };

@@ -70,6 +70,12 @@ export interface WebGpuEngineOptions {
    * Default true.
    */
   readonly selfCheck?: boolean;
+  /**
+   * Whether the bits of an answer must not depend on what else is asked in the same call, so that work can be divided between
+   * processes. It gives up the kernels for a few rows. It holds as long as one path, all nodes of one layer for one example, fits a
+   * wave. Default false.
+   */
+  readonly batchInvariant?: boolean;
   /** Called while weights are uploaded, in bytes. */
   readonly onProgress?: RunOptions["onProgress"];
   /** Stops the upload; the call rejects with the signal's reason. */
@@ -125,6 +131,7 @@ export async function createOpContext(gpu: Gpu, memory: Memory, profiler?: Profi
     kernels: KernelCache.of(gpu),
     variant: "tile",
     manyRows: "plain",
+    batchInvariant: false,
     unusedInput: await memory.allocate("unused input", 256),
     unusedOutput: await memory.allocate("unused output", 256),
   };
@@ -150,6 +157,7 @@ class WebGpuEngine implements Engine {
     }
     context.variant = options.kernelVariant ?? await chooseKernelVariant(context);
     context.manyRows = await chooseTiling(context);
+    context.batchInvariant = options.batchInvariant ?? false;
     // What the trials took is no part of the engine's peak.
     memory.resetPeak();
     const weightBudgetBytes = weightBudget(options);

@@ -340,7 +340,7 @@ function packAttention({ segments, options, layer, inSpace, midSpace, tables }: 
     open = null;
   };
   for (const { segment, rows, first } of midSpace.entries) {
-    const { prefix, prefixLength = 0, position, length, gradient } = segments[segment];
+    const { prefix, prefixLength = 0, position, length, gradient, spawn } = segments[segment];
     const own = inSpace.row(segment, 0);
     const prefixRow = prefix === undefined ? 0 : inSpace.row(prefix, 0);
     rows.forEach((row, i) => {
@@ -353,15 +353,17 @@ function packAttention({ segments, options, layer, inSpace, midSpace, tables }: 
       if (gradient) gradientVisible += seen;
     });
     if (length === 1) {
-      // One-row segments that share a prefix share tiles: a path node or a mask at the last position is one row.
-      const joins = open && open.prefixRow === prefixRow && open.prefixLength === prefixLength &&
+      // One-row segments that share a prefix share tiles: a path node or a mask at the last position is one row. Only those of one
+      // layer: the order of a softmax depends on the tile, and must not on what other layers are asked for.
+      const joins = open && open.spawn === spawn && open.prefixRow === prefixRow &&
+        open.prefixLength === prefixLength &&
         open.gradient === gradient && open.count < TILE_ROWS && open.query + open.count === first &&
         open.own + open.count === own;
       if (open && joins) {
         open.count++;
       } else {
         close();
-        open = { query: first, count: 1, prefixRow, prefixLength, own, gradient };
+        open = { query: first, count: 1, prefixRow, prefixLength, own, gradient, spawn };
       }
       continue;
     }
@@ -416,6 +418,7 @@ interface SingleRowTile {
   readonly prefixLength: number;
   readonly own: number;
   readonly gradient: boolean;
+  readonly spawn: number;
 }
 
 /** Collects words into one growing table. */

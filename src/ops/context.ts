@@ -28,6 +28,8 @@ export interface OpContext {
   manyRows: MatmulTiling;
   /** The tile of every product, whatever its rows; for trials and tests. By default it follows from the rows. */
   tiling?: MatmulTiling;
+  /** Whether products of a few rows add in the same order as others, so that a row's bits do not depend on how many there are. */
+  batchInvariant: boolean;
   /** Bound where a kernel variant reads a binding it does not use. */
   readonly unusedInput: GPUBuffer;
   /** Bound where a kernel variant writes a binding it does not use. */

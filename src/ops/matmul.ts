@@ -87,7 +87,7 @@ function tileFor(context: OpContext, variant: KernelVariant, rows: number, colum
     const filled = (height: number) => Math.ceil(rows / height) * height;
     return LOW_TILE_COST * filled(TILES.low.rows) < filled(TILES.tall.rows) ? TILES.low : TILES.tall;
   }
-  if (rows <= FEW_ROWS) return TILES.rows;
+  if (rows <= FEW_ROWS && !context.batchInvariant) return TILES.rows;
   const many = TILES[context.manyRows];
   const workgroups = Math.ceil(rows / many.rows) * Math.ceil(columns / many.columns);
   return many.rows > TILES.plain.rows && workgroups < FEW_WORKGROUPS ? TILES.plain : many;

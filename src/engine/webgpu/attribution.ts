@@ -161,6 +161,7 @@ export function pathPlan(settings: PathSettings) {
       const request = pathRequest(settings, points);
       return [request, { ...request, mode: { ...request.mode, residency: "recompute" } }];
     },
+    belong: (a: PathPoint, b: PathPoint) => a.example === b.example && a.layer === b.layer,
     rows: ({ example }: PathPoint) => positions === "last" ? 1 : examples[example].prompt.length,
     describe: ({ example, layer }: PathPoint) =>
       `one path node of example ${examples[example].id}, layer ${layer ?? "all"}`,

@@ -47,6 +47,11 @@ export interface WavePlan<T, Request extends WaveRequest> {
   /** Rough number of rows an item adds, to start with waves of a sensible size. */
   readonly rows: (item: T) => number;
   readonly describe: (item: T) => string;
+  /**
+   * Whether two neighbouring items belong together: waves are cut between others where that is possible, so that sums over items
+   * that belong together do not depend on what else there is to do. Default: never.
+   */
+  readonly belong?: (item: T, next: T) => boolean;
   readonly onWave: (wave: FinishedWave<T, Request>) => void;
 }
 
@@ -78,21 +83,32 @@ export function* cutWaves<T, Request extends WaveRequest>(
       rows += plan.rows(items[at + count]);
       if (count > 0 && rows > FIRST_GUESS_ROWS) break;
     }
-    const cut = cutOne(sizer, limits, items.slice(at, at + count), plan);
+    count = cutBetween(items, at, count, plan.belong);
+    const cut = cutOne(sizer, limits, items, at, count, plan);
     yield { items: items.slice(at, at + cut.count), request: cut.request };
     at += cut.count;
     guess = cut.count < count ? cut.count : 2 * cut.count;
   }
 }
 
+/** At most `count` items from `at` on, so that items that belong together are not parted; `count` where all of them do. */
+function cutBetween<T>(items: readonly T[], at: number, count: number, belong: WavePlan<T, never>["belong"]): number {
+  if (!belong) return count;
+  let cut = count;
+  while (cut > 0 && at + cut < items.length && belong(items[at + cut - 1], items[at + cut])) cut--;
+  return cut > 0 ? cut : count;
+}
+
 function cutOne<T, Request extends WaveRequest>(
   sizer: WaveSizer,
   limits: WaveLimits,
   items: readonly T[],
+  at: number,
+  most: number,
   plan: Omit<WavePlan<T, Request>, "onWave">,
 ): Cut<Request> {
-  for (let count = items.length;; count = Math.ceil(count / 2)) {
-    const requests = plan.requests(items.slice(0, count));
+  for (let count = most;; count = cutBetween(items, at, Math.ceil(count / 2), plan.belong)) {
+    const requests = plan.requests(items.slice(at, at + count));
     const reasons = requests.map((request) => misfit(sizer, request, limits));
     // Recomputing (a later request) beats halving only while the halves would be too small to run at full speed.
     const fitting = reasons.findIndex((reason) => reason === null);
@@ -101,7 +117,7 @@ function cutOne<T, Request extends WaveRequest>(
       return { count, request: requests[fitting] };
     }
     if (count === 1) {
-      throw new RangeError(`Cannot run ${plan.describe(items[0])}: ${reasons.at(-1)}; raise the memory budget`);
+      throw new RangeError(`Cannot run ${plan.describe(items[at])}: ${reasons.at(-1)}; raise the memory budget`);
     }
   }
 }

@@ -15,8 +15,11 @@ import { listModels } from "./models.ts";
 import { ProblemError } from "./problem.ts";
 import type { ServiceSettings } from "./settings.ts";
 
-/** Starts without a new result that a job has while the service dies under it: it may be what kills the service. */
-const mostFruitless = 5;
+/**
+ * Starts without a new result, while the service dies under the job: it may be what kills the service. After a few it lets
+ * the others go first, after many it is given up.
+ */
+const mostFruitless = { first: 3, all: 20 } as const;
 
 /** One job as this process knows it. */
 interface Job {
@@ -211,6 +214,7 @@ export class JobQueue {
   }
 
   async #takeOver(states: readonly SavedState[]): Promise<void> {
+    const last: string[] = [];
     for (const saved of states) {
       const job = this.#know(saved);
       if (isFinal(saved.state)) continue;
@@ -218,13 +222,15 @@ export class JobQueue {
         await this.#end(job, "cancelled", null);
         continue;
       }
-      const isHopeless = saved.fruitless >= mostFruitless && (await this.results(saved.id)).length <= saved.files;
-      if (saved.state === "running" && isHopeless) {
+      const isFruitless = saved.state === "running" && (await this.results(saved.id)).length <= saved.files;
+      if (isFruitless && saved.fruitless >= mostFruitless.all) {
         const error = `The service ended ${saved.fruitless} times while this job ran without a new result`;
         await this.#end(job, "failed", error);
-      } else if (saved.state === "running") this.#waiting.unshift(saved.id);
+      } else if (isFruitless && saved.fruitless >= mostFruitless.first) last.push(saved.id);
+      else if (saved.state === "running") this.#waiting.unshift(saved.id);
       else this.#waiting.push(saved.id);
     }
+    this.#waiting.push(...last);
     await this.#forgetOldest();
   }
 

@@ -161,9 +161,10 @@ async function resultBytes(folder: string, id: string): Promise<Uint8Array[]> {
 /**
  * Kills the service again and again while jobs come in and run, and starts it anew.
  *
+ * @param longest Most milliseconds from a start to a kill.
  * @returns How many kills there were, and how many jobs came through them with the bytes of an undisturbed job.
  */
-export async function killServices(folder: string, kills: number, jobs: number, seed: number) {
+export async function killServices(folder: string, kills: number, jobs: number, seed: number, longest = 500) {
   await writeTinyModel(join(folder, "models"));
   const random = createRandom(seed);
   const request = tinyRequest({ adaptation: { count: 8 }, score: { nodes: 16 } });
@@ -175,7 +176,7 @@ export async function killServices(folder: string, kills: number, jobs: number, 
   for (let i = 0; i < kills; i++) {
     // Some of them arrive in the moment of the kill: those that were answered for must be there afterwards.
     const arriving = ids.length < jobs ? [service.submit(request).then(({ id }) => ids.push(id), () => {})] : [];
-    await pause(500 * random.nextFloat());
+    await pause(longest * random.nextFloat());
     await service.kill();
     await Promise.all(arriving);
     service = await ServiceProcess.start(folder);

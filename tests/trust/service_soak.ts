@@ -65,7 +65,13 @@ const parts: Readonly<Record<string, () => Promise<string[]>>> = {
     }),
   kills: () =>
     withFolder({}, async (folder) => {
-      const { kills, jobs } = await killServices(folder, size("kills"), Math.ceil(size("kills") / 4), size("seed"));
+      const { kills, jobs } = await killServices(
+        folder,
+        size("kills"),
+        Math.ceil(size("kills") / 4),
+        size("seed"),
+        2000,
+      );
       return [
         "kill -9 of the service",
         `${kills}`,

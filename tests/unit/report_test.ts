@@ -28,7 +28,7 @@ function parse(page: string) {
 Deno.test("renderRunReport() gives the bytes of the snapshot when the results are the same", async () => {
   // Style and script have tests of their own in a browser.
   const page = renderRunReport(sampleRunResults()).replace(style, "").replace(script, "")
-    .replaceAll(/sha256-[^']*/g, "sha256");
+    .replaceAll(/sha256-[A-Za-z0-9+/=]+/g, "sha256");
   if (process.env.SECATEUR_UPDATE_SNAPSHOTS) await writeFile(snapshot, page);
   const expected = await readFile(snapshot, "utf8");
   assert(

@@ -83,7 +83,7 @@ export interface Table {
 /** A table as HTML, in a box that scrolls sideways where it is too wide. */
 export function renderTable(caption: string, { columns, rows }: Table): Html {
   return html`
-    <div class="scroll" role="region" aria-label="${caption}" tabindex="0">
+    <div class="scroll" role="group" aria-label="${caption}" tabindex="0">
       <table>
         <caption>${caption}</caption>
         <thead>

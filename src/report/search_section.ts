@@ -2,9 +2,9 @@
 import * as Plot from "@observablehq/plot";
 import type { Configuration } from "../method/search.ts";
 import { renderFigure, tipsClass, xTitle, yTitle } from "./chart.ts";
-import { allSteps, divergingStep, stepColour, stepInk, stepName } from "./diverging.ts";
+import { type HeatMap, heatMapChart, heatMapLegend } from "./heat_map.ts";
 import { type Html, html } from "./html.ts";
-import { counted, decimal, fractionPercent, percent, points } from "./numbers.ts";
+import { counted, decimal, fractionPercent, percent } from "./numbers.ts";
 import type { RunResults } from "../method/run_results.ts";
 
 /** A cell of the heat map. */
@@ -12,25 +12,19 @@ interface Cell extends Configuration {
   readonly layer: number;
   readonly isChosen: boolean;
   readonly isTied: boolean;
-  readonly step: number;
 }
 
 /** The grid without the unmodified model, which is its middle. */
-function listCells({ searched }: RunResults): { cells: Cell[]; unmodified: Configuration; extent: number } {
+function listCells({ searched }: RunResults): { cells: Cell[]; unmodified: Configuration } {
   const { configurations, chosen } = searched;
   const unmodified = configurations.find(({ layer }) => layer === null)!;
-  const grid = configurations.flatMap((configuration, index) => {
+  const cells = configurations.flatMap((configuration, index): Cell[] => {
     const { layer } = configuration;
-    return layer === null ? [] : [{ ...configuration, layer, isChosen: index === chosen }];
+    if (layer === null) return [];
+    const isTied = configuration.correct === configurations[chosen].correct;
+    return [{ ...configuration, layer, isChosen: index === chosen, isTied }];
   });
-  const difference = (configuration: Configuration) => configuration.accuracy - unmodified.accuracy;
-  const extent = grid.reduce((most, cell) => Math.max(most, Math.abs(difference(cell))), 0);
-  const cells = grid.map((cell): Cell => ({
-    ...cell,
-    isTied: cell.correct === configurations[chosen].correct,
-    step: divergingStep(difference(cell), extent),
-  }));
-  return { cells, unmodified, extent };
+  return { cells, unmodified };
 }
 
 function describeCell({ layer, fraction, neurons, accuracy, meanMargin }: Cell): string {
@@ -46,94 +40,34 @@ function describeMarkedCell(cell: Cell): string {
 
 function heatMap(data: RunResults): Html {
   const { searched } = data;
-  const { cells, unmodified, extent } = listCells(data);
+  const { cells, unmodified } = listCells(data);
   const { layers, fractions } = searched.settings;
-  const columns = [...fractions].sort((a, b) => a - b);
-  const rowHeight = layers.length <= 8 ? 32 : layers.length <= 20 ? 22 : layers.length <= 40 ? 16 : 11;
-  const showsNumbers = rowHeight >= 16 && columns.length <= 12;
-  const tied = cells.filter(({ isTied, isChosen }) => isTied && !isChosen);
-  const chosen = cells.filter(({ isChosen }) => isChosen);
+  const chosen = cells.find(({ isChosen }) => isChosen);
   const summary = `No pruning: ${percent(unmodified.accuracy)}, mean margin ${decimal(unmodified.meanMargin, 3)}${
     unmodified.correct === searched.configurations[searched.chosen].correct ? " (tied with the chosen one)" : ""
   }. ${
-    chosen.length > 0 ? `Chosen: ${describeCell(chosen[0])}.` : "Chosen: no pruning."
+    chosen ? `Chosen: ${describeCell(chosen)}.` : "Chosen: no pruning."
   } ${searched.tiedOnAccuracy} of ${searched.configurations.length} configurations have the accuracy of the chosen one.`;
-  const legend = html`<ul class="legend">${
-    extent > 0 && html`<li><span class="scale" aria-hidden="true">${
-      allSteps.map((step) => html`<span class="${stepName(step)}"></span>`)
-    }</span>${points(-extent)} to ${points(extent)} points against no pruning</li>`
-  }<li><span class="swatch chosen" aria-hidden="true"></span>chosen</li>
-<li><span class="swatch tied" aria-hidden="true"></span>tied on accuracy</li></ul>`;
+  const map: HeatMap = {
+    alt: `Heat map of accuracy by layer and pruned fraction. ${summary}`,
+    layers,
+    fractions,
+    unpruned: unmodified.accuracy,
+    cells: cells.map((cell) => ({
+      layer: cell.layer,
+      fraction: cell.fraction,
+      accuracy: cell.accuracy,
+      label: describeMarkedCell(cell),
+      mark: cell.isChosen ? "chosen" : cell.isTied ? "tied" : null,
+    })),
+  };
   return renderFigure({
     title: "Every layer and fraction",
     explanation: html`Accuracy on ${
       counted(searched.examples.length, "example")
     } after zeroing the highest-scored neurons of one layer. ${summary}`,
-    legend,
-    chart: {
-      alt: `Heat map of accuracy by layer and pruned fraction. ${summary}`,
-      height: 52 + rowHeight * layers.length,
-      start: Math.max(0, cells.findIndex(({ isChosen }) => isChosen)),
-      plot: {
-        marginLeft: 36,
-        marginRight: 2,
-        marginTop: 8,
-        marginBottom: 44,
-        padding: 0,
-        x: { domain: columns, type: "band", label: null },
-        y: { domain: layers, type: "band", label: null },
-        color: { type: "identity" },
-        marks: [
-          Plot.axisX({
-            fontSize: 13,
-            tickSize: 0,
-            label: null,
-            tickFormat: (fraction: number) => String(+(100 * fraction).toFixed(2)),
-          }),
-          Plot.axisY({ fontSize: rowHeight > 14 ? 13 : 9, tickSize: 0, label: null, tickFormat: String }),
-          Plot.cell(cells, {
-            x: "fraction",
-            y: "layer",
-            fill: ({ step }: Cell) => stepColour(step),
-            inset: rowHeight > 14 ? 1 : 0.5,
-            rx: 3,
-            ariaLabel: describeMarkedCell,
-            className: tipsClass,
-          }),
-          Plot.text(showsNumbers ? cells : [], {
-            x: "fraction",
-            y: "layer",
-            text: ({ accuracy }: Cell) => decimal(100 * accuracy, 0),
-            fill: ({ step }: Cell) => stepInk(step),
-            fontSize: 12,
-            pointerEvents: "none",
-          }),
-          Plot.cell(tied, {
-            x: "fraction",
-            y: "layer",
-            fill: "none",
-            stroke: "var(--ink)",
-            strokeWidth: 1.5,
-            strokeDasharray: "3 2",
-            inset: rowHeight > 14 ? 2 : 1,
-            rx: 3,
-            pointerEvents: "none",
-          }),
-          Plot.cell(chosen, {
-            x: "fraction",
-            y: "layer",
-            fill: "none",
-            stroke: "var(--ink)",
-            strokeWidth: 3,
-            inset: rowHeight > 14 ? 1.5 : 1,
-            rx: 3,
-            pointerEvents: "none",
-          }),
-          xTitle("% of the layer's neurons"),
-          Plot.text(["layer"], { frameAnchor: "bottom-left", dx: -34, dy: 38, fontSize: 13, fill: "var(--muted)" }),
-        ],
-      },
-    },
+    legend: heatMapLegend(map, { chosen: "chosen", tied: "tied on accuracy" }),
+    chart: heatMapChart(map),
     table: {
       columns: ["layer", "fraction", "neurons", "right", "accuracy", "mean margin", "note"],
       rows: searched.configurations.map((configuration, index) => [

@@ -40,7 +40,7 @@ header { padding-top: 28px; }
 .brand b { color: var(--leaf); letter-spacing: .02em; font-size: 1rem; }
 h1 { font-size: 1.05rem; font-weight: 600; margin: 0 0 10px; overflow-wrap: anywhere; }
 h1 span { color: var(--muted); font-weight: 400; }
-h2 { font-size: 1.375rem; line-height: 1.25; margin: 44px 0 14px; letter-spacing: -.01em; }
+h2 { font-size: 1.375rem; line-height: 1.25; margin: 44px 0 14px; letter-spacing: -.01em; overflow-wrap: anywhere; }
 h3 { font-size: 1rem; margin: 0 0 4px; }
 p { margin: 0 0 10px; }
 a { color: var(--after); }
@@ -53,7 +53,7 @@ a:focus-visible, summary:focus-visible, [tabindex]:focus-visible {
 .verdict.better::before { background: var(--after); }
 .verdict.worse::before { background: var(--cut); }
 .verdict .sentence { font-size: clamp(1.2rem, 1rem + 1.3vw, 1.7rem); line-height: 1.32; font-weight: 600;
-  letter-spacing: -.012em; margin: 0 0 18px; text-wrap: pretty; }
+  letter-spacing: -.012em; margin: 0 0 18px; text-wrap: pretty; overflow-wrap: anywhere; }
 .facts { display: grid; grid-template-columns: repeat(auto-fit, minmax(150px, 1fr)); gap: 14px 18px; margin: 0;
   border-top: 1px solid var(--line); padding-top: 16px; }
 .facts div { min-width: 0; }
@@ -128,7 +128,18 @@ tbody th, thead th:first-child { text-align: left; }
 .scroll + p { margin-top: 12px; }
 .gained { color: var(--after); }
 .lost { color: var(--cut); }
-.same { color: var(--leaf); }
+h3.part { font-size: 1.125rem; margin: 30px 0 12px; }
+.study { font-size: .9375rem; }
+.study .scroll { max-height: none; }
+.study table { font-size: .8125rem; }
+.study th, .study td { padding: 4px 7px; white-space: nowrap; }
+@media (min-width: 1000px) {
+  .part > .grid { grid-template-columns: 5fr 7fr; }
+  .part > .grid > :only-child { grid-column: 1 / -1; }
+}
+.study p + .scroll, .study .scroll + .scroll { margin-top: 12px; }
+.notes { padding-left: 1.2em; margin: 12px 0; overflow-wrap: anywhere; }
+section > .verdict { margin-bottom: 14px; }
 dl { display: grid; grid-template-columns: max-content 1fr; gap: 4px 18px; margin: 8px 0 0; font-size: .9375rem; }
 dl dt { color: var(--muted); }
 dl dd { margin: 0; overflow-wrap: anywhere; }

@@ -1,0 +1,432 @@
+/**
+ * A study as a page: for every task the verdict over the redraws, a chart of each part that has one, and under it the words
+ * and tables of the study's Markdown. The same study gives the same bytes.
+ */
+import * as Plot from "@observablehq/plot";
+import type { ComparedArm, Comparison } from "../method/study/comparison.ts";
+import type { GridStudy } from "../method/study/grid_profile.ts";
+import type { SampleStudy } from "../method/study/samples.ts";
+import type { StabilityStudy } from "../method/study/stability.ts";
+import type { StudyDocument, StudyResults } from "../method/study/study.ts";
+import { renderFigure, tipsClass, xTitle, yTitle } from "./chart.ts";
+import { type HeatMap, heatMapChart, heatMapLegend } from "./heat_map.ts";
+import { type Html, html } from "./html.ts";
+import { markdownSections, renderMarkdown } from "./markdown.ts";
+import { counted, decimal, fractionPercent, percent, points } from "./numbers.ts";
+import { renderPage } from "./page.ts";
+import { studyMarkdown } from "./study_markdown.ts";
+
+type TaskStudy = StudyDocument["tasks"][number];
+
+/** Gain of an arm in words. */
+function describeGain({ name, gain, harmed, redraws }: ComparedArm): string {
+  return `${name}: ${points(gain.mean)} points, 95\u00a0% interval ${points(gain.interval[0])} to ${
+    points(gain.interval[1])
+  }, below the unpruned model in ${harmed} of ${redraws.length}`;
+}
+
+/** Gain over the unmodified model, an arm a row. */
+function gainFigure(title: string, { unpruned, arms, rows }: Comparison): Html {
+  const longest = Math.max(...arms.map(({ name }) => name.length));
+  const ends = arms.flatMap(({ gain: { interval } }) => interval).concat(0).map((share) => 100 * share);
+  const drawn = arms.map((arm, index) => ({
+    arm,
+    name: arm.name,
+    colour: index === 0 ? "var(--after)" : "var(--muted)",
+    symbol: index === 0 ? "diamond" : "circle",
+    mean: 100 * arm.gain.mean,
+    low: 100 * arm.gain.interval[0],
+    high: 100 * arm.gain.interval[1],
+  }));
+  return renderFigure({
+    title: `${title}: gain over the unpruned model`,
+    explanation: `Points of accuracy on ${
+      counted(rows, "test row")
+    }, mean over the redraws, with the 95\u00a0% interval over the rows. Unpruned: ${percent(unpruned.accuracy)}.`,
+    chart: {
+      alt: `Dot chart of the gain in accuracy over the unpruned model. ${arms.map(describeGain).join(". ")}.`,
+      height: 58 + 27 * arms.length,
+      plot: {
+        marginLeft: Math.min(190, 20 + 7.4 * longest),
+        marginRight: 14,
+        marginTop: 6,
+        marginBottom: 40,
+        x: { label: null, grid: true, nice: true, domain: [Math.min(...ends), Math.max(...ends)] },
+        y: { domain: arms.map(({ name }) => name), label: null, padding: 0.3 },
+        color: { type: "identity" },
+        symbol: { type: "identity" },
+        marks: [
+          Plot.axisX({ fontSize: 13, label: null, tickSize: 0, ticks: 6 }),
+          Plot.axisY({ fontSize: 13, tickSize: 0, tickPadding: 8 }),
+          Plot.ruleX([0], { stroke: "var(--before)", strokeDasharray: "3 3" }),
+          Plot.ruleY(drawn, {
+            y: "name",
+            x1: "low",
+            x2: "high",
+            stroke: "colour",
+            strokeWidth: 2,
+            strokeLinecap: "round",
+          }),
+          Plot.dot(drawn, {
+            y: "name",
+            x: "mean",
+            fill: "colour",
+            stroke: "var(--card)",
+            r: 6,
+            symbol: "symbol",
+            ariaLabel: ({ arm }: typeof drawn[number]) => describeGain(arm),
+            className: tipsClass,
+          }),
+          xTitle("gain, points"),
+        ],
+      },
+    },
+    table: {
+      columns: ["arm", "gain", "95 % interval", "accuracy", "harmed"],
+      rows: arms.map(({ name, gain, accuracy, harmed, redraws }) => [
+        name,
+        points(gain.mean),
+        `${points(gain.interval[0])} to ${points(gain.interval[1])}`,
+        percent(accuracy.mean, 2),
+        `${harmed} of ${redraws.length}`,
+      ]),
+    },
+  });
+}
+
+/** Accuracy by number of adaptation examples. */
+function samplesFigure({ sizes, comparison: { arms, unpruned } }: SampleStudy): Html {
+  const drawn = arms.map((arm, index) => ({
+    size: sizes[index],
+    mean: 100 * arm.accuracy.mean,
+    low: 100 * arm.accuracy.lowest,
+    high: 100 * arm.accuracy.highest,
+  }));
+  const describe = ({ size, mean, low, high }: typeof drawn[number]) =>
+    `${counted(size, "example")}: mean ${decimal(mean, 1)}\u00a0%, ${decimal(low, 1)} to ${
+      decimal(high, 1)
+    }\u00a0% over the redraws`;
+  return renderFigure({
+    title: "Accuracy by number of adaptation examples",
+    explanation: "The line is the mean over the redraws, the band goes from the worst to the best redraw.",
+    legend: html`
+      <ul class="legend">
+        <li><span class="line after" aria-hidden="true"></span>pruned</li>
+        <li><span class="line dashed" aria-hidden="true"></span>unpruned: ${percent(unpruned.accuracy)}</li>
+      </ul>
+    `,
+    chart: {
+      alt: `Line chart of test accuracy by number of adaptation examples. ${drawn.map(describe).join(". ")}.`,
+      height: 230,
+      plot: {
+        marginLeft: 40,
+        marginRight: 14,
+        marginTop: 26,
+        marginBottom: 40,
+        x: { type: "point", domain: sizes, label: null },
+        y: { label: null, grid: true, nice: true },
+        marks: [
+          Plot.axisX({ fontSize: 13, tickSize: 0, label: null, tickFormat: String }),
+          Plot.axisY({ fontSize: 13, tickSize: 0, label: null, ticks: 5 }),
+          Plot.areaY(drawn, { x: "size", y1: "low", y2: "high", fill: "var(--after)", fillOpacity: 0.2 }),
+          Plot.ruleY([100 * unpruned.accuracy], { stroke: "var(--before)", strokeDasharray: "4 3", strokeWidth: 1.5 }),
+          Plot.lineY(drawn, { x: "size", y: "mean", stroke: "var(--after)", strokeWidth: 2.5 }),
+          Plot.dot(drawn, {
+            x: "size",
+            y: "mean",
+            r: 5,
+            fill: "var(--after)",
+            stroke: "var(--card)",
+            ariaLabel: describe,
+            className: tipsClass,
+          }),
+          xTitle("adaptation examples"),
+          yTitle("accuracy, %", 40),
+        ],
+      },
+    },
+    table: {
+      columns: ["examples", "mean", "worst", "best"],
+      rows: drawn.map((
+        { size, mean, low, high },
+      ) => [String(size), decimal(mean, 2), decimal(low, 2), decimal(high, 2)]),
+    },
+  });
+}
+
+/** Mean test accuracy of every cell. */
+function gridFigure({ unpruned, layers }: GridStudy): Html {
+  const map: HeatMap = {
+    alt: `Heat map of mean test accuracy by layer and pruned fraction; unpruned ${percent(unpruned)}. ${
+      layers.length <= 12
+        ? layers.map(({ layer, bestFraction, best, chosen }) =>
+          `Layer ${layer}: best ${percent(best.mean)} at ${fractionPercent(bestFraction)}, chosen in ${chosen} redraws`
+        ).join(". ")
+        : ""
+    }`,
+    layers: layers.map(({ layer }) => layer),
+    fractions: layers[0].fractions.map(({ fraction }) => fraction),
+    unpruned,
+    cells: layers.flatMap(({ layer, bestFraction, fractions }) =>
+      fractions.map(({ fraction, neurons, accuracy }) => ({
+        layer,
+        fraction,
+        accuracy: accuracy.mean,
+        label: `layer ${layer}, ${fractionPercent(fraction)} (${counted(neurons, "neuron")}): mean accuracy ${
+          percent(accuracy.mean)
+        }, ${percent(accuracy.lowest)} to ${percent(accuracy.highest)} over the redraws`,
+        mark: fraction === bestFraction ? "tied" : null,
+      }))
+    ),
+  };
+  return renderFigure({
+    title: "Test accuracy of every layer and fraction",
+    explanation: `Mean over the redraws, on test rows; unpruned: ${
+      percent(unpruned)
+    }. A map, not a choice: nothing was chosen by it.`,
+    legend: heatMapLegend(map, { tied: "best fraction of the layer" }),
+    chart: heatMapChart(map),
+    table: {
+      columns: ["layer", ...map.fractions.map(fractionPercent)],
+      rows: layers.map(({ layer, fractions }) => [
+        String(layer),
+        ...fractions.map(({ accuracy }) => percent(accuracy.mean)),
+      ]),
+    },
+  });
+}
+
+/** How much of a layer's first neurons two draws share, against chance. */
+function stabilityFigure({ pairs }: StabilityStudy): Html | null {
+  if (pairs === null) return null;
+  const { layers } = pairs;
+  const describe = ({ layer, topJaccard, topJaccardByChance }: typeof layers[number]) =>
+    `layer ${layer}: ${decimal(topJaccard, 3)}, by chance ${decimal(topJaccardByChance, 3)}`;
+  return renderFigure({
+    title: "Do two draws find the same neurons?",
+    explanation:
+      "Mean Jaccard index of the first 20\u00a0% of a layer's neurons over all pairs of redraws; 1 is the same neurons.",
+    legend: html`
+      <ul class="legend">
+        <li><span class="swatch after" aria-hidden="true"></span>found</li>
+        <li><span class="line dashed" aria-hidden="true"></span>by chance</li>
+      </ul>
+    `,
+    chart: {
+      alt: `Bar chart of the agreement of two draws by layer. ${
+        layers.length <= 12 ? layers.map(describe).join(". ") : ""
+      }`,
+      height: 220,
+      plot: {
+        marginLeft: 40,
+        marginRight: 10,
+        marginTop: 26,
+        marginBottom: 40,
+        x: { type: "band", domain: layers.map(({ layer }) => layer), label: null, padding: 0.25 },
+        y: { label: null, grid: true, domain: [0, 1] },
+        marks: [
+          Plot.axisX({
+            fontSize: layers.length > 24 ? 9 : 13,
+            tickSize: 0,
+            label: null,
+            tickFormat: (layer: number) => layers.length > 24 && layer % 4 !== 0 ? "" : String(layer),
+          }),
+          Plot.axisY({ fontSize: 13, tickSize: 0, label: null, ticks: 5 }),
+          Plot.barY(layers, {
+            x: "layer",
+            y: "topJaccard",
+            fill: "var(--after)",
+            rx: 3,
+            ariaLabel: describe,
+            className: tipsClass,
+          }),
+          Plot.tickY(layers, {
+            x: "layer",
+            y: "topJaccardByChance",
+            stroke: "var(--ink)",
+            strokeWidth: 2,
+            strokeDasharray: "4 3",
+          }),
+          xTitle("layer"),
+          yTitle("Jaccard index", 40),
+        ],
+      },
+    },
+    table: {
+      columns: ["layer", "found", "by chance", "rank correlation"],
+      rows: layers.map(({ layer, topJaccard, topJaccardByChance, spearman }) => [
+        String(layer),
+        decimal(topJaccard, 3),
+        decimal(topJaccardByChance, 3),
+        decimal(spearman, 3),
+      ]),
+    },
+  });
+}
+
+/** The chart of a section of the Markdown, by its title; null where it has none. */
+function figureOf(title: string, results: StudyResults): Html | null {
+  const { main, projection, samples, grid, stability, examples, selection, layers } = results;
+  const figures: Readonly<Record<string, () => Html | null>> = {
+    "Main table": () => main && gainFigure(title, main),
+    "Projections": () => projection && gainFigure(title, projection.comparison),
+    "Sample efficiency": () => samples && samplesFigure(samples),
+    "Fraction curve and layer profile": () => grid && gridFigure(grid),
+    "Stability": () => stability && stabilityFigure(stability),
+    "Which examples": () => examples && gainFigure(title, examples.comparison),
+    "Selection rules": () => selection && gainFigure(title, selection.comparison),
+    "More than one layer": () => layers && gainFigure(title, layers.comparison),
+  };
+  return Object.hasOwn(figures, title) ? figures[title]() : null;
+}
+
+/** What pruning did over the redraws, in one sentence; null where the study has no main part. */
+export function judgeStudy({ task, results: { main }, settings }: TaskStudy): {
+  readonly direction: "better" | "worse" | "unclear";
+  readonly sentence: string;
+} | null {
+  const arm = main?.arms[0];
+  if (!main || !arm) return null;
+  const { gain: { mean, interval: [low, high] }, harmed, accuracy } = arm;
+  const direction = low > 0 ? "better" : high < 0 ? "worse" : "unclear";
+  const verb = { better: "raised", worse: "lowered", unclear: "did not clearly change" }[direction];
+  return {
+    direction,
+    sentence: `Over ${counted(settings.redraws, "redraw")} of ${
+      counted(settings.size, "example")
+    }, pruning ${verb} accuracy on ${counted(main.rows, "test row")} of ${task}: ${
+      percent(main.unpruned.accuracy)
+    } before, ${percent(accuracy.mean)} after on average, ${points(mean)} points, 95\u00a0% interval ${
+      points(low)
+    } to ${points(high)}; below the unpruned model in ${harmed} of ${settings.redraws}.`,
+  };
+}
+
+/** Before and after by task, where there are several. */
+function tasksFigure(tasks: readonly TaskStudy[]): Html | null {
+  const drawn = tasks.flatMap(({ task, results: { main } }) =>
+    main
+      ? [{
+        task,
+        before: 100 * main.unpruned.accuracy,
+        after: 100 * main.arms[0].accuracy.mean,
+        gain: main.arms[0].gain,
+      }]
+      : []
+  );
+  if (drawn.length < 2) return null;
+  const describe = ({ task, before, after, gain }: typeof drawn[number]) =>
+    `${task}: ${decimal(before, 1)}\u00a0% before, ${decimal(after, 1)}\u00a0% after, ${points(gain.mean)} points`;
+  const short = (task: string) => task.length <= 26 ? task : `…${task.slice(-25)}`;
+  return html`
+    <section aria-labelledby="tasks">
+      <h2 id="tasks">Before and after by task</h2>
+      <div class="grid">${renderFigure({
+        title: "Test accuracy by task",
+        explanation:
+          "The grey circle is the unpruned model, the blue diamond the mean of the pruned ones over the redraws.",
+        chart: {
+          alt: `Dot chart of test accuracy by task, before and after. ${drawn.map(describe).join(". ")}.`,
+          height: 58 + 30 * drawn.length,
+          plot: {
+            marginLeft: Math.min(190, 20 + 7.4 * Math.max(...drawn.map(({ task }) => short(task).length))),
+            marginRight: 14,
+            marginTop: 6,
+            marginBottom: 40,
+            x: { label: null, grid: true, nice: true },
+            y: { domain: drawn.map(({ task }) => task), label: null, padding: 0.3 },
+            marks: [
+              Plot.axisX({ fontSize: 13, label: null, tickSize: 0, ticks: 6 }),
+              Plot.axisY({ fontSize: 13, tickSize: 0, tickPadding: 8, tickFormat: short }),
+              Plot.ruleY(drawn, { y: "task", x1: "before", x2: "after", stroke: "var(--other)", strokeWidth: 2 }),
+              Plot.dot(drawn, { y: "task", x: "before", r: 5, fill: "var(--before)" }),
+              Plot.dot(drawn, {
+                y: "task",
+                x: "after",
+                r: 6,
+                symbol: "diamond",
+                fill: "var(--after)",
+                ariaLabel: describe,
+                className: tipsClass,
+              }),
+              xTitle("accuracy, %"),
+            ],
+          },
+        },
+        table: {
+          columns: ["task", "before", "after", "gain", "95 % interval"],
+          rows: drawn.map(({ task, before, after, gain }) => [
+            task,
+            decimal(before, 2),
+            decimal(after, 2),
+            points(gain.mean),
+            `${points(gain.interval[0])} to ${points(gain.interval[1])}`,
+          ]),
+        },
+      })}</div>
+    </section>
+  `;
+}
+
+function renderTask(study: TaskStudy, markdown: string, place: number): Html {
+  const sections = markdownSections(markdown, 3);
+  const verdict = judgeStudy(study);
+  const protocol = markdown.split("\n### ")[0];
+  return html`
+    <section aria-labelledby="task-${place}"><h2 id="task-${place}">${study.task}</h2>
+    ${verdict &&
+      html`
+        <div class="verdict ${verdict.direction}">
+          <p class="sentence">${verdict.sentence}</p>
+        </div>
+      `}<div class="lead">${renderMarkdown(protocol, "Protocol")}</div>
+    ${sections.map(({ title, body }) => {
+      const figure = figureOf(title, study.results);
+      return html`
+        <div class="part">
+          <h3 class="part">${title}</h3>
+          <div class="grid">${figure}<div class="card study">${renderMarkdown(body, title)}</div></div>
+        </div>
+      `;
+    })}</section>
+  `;
+}
+
+/**
+ * A study as the text of a page.
+ *
+ * @param command The command that repeats it, or null.
+ */
+export function renderStudyReport(study: StudyDocument, command: string | null = null): string {
+  const { model, engine, versions, tasks } = study;
+  const texts = tasks.map((task) => markdownSections(studyMarkdown({ ...study, tasks: [task] }), 2)[0].body);
+  return renderPage({
+    title: `Secateur: study of ${model}`,
+    header: html`
+      <p class="brand"><b>Secateur</b><span>study</span></p>
+      <h1><span>Model</span> ${model}</h1>
+    `,
+    main: html`
+      <nav aria-label="Tasks">
+        <ul>${tasks.map(({ task }, place) =>
+          html`<li><a href="#task-${place}">${task}</a></li>`
+        )}<li><a href="#how">How it was run</a></li></ul>
+      </nav>
+      ${tasksFigure(tasks)}${tasks.map((task, place) => renderTask(task, texts[place], place))}
+      <section aria-labelledby="how">
+        <h2 id="how">How it was run</h2>
+        <div class="card">
+      ${command !== null && html`<pre class="command" tabindex="0"><code>${command}</code></pre>`}
+      <dl><dt>engine</dt><dd>${engine.kind === "webgpu" ? "WebGPU" : "float64 reference, on the CPU"}</dd>
+      <dt>adapter</dt><dd>${engine.adapter}</dd>
+      <dt>versions</dt><dd>${Object.entries(versions).map(([name, version]) => `${name} ${version}`).join(
+        ", ",
+      )}</dd></dl></div>
+      </section>
+    `,
+    footer: html`<p>Made by Secateur ${
+      versions.secateur ?? ""
+    } from <code>study.json</code>; <code>secateur report DIR</code> makes it
+again. Nothing was chosen on test rows. Layers and neurons count from 0.</p>`,
+  });
+}

@@ -1,13 +1,19 @@
-/** `secateur report`: makes the page of a run again, from the files of its folder. */
+/** `secateur report`: makes the page of a run or of a study again, from the files of its folder. */
+import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { writeFileAtomic } from "../checkpoint/atomic_file.ts";
+import { parseJsonObject } from "../checkpoint/strict_json.ts";
 import { runFileNames } from "../method/files.ts";
 import { readRunResults } from "../method/run_results.ts";
+import { list, text } from "../method/schema.ts";
+import { parseStudy } from "../method/study/study.ts";
+import { commandLine } from "../report/command_line.ts";
 import { defineCommand } from "./command.ts";
 import { UsageError } from "./errors.ts";
+import { studyFileNames } from "./study.ts";
 
 /**
- * The folders that stand after a command's name, as many as there are placeholders.
+ * Checks the folders that stand after a command's name: as many as there are placeholders.
  *
  * @throws {UsageError} If there are fewer or more.
  */
@@ -19,12 +25,29 @@ export function checkFolders(words: readonly string[], placeholders: readonly st
   }
 }
 
+/** The page of a study, with the command of its log where that is there. */
+async function studyPage(folder: string, names: readonly string[]): Promise<string> {
+  const path = join(folder, studyFileNames.study);
+  const study = parseStudy(path, await readFile(path));
+  const { renderStudyReport } = await import("../report/study_report.ts");
+  if (!names.includes(studyFileNames.log)) return renderStudyReport(study);
+  const log = join(folder, studyFileNames.log);
+  const { arguments: typed } = parseJsonObject(log, await readFile(log));
+  return renderStudyReport(study, commandLine(list(text)(typed, `arguments of ${log}`)));
+}
+
+async function runPage(folder: string): Promise<string> {
+  const results = await readRunResults(folder);
+  const { renderRunReport } = await import("../report/run_report.ts");
+  return renderRunReport(results);
+}
+
 export const report = defineCommand({
   name: "report",
-  summary: "Make the report of a run again.",
+  summary: "Make the report of a run or of a study again.",
   description:
-    `Reads the files that \`run\` wrote into the folder DIR and writes its ${runFileNames.report} anew: a page that needs\n` +
-    "nothing else, for reading, printing and sending. The model is not needed.",
+    `Reads the files that \`run\` or \`study\` wrote into the folder DIR and writes its ${runFileNames.report} anew: a page that\n` +
+    "needs nothing else, for reading, printing and sending. The model is not needed.",
   example: "report out/demo-run --out out/demo-run.html",
   words: "DIR",
   options: {
@@ -37,10 +60,10 @@ export const report = defineCommand({
   run: async ({ out }, _context, words) => {
     checkFolders(words, ["DIR"], "report");
     const [folder] = words;
-    const results = await readRunResults(folder);
-    const { renderRunReport } = await import("../report/run_report.ts");
+    const names = await readdir(folder);
+    const page = names.includes(studyFileNames.study) ? await studyPage(folder, names) : await runPage(folder);
     const path = out ?? join(folder, runFileNames.report);
-    await writeFileAtomic(path, renderRunReport(results));
+    await writeFileAtomic(path, page);
     return { text: `written: ${path}\n`, json: { files: [path] } };
   },
 });

@@ -11,6 +11,7 @@ import { openEngine } from "../engine/open.ts";
 import { formatJson, type Jsonable } from "../method/json.ts";
 import { type StudyPart, studyParts } from "../method/study/settings.ts";
 import { parseStudy, runStudy, serialiseStudy, type StudyTask } from "../method/study/study.ts";
+import { commandLine } from "../report/command_line.ts";
 import { studyMarkdown } from "../report/study_markdown.ts";
 import { createRandom } from "../tasks/random.ts";
 import { loadTask, type Task } from "../tasks/task.ts";
@@ -40,6 +41,7 @@ import { version } from "./version.ts";
 export const studyFileNames = {
   study: "study.json",
   summary: "study.md",
+  report: "report.html",
   log: "log.json",
   units: "units",
 } as const;
@@ -296,7 +298,10 @@ async function studyInFolder(options: Options, context: CommandContext) {
           onProgress,
         });
         signal.throwIfAborted();
-        const markdown = studyMarkdown(study, `secateur ${context.typed.join(" ")}`);
+        const command = commandLine(context.typed);
+        const markdown = studyMarkdown(study, command);
+        // Loaded late: what draws charts is large.
+        const { renderStudyReport } = await import("../report/study_report.ts");
         const log: Jsonable = {
           startedAt: startedAt.toISOString(),
           seconds: (Date.now() - startedAt.getTime()) / 1000,
@@ -306,6 +311,7 @@ async function studyInFolder(options: Options, context: CommandContext) {
         };
         await writeFileAtomic(join(out, studyFileNames.summary), markdown);
         await writeFileAtomic(join(out, studyFileNames.log), formatJson(log));
+        await writeFileAtomic(join(out, studyFileNames.report), renderStudyReport(study, command));
         await writeFileAtomic(join(out, studyFileNames.study), serialiseStudy(study));
         return { study, markdown };
       } finally {
@@ -325,7 +331,7 @@ const command = defineCommand({
     "Compares the paper's protocol with other rankings, projections, sample sizes, example filters, selection rules,\n" +
     "attribution methods and plans over several layers, over redraws of the adaptation examples; maps accuracy by layer and\n" +
     "fraction, and looks into what is pruned. Nothing is ever chosen on test rows.\n" +
-    `Writes ${studyFileNames.study}, ${studyFileNames.summary} (what it prints), ${studyFileNames.log} (times) and ${studyFileNames.units}/ (what was computed; a repeated\n` +
+    `Writes ${studyFileNames.study}, ${studyFileNames.summary} (what it prints), ${studyFileNames.report} (a page), ${studyFileNames.log} (times) and ${studyFileNames.units}/ (what was computed; a repeated\n` +
     "command goes on from there).",
   example:
     "study --model examples/demo/model --tasks examples/demo/task/demo.yaml --parts main --redraws 2 --limit 64 --out out/study",

@@ -1,4 +1,5 @@
 /** What two models' answers to the same examples say about the difference of their accuracies. */
+import { signTest } from "./study/statistics.ts";
 
 /** Two models on the same examples. */
 export interface PairedComparison {
@@ -52,19 +53,6 @@ export function comparePaired(before: readonly boolean[], after: readonly boolea
     bothWrong: number(false, false),
     difference: (gained - lost) / count,
     interval: [Math.max(-1, centre - reach), Math.min(1, centre + reach)],
-    pValue: exactMcNemar(gained, lost),
+    pValue: signTest(Math.min(gained, lost), gained + lost),
   };
-}
-
-/** Two-sided p-value: twice the smaller tail of a fair coin's binomial distribution, at most 1. */
-function exactMcNemar(gained: number, lost: number): number {
-  const changed = gained + lost;
-  // The logarithm of each term, since 2^-changed underflows from about a thousand changes on.
-  let logTerm = -changed * Math.LN2;
-  let tail = 0;
-  for (let k = 0; k <= Math.min(gained, lost); k++) {
-    tail += Math.exp(logTerm);
-    logTerm += Math.log((changed - k) / (k + 1));
-  }
-  return Math.min(1, 2 * tail);
 }

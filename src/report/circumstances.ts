@@ -1,19 +1,10 @@
 /** The section about how the results came about: the command, the device, the time, and every setting. */
 import * as Plot from "@observablehq/plot";
 import { renderFigure, renderTable, tipsClass, xTitle } from "./chart.ts";
+import { commandLine } from "./command_line.ts";
 import { type Html, html } from "./html.ts";
 import { amount, bytes, counted, duration, grouped, percent, significant } from "./numbers.ts";
 import type { RunResults } from "../method/run_results.ts";
-
-/** An argument as a POSIX shell reads it. */
-function quoteArgument(argument: string): string {
-  return /^[\w@%+=:,./-]+$/.test(argument) ? argument : `'${argument.replaceAll("'", `'\\''`)}'`;
-}
-
-/** The command line that was typed. */
-export function commandLine(typed: readonly string[]): string {
-  return ["secateur", ...typed].map(quoteArgument).join(" ");
-}
 
 function timings({ record }: RunResults): Html {
   const { score, search, randomSearch, evaluate, total } = record.seconds;

@@ -3,7 +3,7 @@ import * as Plot from "@observablehq/plot";
 import type { RunResults } from "../method/run_results.ts";
 import { type AnswerComparison, compareRuns, type RunComparison, type ScoreComparison } from "./compare_runs.ts";
 import { renderFigure, renderTable, tipsClass, xTitle, yTitle } from "./chart.ts";
-import { commandLine } from "./circumstances.ts";
+import { commandLine } from "./command_line.ts";
 import { type Html, html } from "./html.ts";
 import { counted, duration, fractionPercent, grouped, percent, points, significant } from "./numbers.ts";
 import { renderPage } from "./page.ts";

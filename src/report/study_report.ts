@@ -298,7 +298,7 @@ export function judgeStudy({ task, results: { main }, settings }: TaskStudy): {
       percent(main.unpruned.accuracy)
     } before, ${percent(accuracy.mean)} after on average, ${points(mean)} points, 95\u00a0% interval ${
       points(low)
-    } to ${points(high)}; below the unpruned model in ${harmed} of ${settings.redraws}.`,
+    } to ${points(high)}; below the unpruned model in ${harmed} of ${settings.redraws} redraws.`,
   };
 }
 

@@ -5,8 +5,11 @@ import { join } from "node:path";
 import { decimal } from "../../src/report/numbers.ts";
 import { renderComparison } from "../../src/report/comparison_page.ts";
 import { renderRunReport } from "../../src/report/run_report.ts";
+import { renderStudyReport } from "../../src/report/study_report.ts";
+import { runStudy } from "../../src/method/study/study.ts";
 import { accessibilityViolations, type PageOptions, type TestPage, withPage } from "../support/browser.ts";
 import { sampleRunResults } from "../support/run_results.ts";
+import { studyToyInput } from "../support/study_toy.ts";
 import { withFolder } from "../support/temporary_folder.ts";
 
 const results = sampleRunResults({ seed: 5 });
@@ -155,12 +158,17 @@ Deno.test("report.html runs no script but its own when one has slipped in", asyn
   });
 });
 
-Deno.test("a comparison of two runs is silent and has no violation on a dark phone", async () => {
+Deno.test("the pages of a comparison and of a study are silent and have no violation", async () => {
   const other = sampleRunResults({ seed: 6, adapter: "another adapter" });
-  const html = renderComparison({ name: "out/a", results }, { name: "out/b", results: other });
-  await withFile(html, { ...phone, colorScheme: "dark" }, async ({ page, problems }) => {
-    await page.evaluate(`for (const one of document.querySelectorAll("details")) one.open = true`);
-    assertEquals(await accessibilityViolations(page, "all"), []);
-    assertEquals(problems, []);
-  });
+  const comparison = renderComparison({ name: "out/a", results }, { name: "out/b", results: other });
+  const study = renderStudyReport(await runStudy(studyToyInput()), "secateur study");
+  for (const [html, options] of [[comparison, { ...phone, colorScheme: "dark" }], [study, phone]] as const) {
+    await withFile(html, options, async ({ page, problems }) => {
+      await page.evaluate(`for (const one of document.querySelectorAll("details")) one.open = true`);
+      assertEquals(await accessibilityViolations(page, "all"), []);
+      assertEquals(problems, []);
+      const [content, window] = await page.evaluate("[document.documentElement.scrollWidth, innerWidth]") as number[];
+      assert(content <= window, `${content} pixels wide in a window of ${window}`);
+    });
+  }
 });

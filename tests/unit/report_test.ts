@@ -8,7 +8,7 @@ import { renderRunReport } from "../../src/report/run_report.ts";
 import { script } from "../../src/report/script.ts";
 import { style } from "../../src/report/style.ts";
 import { judge } from "../../src/report/verdict.ts";
-import { commandLine } from "../../src/report/circumstances.ts";
+import { commandLine } from "../../src/report/command_line.ts";
 import { divergingStep } from "../../src/report/diverging.ts";
 import { wilsonInterval } from "../../src/report/interval.ts";
 import { decimal, duration, points, significant } from "../../src/report/numbers.ts";

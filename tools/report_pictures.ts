@@ -9,8 +9,7 @@ import { type PageOptions, withPage } from "../tests/support/browser.ts";
 const [run, study] = Deno.args;
 if (run === undefined || study === undefined) {
   console.error(
-    "Error: two reports are needed
-Hint: deno run --allow-all tools/report_pictures.ts out/demo/report.html out/study/report.html",
+    "Error: two reports are needed\nHint: deno run --allow-all tools/report_pictures.ts out/demo/report.html out/study/report.html",
   );
   Deno.exit(2);
 }

@@ -1,5 +1,5 @@
 /** Pruning in several layers against the best single layer: the same examples, the same scores, equal numbers of neurons. */
-import type { Engine, RunOptions } from "../engine/engine.ts";
+import type { Engine, Intervention, RunOptions } from "../engine/engine.ts";
 import type { Example } from "../tasks/example.ts";
 import type { Metric } from "../tasks/scoring.ts";
 import { evaluate } from "./evaluate.ts";
@@ -105,29 +105,82 @@ export interface LayersComparison {
  */
 export async function compareLayers(input: CompareLayersInput): Promise<LayersComparison> {
   const start = performance.now();
-  const { engine, adaptation, selection = adaptation, heldOut, test, maxSteps, minimumGain, counts, normalise } = input;
+  const { engine, adaptation, selection = adaptation, heldOut, test } = input;
   if (test.length === 0) throw new RangeError("Cannot evaluate on 0 test examples: expected at least one");
   checkSelectionExamples(selection);
   checkSelectionExamples(heldOut);
-  const { path: _, ...score } = input.score ?? {};
-  const runOf = (name: string) => renameStages(input, (stage) => `${name}: ${stage}`);
-  const timed = async <T>(work: () => Promise<T>): Promise<{ readonly result: T; readonly seconds: number }> => {
-    const started = performance.now();
+  const { scores, searches, found } = await findPlans(input);
+  const { ranking, metric } = searches.single.settings;
+
+  const strategies = Object.keys(found) as LayerStrategy[];
+  const plans = strategies.map((strategy) => found[strategy].plan);
+  const equals = await bestSingleLayers(engine, selection, scores, plans.map(plannedNeurons), {
+    ranking,
+    metric,
+    ...stagesOf(input, "single layer at equal neurons"),
+  });
+  const compared = [...plans, ...equals.flatMap((equal) => equal?.plan ?? [])];
+  const interventions = [[], ...compared.map(planToIntervention)];
+  const evaluations = await evaluate(engine, test, { ...stagesOf(input, "test"), interventions });
+  const [unpruned, ...measured] = evaluations.map((evaluation) => measure(evaluation, metric));
+  const testOf = new Map(compared.map((plan, index) => [plan, measured[index]]));
+  return {
+    metric,
+    outcomes: strategies.map((strategy, index): LayerOutcome => {
+      const { plan, tried, seconds } = found[strategy];
+      const equal = equals[index];
+      const perLayer = new Array<number>(engine.config.layers).fill(0);
+      for (const { layer, neurons } of plan.masks) perLayer[layer] = neurons.length;
+      return {
+        strategy,
+        perLayer,
+        neurons: plannedNeurons(plan),
+        tried,
+        seconds,
+        test: testOf.get(plan)!,
+        singleAtEqualNeurons: equal && { layer: equal.layer, test: testOf.get(equal.plan)! },
+      };
+    }),
+    unpruned,
+    searches,
+    plans: Object.fromEntries(strategies.map((strategy, index) => [strategy, plans[index]])) as Record<
+      LayerStrategy,
+      Plan
+    >,
+    seconds: secondsSince(start),
+  };
+}
+
+/** A plan, and what it took to find it. */
+interface Found {
+  readonly plan: Plan;
+  readonly tried: number;
+  readonly seconds: number;
+}
+
+/** Scores along both paths and searches by every strategy. */
+async function findPlans(input: CompareLayersInput) {
+  const { engine, adaptation, selection = adaptation, heldOut, maxSteps, minimumGain, counts, normalise } = input;
+  const { path: _path, ...score } = input.score ?? {};
+  // The joint path scales every layer; which layers are pruned is decided by its ranking.
+  const { layers: _layers, ...jointScore } = score;
+  const timed = async <T>(stage: string, work: (run: RunOptions) => Promise<T>) => {
     input.signal?.throwIfAborted();
-    return { result: await work(), seconds: secondsSince(started) };
+    const started = performance.now();
+    return { result: await work(stagesOf(input, stage)), seconds: secondsSince(started) };
   };
 
-  const layerPath = await timed(() => scoreNeurons(engine, adaptation, { ...score, ...runOf("single layers") }));
-  const scores = layerPath.result.scores;
-  // The joint path scales every layer, so a choice of layers is made in its ranking.
-  const { layers: _layers, ...jointScore } = score;
-  const jointPath = await timed(() =>
-    scoreNeurons(engine, adaptation, { ...jointScore, path: "joint", ...runOf("joint path") })
+  const layerPath = await timed("single layers", (run) => scoreNeurons(engine, adaptation, { ...score, ...run }));
+  const jointPath = await timed(
+    "joint path",
+    (run) => scoreNeurons(engine, adaptation, { ...jointScore, path: "joint", ...run }),
   );
+  const { scores } = layerPath.result;
   const jointScores = { ...jointPath.result.scores, scored: scores.scored };
 
-  const single = await timed(() =>
-    searchGrid(engine, selection, scores, { ...input.search, ...runOf("single layer") })
+  const single = await timed(
+    "single layer",
+    (run) => searchGrid(engine, selection, scores, { ...input.search, ...run }),
   );
   const forwardInput = {
     ...input.search,
@@ -138,13 +191,12 @@ export async function compareLayers(input: CompareLayersInput): Promise<LayersCo
     selection,
     heldOut,
   };
-  const forward = await timed(() => selectForward({ ...forwardInput, ...runOf("forward") }));
-  const forwardRescored = await timed(() =>
-    selectForward({
-      ...forwardInput,
-      ...runOf("forward, scored anew"),
-      rescore: async (base, run) => (await scoreNeurons(engine, adaptation, { ...score, ...run, base })).scores,
-    })
+  const forward = await timed("forward", (run) => selectForward({ ...forwardInput, ...run }));
+  const rescore = async (base: Intervention, run: RunOptions) =>
+    (await scoreNeurons(engine, adaptation, { ...score, ...run, base })).scores;
+  const forwardRescored = await timed(
+    "forward, scored anew",
+    (run) => selectForward({ ...forwardInput, ...run, rescore }),
   );
   const { ranking, metric } = single.result.settings;
   const settings = {
@@ -153,68 +205,52 @@ export async function compareLayers(input: CompareLayersInput): Promise<LayersCo
     ...(normalise && { normalise }),
     counts: counts ?? distinctCounts(single.result),
   };
-  const global = await timed(() => searchGlobal(engine, selection, scores, { ...settings, ...runOf("all layers") }));
-  const globalJoint = await timed(() =>
-    searchGlobal(engine, selection, jointScores, { ...settings, ...runOf("all layers, joint path") })
+  const global = await timed("all layers", (run) => searchGlobal(engine, selection, scores, { ...settings, ...run }));
+  const globalJoint = await timed(
+    "all layers, joint path",
+    (run) => searchGlobal(engine, selection, jointScores, { ...settings, ...run }),
   );
 
-  const plans: Record<LayerStrategy, Plan> = {
-    "single": planFromSearch(engine.config, single.result),
-    "forward": forward.result.plan,
-    "forward-rescored": forwardRescored.result.plan,
-    "global": global.result.plan,
-    "global-joint": globalJoint.result.plan,
-  };
-  const effort: Record<LayerStrategy, { readonly tried: number; readonly seconds: number }> = {
-    "single": { tried: single.result.configurations.length, seconds: layerPath.seconds + single.seconds },
-    "forward": { tried: forward.result.tried, seconds: layerPath.seconds + forward.seconds },
-    "forward-rescored": { tried: forwardRescored.result.tried, seconds: layerPath.seconds + forwardRescored.seconds },
-    "global": { tried: global.result.configurations.length, seconds: layerPath.seconds + global.seconds },
+  const found: Record<LayerStrategy, Found> = {
+    "single": {
+      plan: planFromSearch(engine.config, single.result),
+      tried: single.result.configurations.length,
+      seconds: layerPath.seconds + single.seconds,
+    },
+    "forward": {
+      plan: forward.result.plan,
+      tried: forward.result.tried,
+      seconds: layerPath.seconds + forward.seconds,
+    },
+    "forward-rescored": {
+      plan: forwardRescored.result.plan,
+      tried: forwardRescored.result.tried,
+      seconds: layerPath.seconds + forwardRescored.seconds,
+    },
+    "global": {
+      plan: global.result.plan,
+      tried: global.result.configurations.length,
+      seconds: layerPath.seconds + global.seconds,
+    },
     "global-joint": {
+      plan: globalJoint.result.plan,
       tried: globalJoint.result.configurations.length,
       seconds: jointPath.seconds + globalJoint.seconds,
     },
   };
-  const strategies = Object.keys(plans) as LayerStrategy[];
-  const equals = await bestSingleLayers(
-    engine,
-    selection,
-    scores,
-    strategies.map((strategy) => plannedNeurons(plans[strategy])),
-    { ranking, metric, ...runOf("single layer at equal neurons") },
-  );
-  const compared = [...strategies.map((strategy) => plans[strategy]), ...equals.flatMap((equal) => equal?.plan ?? [])];
-  const interventions = [[], ...compared.map(planToIntervention)];
-  const evaluations = await evaluate(engine, test, { ...runOf("test"), interventions });
-  const [unpruned, ...measured] = evaluations.map((evaluation) => measure(evaluation, metric));
-  const testOf = new Map(compared.map((plan, index) => [plan, measured[index]]));
-  return {
-    metric,
-    outcomes: strategies.map((strategy, index): LayerOutcome => {
-      const plan = plans[strategy];
-      const equal = equals[index];
-      const perLayer = new Array<number>(engine.config.layers).fill(0);
-      for (const { layer, neurons } of plan.masks) perLayer[layer] = neurons.length;
-      return {
-        strategy,
-        perLayer,
-        neurons: plannedNeurons(plan),
-        ...effort[strategy],
-        test: testOf.get(plan)!,
-        singleAtEqualNeurons: equal && { layer: equal.layer, test: testOf.get(equal.plan)! },
-      };
-    }),
-    unpruned,
-    searches: {
-      single: single.result,
-      forward: forward.result,
-      forwardRescored: forwardRescored.result,
-      global: global.result,
-      globalJoint: globalJoint.result,
-    },
-    plans,
-    seconds: secondsSince(start),
+  const searches: LayersComparison["searches"] = {
+    single: single.result,
+    forward: forward.result,
+    forwardRescored: forwardRescored.result,
+    global: global.result,
+    globalJoint: globalJoint.result,
   };
+  return { scores, searches, found };
+}
+
+/** The run options of the whole, with the part's name in front of every stage. */
+function stagesOf(input: RunOptions, part: string): RunOptions {
+  return renameStages(input, (stage) => `${part}: ${stage}`);
 }
 
 /** Every number of neurons that a cell of the grid switches off, ascending. */

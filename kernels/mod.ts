@@ -4484,7 +4484,8 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
 
 /** The text of `rope.wgsl`. */
 export const rope = `// out = rope(norm(x + bias)) for the first \`rotated\` heads of each row, x + bias for the others; shapes [R, heads*K].
-// Rotation of pair i (elements i and i + K/2) by the angle of its position: (a, b) -> (a c - b s, b c + a s).  arXiv:2104.09864
+// Rotation of pair i (elements i and i + W/2) by the angle of its position: (a, b) -> (a c - b s, b c + a s).  arXiv:2104.09864
+// Elements from W <= K on are not rotated.
 // norm is RMSNorm over one head with a learned weight. One workgroup a (row, head). out is overwritten.
 
 override LANES: u32 = 32u; // invocations of a workgroup, a power of two
@@ -4500,6 +4501,7 @@ struct Params {
   grid_x: u32,
   first: u32, // entry of \`positions\` for row 0
   epsilon: f32,
+  turned: u32, // W, elements of a head that are rotated; even
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
@@ -4507,7 +4509,7 @@ struct Params {
 @group(0) @binding(2) var<storage, read> bias: array<f32>;
 @group(0) @binding(3) var<storage, read> weight: array<f32>;
 @group(0) @binding(4) var<storage, read> positions: array<u32>;
-@group(0) @binding(5) var<storage, read> angles: array<vec2<f32>>; // cos and sin, [positions, K/2]
+@group(0) @binding(5) var<storage, read> angles: array<vec2<f32>>; // cos and sin, [positions, W/2]
 @group(0) @binding(6) var<storage, read_write> out: array<f32>;
 
 var<workgroup> partial: array<f32, LANES>;
@@ -4527,8 +4529,8 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
   let head = index % params.heads;
   let live = row < params.rows;
   let at = row * params.stride + head * params.width;
-  let half = params.width >> 1u;
   let rotate = head < params.rotated;
+  let half = select(params.width, params.turned, rotate) >> 1u;
   var inverse = 1.0;
   if (HAS_NORM) {
     var squares = 0.0;
@@ -4567,6 +4569,13 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
       out[at + i + half] = b;
     }
   }
+  for (var i = 2u * half + lane; i < params.width; i += LANES) {
+    var v = value(head, at, i);
+    if (HAS_NORM) {
+      v *= inverse * weight[i];
+    }
+    out[at + i] = v;
+  }
 }
 `;
 
@@ -4589,6 +4598,7 @@ struct Params {
   first: u32, // entry of \`positions\` for row 0
   epsilon: f32,
   x_row: u32, // row of x that belongs to row 0 of d
+  turned: u32, // W, elements of a head that are rotated; even
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
@@ -4596,7 +4606,7 @@ struct Params {
 @group(0) @binding(2) var<storage, read> bias: array<f32>;
 @group(0) @binding(3) var<storage, read> weight: array<f32>;
 @group(0) @binding(4) var<storage, read> positions: array<u32>;
-@group(0) @binding(5) var<storage, read> angles: array<vec2<f32>>; // cos and sin, [positions, K/2]
+@group(0) @binding(5) var<storage, read> angles: array<vec2<f32>>; // cos and sin, [positions, W/2]
 @group(0) @binding(6) var<storage, read_write> d: array<f32>;
 
 var<workgroup> partial: array<vec2<f32>, LANES>;
@@ -4616,7 +4626,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
   let head = index % params.heads;
   let live = row < params.rows && head < params.rotated;
   let at = row * params.stride + head * params.width;
-  let half = params.width >> 1u;
+  let half = params.turned >> 1u;
   var sums = vec2<f32>(); // of x^2 and of w dn x
   if (live) {
     for (var i = lane; i < half; i += LANES) {
@@ -4633,6 +4643,12 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
         sums += vec2(xa * xa + xb * xb, weight[i] * da * xa + weight[i + half] * db * xb);
       }
     }
+    if (HAS_NORM) {
+      for (var i = params.turned + lane; i < params.width; i += LANES) {
+        let v = value(row, head, i);
+        sums += vec2(v * v, weight[i] * d[at + i] * v);
+      }
+    }
   }
   if (HAS_NORM) {
     partial[lane] = sums;
@@ -4646,10 +4662,13 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     let inverse = inverseSqrt(partial[0].x / f32(params.width) + params.epsilon);
     let mean = partial[0].y * inverse / f32(params.width);
     if (live) {
-      // Each invocation visits the same pairs as above, so it reads what it wrote itself.
+      // Each invocation visits the same elements as above, so it reads what it wrote itself.
       for (var i = lane; i < half; i += LANES) {
         d[at + i] = (weight[i] * d[at + i] - value(row, head, i) * (inverse * mean)) * inverse;
         d[at + i + half] = (weight[i + half] * d[at + i + half] - value(row, head, i + half) * (inverse * mean)) * inverse;
+      }
+      for (var i = params.turned + lane; i < params.width; i += LANES) {
+        d[at + i] = (weight[i] * d[at + i] - value(row, head, i) * (inverse * mean)) * inverse;
       }
     }
   }

@@ -1,5 +1,6 @@
 // out = rope(norm(x + bias)) for the first `rotated` heads of each row, x + bias for the others; shapes [R, heads*K].
-// Rotation of pair i (elements i and i + K/2) by the angle of its position: (a, b) -> (a c - b s, b c + a s).  arXiv:2104.09864
+// Rotation of pair i (elements i and i + W/2) by the angle of its position: (a, b) -> (a c - b s, b c + a s).  arXiv:2104.09864
+// Elements from W <= K on are not rotated.
 // norm is RMSNorm over one head with a learned weight. One workgroup a (row, head). out is overwritten.
 
 override LANES: u32 = 32u; // invocations of a workgroup, a power of two
@@ -15,6 +16,7 @@ struct Params {
   grid_x: u32,
   first: u32, // entry of `positions` for row 0
   epsilon: f32,
+  turned: u32, // W, elements of a head that are rotated; even
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
@@ -22,7 +24,7 @@ struct Params {
 @group(0) @binding(2) var<storage, read> bias: array<f32>;
 @group(0) @binding(3) var<storage, read> weight: array<f32>;
 @group(0) @binding(4) var<storage, read> positions: array<u32>;
-@group(0) @binding(5) var<storage, read> angles: array<vec2<f32>>; // cos and sin, [positions, K/2]
+@group(0) @binding(5) var<storage, read> angles: array<vec2<f32>>; // cos and sin, [positions, W/2]
 @group(0) @binding(6) var<storage, read_write> out: array<f32>;
 
 var<workgroup> partial: array<f32, LANES>;
@@ -42,8 +44,8 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
   let head = index % params.heads;
   let live = row < params.rows;
   let at = row * params.stride + head * params.width;
-  let half = params.width >> 1u;
   let rotate = head < params.rotated;
+  let half = select(params.width, params.turned, rotate) >> 1u;
   var inverse = 1.0;
   if (HAS_NORM) {
     var squares = 0.0;
@@ -81,5 +83,12 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
       out[at + i] = a;
       out[at + i + half] = b;
     }
+  }
+  for (var i = 2u * half + lane; i < params.width; i += LANES) {
+    var v = value(head, at, i);
+    if (HAS_NORM) {
+      v *= inverse * weight[i];
+    }
+    out[at + i] = v;
   }
 }

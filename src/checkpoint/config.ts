@@ -202,6 +202,7 @@ export function parseConfig(text: string | Uint8Array): ParsedConfig {
     : fields.count("original_max_position_embeddings", MOST_POSITIONS);
   const { rope, maxPositions } = readRope(fields, family.ropeTypes, {
     headWidth: sizes.headWidth,
+    isPartial: family.partialRotary ?? false,
     maxPositions: fields.count("max_position_embeddings", MOST_POSITIONS, defaults.max_position_embeddings),
     originalMaxPositions: original,
     defaultOriginalMaxPositions: defaults.original_max_position_embeddings,

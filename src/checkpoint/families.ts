@@ -51,6 +51,8 @@ export interface Family {
   readonly layerTensors: readonly LayerTensor[];
   /** Scalings of the rotary frequencies that its configuration may ask for. */
   readonly ropeTypes: readonly RopeType[];
+  /** Whether its configuration may ask for rotating only the first part of each head. */
+  readonly partialRotary?: boolean;
   /** Which layers have a sliding window. */
   readonly window: WindowRule;
   /** Fields with constant factors of the forward pass, where the family has them; left out, such a field is 1. */
@@ -180,6 +182,7 @@ export const FAMILIES: readonly Family[] = [
       { name: "mlp.down_proj.weight", holds: ["down"] },
     ],
     ropeTypes: ["default", "longrope"],
+    partialRotary: true,
     window: "every-layer",
     defaults: { max_position_embeddings: 4096, rms_norm_eps: 1e-5, original_max_position_embeddings: 4096 },
     fixed: { attention_bias: [false], mlp_bias: [false] },

@@ -9,6 +9,8 @@ export type RopeType = "default" | "linear" | "llama3" | "longrope";
 export interface RopeContext {
   /** K */
   readonly headWidth: number;
+  /** Whether only the first part of a head may be rotated. */
+  readonly isPartial: boolean;
   /** `max_position_embeddings`, in tokens. */
   readonly maxPositions: number;
   /** `original_max_position_embeddings` outside the rotary fields, in tokens, where the file has it. */
@@ -28,9 +30,27 @@ export interface RopeResult {
 /** Longest context anyone writes down, in tokens; above it a number is a mistake. */
 export const MOST_POSITIONS = 2 ** 31 - 1;
 
-/** `theta^(-2i/K)`, f64 `[K/2]` */
-function plainFrequencies(theta: number, headWidth: number): Float64Array {
-  return Float64Array.from({ length: headWidth / 2 }, (_, i) => 1 / theta ** (2 * i / headWidth));
+/** `theta^(-2i/W)`, f64 `[W/2]` */
+function plainFrequencies(theta: number, rotatedWidth: number): Float64Array {
+  return Float64Array.from({ length: rotatedWidth / 2 }, (_, i) => 1 / theta ** (2 * i / rotatedWidth));
+}
+
+/** Elements of a head that are rotated: all K, or the part that `partial_rotary_factor` says, inside or outside `fields`. */
+function rotatedWidth(config: Fields, fields: Fields | undefined, { headWidth, isPartial }: RopeContext): number {
+  const name = "partial_rotary_factor";
+  if (!isPartial) {
+    config.only(name, [1]);
+    fields?.only(name, [1]);
+    return headWidth;
+  }
+  const outside = config.positive(name, fields?.positive(name, 1) ?? 1);
+  const factor = fields?.positive(name, outside) ?? outside;
+  if (factor !== outside) throw config.unsupported(name, `${factor}, as in the rotary parameters`);
+  const width = Math.floor(headWidth * factor);
+  if (width > headWidth || width < 2 || width % 2 !== 0) {
+    throw (config.has(name) ? config : fields!).unsupported(name, `an even part of the head width ${headWidth}`);
+  }
+  return width;
 }
 
 /**
@@ -99,12 +119,10 @@ export function readRope(config: Fields, supported: readonly RopeType[], context
   if (outerTheta !== undefined && theta !== outerTheta) {
     throw config.unsupported("rope_theta", `${theta}, as in the rotary parameters`);
   }
-  config.only("partial_rotary_factor", [1]);
-  const plain = plainFrequencies(theta, context.headWidth);
+  const plain = plainFrequencies(theta, rotatedWidth(config, fields, context));
   const unscaled = { rope: { inverseFrequencies: plain, attentionFactor: 1 }, maxPositions: context.maxPositions };
   if (!fields) return unscaled;
 
-  fields.only("partial_rotary_factor", [1]);
   const written = fields.text("rope_type", fields.text("type", "default"));
   // Files written before the name was settled say "su" for longrope, and "type" for "rope_type"; some say both.
   const settle = (name: string) => name === "su" ? "longrope" : name;

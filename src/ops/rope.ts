@@ -11,6 +11,8 @@ export interface RopeHeads {
   readonly rotated: number;
   /** K */
   readonly width: number;
+  /** Elements of a rotated head that are rotated, from the first; even. Default K. */
+  readonly turned?: number;
   /** Bias of all heads, where there is one. */
   readonly bias?: GPUBuffer;
   /** Weight of the head norm `[K]`, where there is one. */
@@ -24,7 +26,7 @@ export interface RopePositions {
   readonly positions: Binding;
   /** Entry of row 0. */
   readonly first: number;
-  /** cos and sin of every position and pair, `[positions, K/2, 2]`. */
+  /** cos and sin of every position and pair, `[positions, turned/2, 2]`. */
   readonly angles: GPUBuffer;
 }
 
@@ -50,7 +52,17 @@ export function ropeForward(
       positions.angles,
       out.buffer,
     ],
-    [rows, heads.heads, heads.rotated, heads.width, out.stride, grid[0], positions.first, { f32: heads.epsilon }],
+    [
+      rows,
+      heads.heads,
+      heads.rotated,
+      heads.width,
+      out.stride,
+      grid[0],
+      positions.first,
+      { f32: heads.epsilon },
+      turned(heads),
+    ],
     grid,
     6 * rows * heads.heads * heads.width,
   );
@@ -81,10 +93,25 @@ export function ropeBackwardInPlace(
       positions.angles,
       d.buffer,
     ],
-    [rows, heads.heads, heads.rotated, heads.width, d.stride, grid[0], positions.first, { f32: heads.epsilon }, from],
+    [
+      rows,
+      heads.heads,
+      heads.rotated,
+      heads.width,
+      d.stride,
+      grid[0],
+      positions.first,
+      { f32: heads.epsilon },
+      from,
+      turned(heads),
+    ],
     grid,
     6 * rows * heads.heads * heads.width,
   );
+}
+
+function turned({ turned, width }: RopeHeads): number {
+  return turned ?? width;
 }
 
 function constants(context: OpContext, heads: RopeHeads) {

@@ -41,3 +41,15 @@ Deno.test("an attention factor of the square root of 2 equals doubled queries", 
   const ofDoubled = await doubled.attribute(examples, { rule });
   ofStretched.forEach(({ scores }, i) => assertLess(relativeError(scores, ofDoubled[i].scores), 1e-12));
 });
+
+Deno.test("logits() equal those of Phi3ForCausalLM when three quarters of a head are rotated", async () => {
+  const partial = { family: "phi3", layers: 2, width: 32, neurons: 21, dtype: "BF16" } as const;
+  const checkpoint = await makeTinyCheckpoint({ ...partial, config: { partial_rotary_factor: 0.75 } });
+  const [example] = makeTinyExamples(checkpoint.config, { count: 1 });
+  const prompt = Uint32Array.of(3, 9, 27, 50, 11, 60, 2);
+  const engine = await createReferenceEngine(checkpoint);
+  const [[logits]] = await engine.logits([{ ...example, prompt }], [[]]);
+  // Of tokens 0 to 7, by transformers 5.17.0 in float32 on the same weights.
+  const expected = [0.3483161, -0.5445143, 0.9084613, 0.3738727, -0.07259318, -0.5622325, -0.2445263, 0.2142775];
+  assertLess(relativeError(logits.slice(0, 8), expected), 2e-5);
+});

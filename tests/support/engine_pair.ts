@@ -54,6 +54,14 @@ export const TINY_MODELS: Readonly<Record<string, TinyOptions>> = {
     dtype: "BF16",
     config: { embedding_multiplier: 5, attention_multiplier: 0.6, residual_multiplier: 0.22, logits_scaling: 3 },
   },
+  "phi3 in bf16, three quarters of a head rotated": {
+    family: "phi3",
+    layers: 2,
+    width: 32,
+    neurons: 21,
+    dtype: "BF16",
+    config: { partial_rotary_factor: 0.75 },
+  },
   "phi3 in f16": { family: "phi3", layers: 2, width: 24, neurons: 19, queryHeads: 3, keyValueHeads: 1, dtype: "F16" },
 };
 

@@ -80,6 +80,20 @@ Deno.test("parseConfig() gives biases to qwen2 and head norms to qwen3", () => {
   assertEquals(norms?.q, { name: "model.layers.1.self_attn.q_norm.weight", rowStart: 0, rows: 24, columns: 1 });
 });
 
+Deno.test("parseConfig() rotates part of a head when phi3 asks for it, in both layouts", () => {
+  const older = goldenConfig("phi3_bf16");
+  const newer = goldenConfig("phi3_bf16", "config.v5.json");
+  const inside = { ...newer.rope_parameters as Config, partial_rotary_factor: 0.5 };
+  const frequencies = (config: Config) => [...parse(config).rope.inverseFrequencies];
+  const expected = Array.from({ length: 3 }, (_, i) => 1 / 10_000 ** (i / 3));
+  assertEquals(frequencies({ ...older, partial_rotary_factor: 0.5 }), expected);
+  assertEquals(frequencies({ ...newer, rope_parameters: inside, partial_rotary_factor: undefined }), expected);
+  assertThrows(() => parse({ ...older, partial_rotary_factor: 0.25 }), RangeError, "an even part of the head width 12");
+  assertThrows(() => parse({ ...older, partial_rotary_factor: 1.5 }), RangeError, "partial_rotary_factor = 1.5");
+  const both = { ...newer, rope_parameters: inside, partial_rotary_factor: 0.75 };
+  assertThrows(() => parse(both), RangeError, "partial_rotary_factor = 0.75 is not supported, expected 0.5");
+});
+
 Deno.test("parseConfig() gives granite its factors, and 1 where they are left out", () => {
   const { multipliers } = parse(goldenConfig("granite_tied_bf16"));
   assertEquals(multipliers, { embedding: 6, attention: 0.15625, residual: 0.22, logits: 1 / 3 });

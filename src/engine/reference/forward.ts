@@ -48,7 +48,7 @@ export interface ForwardOptions {
 export function forward(model: Model, tokens: Uint32Array, options: ForwardOptions = {}): ForwardPass {
   const { firstRow = 0, scalings = unscaled, keepFrom = Infinity, resume } = options;
   const rows = tokens.length;
-  const rotation = makeRotation(model.config.rope, rows);
+  const rotation = makeRotation(model.config.rope, model.config.headWidth, rows);
   let residual = resume?.residual ?? embed(model, tokens);
   const tapes: (LayerTape | undefined)[] = new Array(resume?.layer ?? 0);
   for (let layer = tapes.length; layer < model.layers.length; layer++) {

@@ -1,15 +1,20 @@
-/** Rotary position embedding in the half-split layout: element i of a head turns together with element i + K/2. arXiv:2104.09864 */
+/**
+ * Rotary position embedding in the half-split layout: with W/2 frequencies, element i of a head turns together with element
+ * i + W/2, and elements from W on do not turn. arXiv:2104.09864
+ */
 import type { RopeConfig } from "../../checkpoint/model_config.ts";
 
-/** cos and sin, times the attention factor, of every position and pair: `[T, K/2]` each. */
+/** cos and sin, times the attention factor, of every position and pair: `[T, W/2]` each. */
 export interface Rotation {
   readonly pairs: number;
+  /** K */
+  readonly headWidth: number;
   readonly cos: Float64Array;
   readonly sin: Float64Array;
 }
 
 /** The rotation of positions 0 to `positions - 1`. */
-export function makeRotation(rope: RopeConfig, positions: number): Rotation {
+export function makeRotation(rope: RopeConfig, headWidth: number, positions: number): Rotation {
   const pairs = rope.inverseFrequencies.length;
   const cos = new Float64Array(positions * pairs), sin = new Float64Array(positions * pairs);
   for (let t = 0; t < positions; t++) {
@@ -19,7 +24,7 @@ export function makeRotation(rope: RopeConfig, positions: number): Rotation {
       sin[t * pairs + i] = Math.sin(angle) * rope.attentionFactor;
     }
   }
-  return { pairs, cos, sin };
+  return { pairs, headWidth, cos, sin };
 }
 
 /** Turns every head of rows `firstRow` and up of `x` `[T, heads * K]`, in place. */
@@ -33,11 +38,11 @@ export function rotateGradient(dx: Float64Array, firstRow: number, heads: number
 }
 
 function turn(x: Float64Array, firstRow: number, heads: number, rotation: Rotation, sense: 1 | -1): void {
-  const { pairs, cos, sin } = rotation;
-  const width = 2 * pairs * heads;
+  const { pairs, headWidth, cos, sin } = rotation;
+  const width = headWidth * heads;
   for (let t = firstRow; t < x.length / width; t++) {
     for (let head = 0; head < heads; head++) {
-      const start = t * width + head * 2 * pairs;
+      const start = t * width + head * headWidth;
       for (let i = 0; i < pairs; i++) {
         const c = cos[t * pairs + i], s = sense * sin[t * pairs + i];
         const low = x[start + i], high = x[start + pairs + i];

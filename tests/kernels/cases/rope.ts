@@ -20,6 +20,8 @@ export interface RopeParameters {
   readonly heads: number;
   readonly rotated: number;
   readonly K: number;
+  /** Elements of a head that are rotated. Default K. */
+  readonly W?: number;
   readonly bias?: boolean;
   readonly norm?: boolean;
   /** Entry of the positions for row 0. */
@@ -85,21 +87,22 @@ export function ropeGradientCase(parameters: RopeParameters): KernelCase {
 }
 
 function ropeName(kernel: string, parameters: RopeParameters): string {
-  const { T, heads, rotated, K, bias, norm, first, from, magnitude } = parameters;
-  return caseName(kernel, { T, heads, rotated, K, bias, norm, first, from, x: magnitude });
+  const { T, heads, rotated, K, W, bias, norm, first, from, magnitude } = parameters;
+  return caseName(kernel, { T, heads, rotated, K, W, bias, norm, first, from, x: magnitude });
 }
 
-function draw(name: string, { T, heads, rotated, K, bias, norm, magnitude = 0 }: RopeParameters) {
+function draw(name: string, { T, heads, rotated, K, W = K, bias, norm, magnitude = 0 }: RopeParameters) {
   const data = new CaseData(name);
   const formula: RopeFormula = {
     heads,
     rotated,
     width: K,
+    turned: W,
     bias: bias ? data.values(heads * K) : undefined,
     norm: norm ? data.values(K) : undefined,
     epsilon: EPSILON,
     turn: (position, pair) => {
-      const angle = position * 10_000 ** (-2 * pair / K);
+      const angle = position * 10_000 ** (-2 * pair / W);
       // The kernel is given the table in f32, so that is what the oracle takes.
       return {
         cos: Math.fround(ATTENTION_FACTOR * Math.cos(angle)),
@@ -112,12 +115,12 @@ function draw(name: string, { T, heads, rotated, K, bias, norm, magnitude = 0 }:
 }
 
 async function upload(workspace: Workspace, formula: RopeFormula, positions: readonly number[], first: number) {
-  const { heads, rotated, width, bias, norm, epsilon, turn } = formula;
+  const { heads, rotated, width, turned, bias, norm, epsilon, turn } = formula;
   const vector = (label: string, values: Float64Array) =>
     workspace.words(label, packWords(Array.from(values, (f32) => ({ f32 }))));
   const angles: { f32: number }[] = [];
   for (let position = 0; position < POSITIONS; position++) {
-    for (let pair = 0; pair < width / 2; pair++) {
+    for (let pair = 0; pair < turned / 2; pair++) {
       const { cos, sin } = turn(position, pair);
       angles.push({ f32: cos }, { f32: sin });
     }
@@ -127,6 +130,7 @@ async function upload(workspace: Workspace, formula: RopeFormula, positions: rea
       heads,
       rotated,
       width,
+      turned,
       epsilon,
       ...(bias && { bias: await vector("bias", bias) }),
       ...(norm && { norm: await vector("head norm", norm) }),
@@ -151,6 +155,8 @@ const SHAPES: readonly RopeParameters[] = [
   { T: 3, heads: 2, rotated: 1, K: 128, bias: true, norm: true },
   { T: 2, heads: 5, rotated: 5, K: 36, bias: true, norm: true, magnitude: 150 },
   { T: 7, heads: 2, rotated: 1, K: 16, magnitude: 150 },
+  { T: 5, heads: 4, rotated: 2, K: 12, W: 6, first: 1 },
+  { T: 3, heads: 2, rotated: 1, K: 128, W: 96, bias: true, norm: true },
 ];
 
 /** The table of the forward kernel. */

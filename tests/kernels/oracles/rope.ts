@@ -8,12 +8,14 @@ export interface RopeFormula {
   readonly rotated: number;
   /** K */
   readonly width: number;
+  /** W, elements of a head that are rotated, from the first. */
+  readonly turned: number;
   /** `[heads * K]`, or undefined. */
   readonly bias?: Float64Array | undefined;
   /** Weight of the head norm `[K]`, or undefined. */
   readonly norm?: Float64Array | undefined;
   readonly epsilon: number;
-  /** cos and sin of the angle of pair i (elements i and i + K/2) at a position. */
+  /** cos and sin of the angle of pair i (elements i and i + W/2) at a position. */
   readonly turn: (position: number, pair: number) => { readonly cos: number; readonly sin: number };
 }
 
@@ -23,7 +25,7 @@ export function rope(x: Float64Array, positions: readonly number[], formula: Rop
     const biased = addBias(head, index, formula);
     if (index >= formula.rotated) return biased;
     const normed = formula.norm ? norm(biased, formula.norm, formula.epsilon) : biased;
-    return rotate(normed, (pair) => formula.turn(positions[row], pair));
+    return rotate(normed, formula.turned, (pair) => formula.turn(positions[row], pair));
   });
 }
 
@@ -38,7 +40,7 @@ export function ropeGradient(
   return mapHeads(d, formula, (head, index, row) => {
     if (index >= formula.rotated) return head;
     // The transpose of a rotation turns the other way.
-    const back = rotate(head, (pair) => {
+    const back = rotate(head, formula.turned, (pair) => {
       const { cos, sin } = formula.turn(positions[row], pair);
       return { cos, sin: -sin };
     });
@@ -64,9 +66,14 @@ function addBias(head: Float64Array, index: number, { bias, width }: RopeFormula
   return bias ? head.map((value, i) => value + bias[index * width + i]) : head;
 }
 
-function rotate(head: Float64Array, turn: (pair: number) => { cos: number; sin: number }): Float64Array {
-  const half = head.length / 2;
+function rotate(
+  head: Float64Array,
+  turned: number,
+  turn: (pair: number) => { cos: number; sin: number },
+): Float64Array {
+  const half = turned / 2;
   return head.map((value, i) => {
+    if (i >= turned) return value;
     const { cos, sin } = turn(i % half);
     return i < half ? value * cos - head[i + half] * sin : value * cos + head[i - half] * sin;
   });

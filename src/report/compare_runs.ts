@@ -86,8 +86,8 @@ function findDifferences(a: RunResults, b: RunResults): Difference[] {
     const within = (name: string, fields: object) =>
       Object.fromEntries(Object.entries(fields).map(([field, value]) => [`${name}.${field}`, value]));
     return {
-      model: provenance.model,
-      task: provenance.task,
+      ...provenance,
+      versions: undefined,
       ...within("versions", provenance.versions),
       ...within("shape", plan.model),
       ...within("score", score),

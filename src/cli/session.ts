@@ -5,7 +5,7 @@ import { openCheckpoint } from "../checkpoint/open.ts";
 import type { Engine } from "../engine/engine.ts";
 import { openEngine } from "../engine/open.ts";
 import type { WebGpuEngineOptions } from "../engine/webgpu.ts";
-import { loadTaskWithData, type TaskOptions } from "../method/load_task.ts";
+import { hashFiles, loadTaskWithData, type TaskOptions } from "../method/load_task.ts";
 import type { Provenance } from "../method/provenance.ts";
 import { defaultAdaptationSplit, drawAdaptation, type DrawnExamples, findShared } from "../tasks/draw.ts";
 import { loadChatTemplate } from "../tasks/chat_template.ts";
@@ -106,7 +106,7 @@ export async function withWork<T>(
   try {
     const tokenizer = await loadTokenizer(model.folder);
     const chatTemplate = options["chat-template"] ? await loadChatTemplate(model.folder) : null;
-    const { task, data, dataSha256 } = await loadTaskWithData(options.task, {
+    const { task, data, files } = await loadTaskWithData(options.task, {
       tokenizer,
       ...taskSettings(options, context),
       ...(chatTemplate && { chatTemplate }),
@@ -116,7 +116,7 @@ export async function withWork<T>(
       model: model.reference,
       task: named,
       ...(data !== null && { data }),
-      ...(dataSha256 !== null && { dataSha256 }),
+      ...(files.length > 0 && { dataSha256: await hashFiles(files, context.signal) }),
       ...(options.fewshot !== undefined && { fewshot: options.fewshot }),
       ...(chatTemplate && { chatTemplate: basename(chatTemplate.file) }),
       ...(options["system-prompt"] !== undefined && { systemPrompt: options["system-prompt"] }),

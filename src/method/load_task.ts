@@ -5,6 +5,7 @@ import { stat } from "node:fs/promises";
 import { extname } from "node:path";
 import { type ResolvedSplits, type ResolveOptions, resolveSplits } from "../checkpoint/hub.ts";
 import { isAbsent } from "../checkpoint/hub_cache.ts";
+import { MAX_PARQUET_BYTES } from "../tasks/data_file.ts";
 import { quote } from "../tasks/python_value.ts";
 import { loadTask as loadLocalTask, type LoadTaskOptions, type Task } from "../tasks/task.ts";
 import type { DataWish, FilesBySplit, FoundData } from "../tasks/task_data.ts";
@@ -27,8 +28,8 @@ export interface TaskWithData {
   readonly task: Task;
   /** Files as they were given, `org/name@commit` of datasets; null where the task file itself names local files. */
   readonly data: string | null;
-  /** sha256 of the local files that were given, one after the other; null where there are none. */
-  readonly dataSha256: string | null;
+  /** Local files that were given, one after the other. */
+  readonly files: readonly string[];
 }
 
 /** Name of the split that a file without one is. */
@@ -47,6 +48,16 @@ async function kindOf(path: string): Promise<"file" | "folder" | "none"> {
   }
 }
 
+/** A text that looks like a file's path gets a message about files, not about repositories. */
+function checkNoFile(text: string): void {
+  if (!/^\.{0,2}\/|\\/.test(text) && extname(text.split("@")[0]) === "") return;
+  throw new RangeError(
+    `Cannot find the data ${
+      quote(text)
+    }: there is no such file or folder, expected one, or a dataset org/name[@revision]`,
+  );
+}
+
 /** Files by split of `split=file` pairs, or of one file; null where one text names a folder or dataset. */
 async function readTexts(texts: readonly string[]): Promise<FilesBySplit | null> {
   if (texts.length === 0) throw new RangeError("Cannot find data: expected a file, a folder, a dataset or split=file");
@@ -55,7 +66,11 @@ async function readTexts(texts: readonly string[]): Promise<FilesBySplit | null>
   const splits = new Map<string, string[]>();
   for (const [i, text] of texts.entries()) {
     const [, split, file] = kinds[i] === "file" ? [] : PAIR.exec(text) ?? [];
-    if (split === undefined && texts.length === 1) return kinds[i] === "file" ? { [ONLY_SPLIT]: text } : null;
+    if (split === undefined && texts.length === 1) {
+      if (kinds[i] === "file") return { [ONLY_SPLIT]: text };
+      checkNoFile(text);
+      return null;
+    }
     if (split === undefined) {
       throw new RangeError(
         `Cannot find data in ${quote(text)} and other places: expected split=file for each of several, such as ` +
@@ -67,22 +82,12 @@ async function readTexts(texts: readonly string[]): Promise<FilesBySplit | null>
   return Object.fromEntries(splits);
 }
 
-/** A text that looks like a file's path gets a message about files, not about repositories. */
-function checkNoFile(text: string): void {
-  if (!/^\.{0,2}\/|\\/.test(text) && extname(text.split("@")[0]) === "") return;
-  throw new RangeError(
-    `Cannot find the data ${
-      quote(text)
-    }: there is no such file or folder, expected one, or a dataset org/name[@revision]`,
-  );
-}
-
-/** One hash of several files; what is no file or not there is left to whoever reads it. */
-async function hashFiles(paths: readonly string[], signal: AbortSignal | undefined): Promise<string> {
+/** One hash of several files; what is not there, no file or too large is left to whoever reads it. */
+export async function hashFiles(paths: readonly string[], signal?: AbortSignal): Promise<string> {
   const hash = createHash("sha256");
   for (const path of paths) {
     const status = await stat(path).catch(() => undefined);
-    if (!status?.isFile()) continue;
+    if (!status?.isFile() || status.size > MAX_PARQUET_BYTES) continue;
     hash.update(`${status.size}\n`);
     for await (const chunk of createReadStream(path)) {
       signal?.throwIfAborted();
@@ -92,14 +97,15 @@ async function hashFiles(paths: readonly string[], signal: AbortSignal | undefin
   return hash.digest("hex");
 }
 
-/** Looks for the data of the tasks of one call, and remembers what was found. */
-class DataFinder {
-  /** What names the data that was used. */
+/** Looks for the datasets of the tasks of one call, and remembers what was found. */
+class DatasetFinder {
+  /** What names the datasets that are used. */
   readonly references = new Set<string>();
-  /** The local files among it. */
+  /** Files of folders among them. */
   readonly localFiles = new Set<string>();
 
-  constructor(readonly options: TaskOptions) {}
+  /** @param chosen The folder or dataset to use instead of those that task files name. */
+  constructor(readonly chosen: string | null, readonly options: Pick<TaskOptions, "subset" | "hub">) {}
 
   async #resolve(reference: string, subset: string | null, isRequired: boolean): Promise<ResolvedSplits> {
     const wanted = this.options.subset ?? subset;
@@ -113,34 +119,21 @@ class DataFinder {
     return found;
   }
 
-  async find({ task, dataset, hasFiles, isInGroup }: DataWish): Promise<FoundData | null> {
-    const { data } = this.options;
+  async find({ dataset, hasFiles, isInGroup }: DataWish): Promise<FoundData | null> {
     const subset = dataset?.subset ?? null;
-    if (data === undefined) {
-      if (hasFiles || dataset === null) return null;
-      const { splits } = await this.#resolve(dataset.path, subset, true);
-      return { splits, isChosen: false };
+    if (this.chosen !== null) {
+      return { splits: (await this.#resolve(this.chosen, subset, isInGroup)).splits, isChosen: true };
     }
-    const texts = typeof data === "string" ? [data] : Array.isArray(data) ? data as readonly string[] : null;
-    const splits = texts ? await readTexts(texts) : data as FilesBySplit;
-    if (splits === null) {
-      const [reference] = texts!;
-      if (await kindOf(reference) === "none") checkNoFile(reference);
-      return { splits: (await this.#resolve(reference, subset, isInGroup)).splits, isChosen: true };
-    }
-    if (isInGroup) {
-      throw new RangeError(
-        `Cannot load task ${task} with the given files: it is one of a group, whose tasks have different rows; expected a ` +
-          "dataset or a folder with a folder for each task's part",
-      );
-    }
-    const files = Object.entries(splits).flatMap(([split, paths]) =>
-      [paths].flat().map((path) => split === ONLY_SPLIT ? path : `${split}=${path}`)
-    );
-    for (const file of files) this.references.add(file);
-    for (const path of Object.values(splits).flat()) this.localFiles.add(path);
-    return { splits, isChosen: true };
+    if (hasFiles || dataset === null) return null;
+    return { splits: (await this.#resolve(dataset.path, subset, true)).splits, isChosen: false };
   }
+}
+
+/** The files of splits in words: `split=file`, or the file alone where it is used for everything. */
+function describeFiles(splits: FilesBySplit): string[] {
+  return Object.entries(splits).flatMap(([split, paths]) =>
+    [paths].flat().map((path) => split === ONLY_SPLIT ? path : `${split}=${path}`)
+  );
 }
 
 /**
@@ -149,14 +142,23 @@ class DataFinder {
  * @throws As `loadTask`.
  */
 export async function loadTaskWithData(reference: string | URL, options: TaskOptions): Promise<TaskWithData> {
-  const { data: _, subset: __, hub: ___, ...rest } = options;
-  const finder = new DataFinder(options);
+  const { data, subset, hub, ...rest } = options;
+  const texts = typeof data === "string" ? [data] : isList(data) ? data : null;
+  const splits = texts ? await readTexts(texts) : data as FilesBySplit | undefined ?? null;
+  if (splits !== null) {
+    const task = await loadLocalTask(reference, { ...rest, data: splits });
+    return { task, data: describeFiles(splits).join(", "), files: Object.values(splits).flat() };
+  }
+  const finder = new DatasetFinder(texts?.[0] ?? null, {
+    ...(subset !== undefined && { subset }),
+    ...(hub && { hub }),
+  });
   const task = await loadLocalTask(reference, { ...rest, findData: (wish) => finder.find(wish) });
-  return {
-    task,
-    data: finder.references.size === 0 ? null : [...finder.references].join(", "),
-    dataSha256: finder.localFiles.size === 0 ? null : await hashFiles([...finder.localFiles], options.hub?.signal),
-  };
+  return { task, data: [...finder.references].join(", ") || null, files: [...finder.localFiles] };
+}
+
+function isList(data: TaskOptions["data"]): data is readonly string[] {
+  return Array.isArray(data);
 }
 
 /**

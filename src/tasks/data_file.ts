@@ -16,8 +16,8 @@ export interface RawRow {
 /** Largest text file, in bytes: what fits one string. */
 const MAX_TEXT_BYTES = 500_000_000;
 
-/** Largest Parquet file, in bytes. It is read in parts, and its rows are limited too. */
-const MAX_PARQUET_BYTES = 4_000_000_000;
+/** Largest Parquet file, in bytes, and so the largest data file. It is read in parts, and its rows are limited too. */
+export const MAX_PARQUET_BYTES = 4_000_000_000;
 
 /** Most rows of a file. */
 const MAX_ROWS = 10_000_000;

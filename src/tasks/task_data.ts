@@ -77,7 +77,7 @@ export async function findTaskData(config: TaskConfig, isInGroup: boolean, optio
         `Cannot load task ${name} with the files of ${
           Object.keys(data).join(", ")
         }: it is one of a group, whose tasks have ` +
-          "different rows; load them one by one",
+          "different rows; expected a dataset or a folder with a part for each of them",
       );
     }
     return { files: absoluteFiles(data), isChosen: true };

@@ -61,3 +61,40 @@ Deno.test("secateur tasks exits with 2 and says what it takes when the words are
     assertMatch(stderr, /^Error: .*\nHint: secateur tasks ls/);
   }
 });
+
+Deno.test("secateur tasks show asks in the turns of the model's chat template when told so", async () => {
+  await withFolder(async (folder) => {
+    for (const name of ["tokenizer.json", "tokenizer_config.json"]) {
+      await Deno.copyFile(`${demoModel}/${name}`, `${folder}/${name}`);
+    }
+    const args = [
+      "tasks",
+      "show",
+      demoTask,
+      "--chat-template",
+      "--system-prompt",
+      "Be kind.",
+      "--fewshot",
+      "1",
+      "--json",
+    ];
+    const without = await secateur([...args, "--model", folder]);
+    assertEquals([without.code, without.stdout], [1, ""]);
+    assertMatch(without.stderr, /^Error: Cannot find a chat template in .*\nHint: /);
+    await Deno.writeTextFile(
+      `${folder}/chat_template.jinja`,
+      "{% for m in messages %}<{{ m.role }}>{{ m.content }}{% endfor %}{% if add_generation_prompt %}<assistant>{% endif %}",
+    );
+    const { code, stdout, stderr } = await secateur([...args, "--model", folder]);
+    assertEquals([code, stderr], [0, ""]);
+    const { requests: [{ contexts: [context], continuations }] } = JSON.parse(stdout);
+    assertMatch(
+      context,
+      /^<system>Be kind\.<user>[^<]* Verdict:<assistant>(?:nega|posi)tive<user>[^<]* Verdict:<assistant>$/,
+    );
+    assertEquals(continuations, ["negative", "positive"]);
+    const noModel = await secateur(args);
+    assertEquals(noModel.code, 2);
+    assertMatch(noModel.stderr, /^Error: --chat-template needs a model\nHint: /);
+  });
+});

@@ -1,7 +1,9 @@
 /** The section that compares the pruned model with the unmodified one and with the baselines, on the test examples. */
 import * as Plot from "@observablehq/plot";
 import { type AnsweredExample, type AnsweringModel, answerScores, findAnswer } from "../method/answers_file.ts";
-import { renderFigure, renderLegend, renderTable, tipsClass, xTitle } from "./chart.ts";
+import { axisX, axisY, xTitle } from "./axes.ts";
+import { tipsClass } from "./chart.ts";
+import { renderFigure, renderLegend, renderTable } from "./figure.ts";
 import { type Html, html } from "./html.ts";
 import { wilsonInterval } from "./interval.ts";
 import { counted, decimal, grouped, percent, points } from "./numbers.ts";
@@ -62,8 +64,8 @@ function accuracyFigure(data: RunResults): Html {
         x: { label: `accuracy (${metric}), %`, percent: true, grid: true, nice: true, labelAnchor: "right" },
         y: { domain: arms.map(({ name }) => name), label: null, padding: 0.3 },
         marks: [
-          Plot.axisX({ fontSize: 13, label: null, tickSize: 0, ticks: 6 }),
-          Plot.axisY({ fontSize: 13, tickSize: 0, tickPadding: 8 }),
+          axisX({ ticks: 6 }),
+          axisY({ tickPadding: 8 }),
           Plot.ruleX([arms[0].accuracy], { stroke: "var(--before)", strokeDasharray: "3 3" }),
           Plot.ruleY(arms, {
             y: "name",
@@ -185,7 +187,7 @@ function confidenceFigure(data: RunResults): Html {
         y: { label: null, grid: true, nice: true, percent: true },
         color: { type: "identity" },
         marks: [
-          Plot.axisY({ fontSize: 13, tickSize: 0, ticks: 5, label: null, tickFormat: (value: number) => `${value}%` }),
+          axisY({ ticks: 5, tickFormat: (value: number) => `${value}%` }),
           Plot.barY(bars, {
             fx: "label",
             x: "model",
@@ -201,13 +203,7 @@ function confidenceFigure(data: RunResults): Html {
             tickSize: 0,
             tickFormat: (text: string, bin: number) => bin % 2 === 0 ? text : "",
           }),
-          Plot.text(["probability of the right choice, %"], {
-            frameAnchor: "bottom-right",
-            dy: 36,
-            fontSize: 13,
-            fill: "var(--muted)",
-            fx: () => labels[9],
-          }),
+          xTitle("probability of the right choice, %", { fx: () => labels[9] }),
         ],
       },
     },

@@ -1,6 +1,8 @@
 /** The section about how the results came about: the command, the device, the time, and every setting. */
 import * as Plot from "@observablehq/plot";
-import { renderFigure, renderTable, tipsClass, xTitle } from "./chart.ts";
+import { axisX, axisY, xTitle } from "./axes.ts";
+import { tipsClass } from "./chart.ts";
+import { renderFigure, renderTable } from "./figure.ts";
 import { commandLine } from "./command_line.ts";
 import { type Html, html } from "./html.ts";
 import { amount, bytes, counted, duration, grouped, percent, significant } from "./numbers.ts";
@@ -30,8 +32,8 @@ function timings({ record }: RunResults): Html {
         x: { label: null, grid: true, domain: [0, Math.max(...stages.map(({ seconds }) => seconds), 1e-3)] },
         y: { domain: stages.map(({ stage }) => stage), label: null, padding: 0.25 },
         marks: [
-          Plot.axisX({ fontSize: 13, label: null, tickSize: 0, ticks: 5 }),
-          Plot.axisY({ fontSize: 13, tickSize: 0, tickPadding: 8 }),
+          axisX({ ticks: 5 }),
+          axisY({ tickPadding: 8 }),
           Plot.barX(stages, {
             y: "stage",
             x: "seconds",

@@ -2,12 +2,15 @@
 import * as Plot from "@observablehq/plot";
 import type { RunResults } from "../method/run_results.ts";
 import { type AnswerComparison, compareRuns, type RunComparison, type ScoreComparison } from "./compare_runs.ts";
-import { renderFigure, renderTable, tipsClass, xTitle, yTitle } from "./chart.ts";
+import { axisX, axisY, countedAxisX, xTitle, yTitle } from "./axes.ts";
+import { tipsClass } from "./chart.ts";
+import { renderFigure, renderTable } from "./figure.ts";
 import { commandLine } from "./command_line.ts";
 import { type Html, html } from "./html.ts";
 import { counted, duration, fractionPercent, grouped, percent, points, significant } from "./numbers.ts";
 import { renderPage } from "./page.ts";
 import { logTicks } from "./ticks.ts";
+import { type Fact, renderVerdictBox } from "./verdict_box.ts";
 
 /** One of the two runs. */
 export interface ComparedRun {
@@ -36,7 +39,7 @@ function verdict(a: ComparedRun, b: ComparedRun, { plan, scores, pruned }: RunCo
     : `The runs came to different plans: ${
       counted(plan.shared, "neuron")
     } in common, ${plan.onlyA} only in A, ${plan.onlyB} only in B.`;
-  const facts: [string, string, string][] = [
+  const facts: Fact[] = [
     [
       "Worst score difference",
       scores ? significant(scores.worst, 2) : "–",
@@ -53,19 +56,7 @@ function verdict(a: ComparedRun, b: ComparedRun, { plan, scores, pruned }: RunCo
       ratio >= 1.005 ? `${fast === a ? "A" : "B"} is ${significant(ratio, 3)} times as fast` : "equally fast",
     ],
   ];
-  return html`
-    <section class="verdict ${plan.same ? "better" : "unclear"}" aria-label="Verdict">
-      <p class="sentence">${first}</p>
-      <dl class="facts">${facts.map(([name, value, remark]) =>
-        html`
-          <div>
-            <dt>${name}</dt>
-            <dd>${value}<small>${remark}</small></dd>
-          </div>
-        `
-      )}</dl>
-    </section>
-  `;
+  return renderVerdictBox(plan.same ? "better" : "unclear", first, facts);
 }
 
 function sideBySide(a: ComparedRun, b: ComparedRun, { metric }: RunComparison): Html {
@@ -130,7 +121,7 @@ function timeFigure(a: ComparedRun, b: ComparedRun): Html {
         fy: { domain: stages.map((stage) => names[stage]), label: null, padding: 0.25 },
         color: { type: "identity" },
         marks: [
-          Plot.axisX({ fontSize: 13, label: null, tickSize: 0, ticks: 5 }),
+          axisX({ ticks: 5 }),
           Plot.axisFy({ anchor: "left", fontSize: 13, label: null, tickSize: 0 }),
           Plot.barX(bars, {
             fy: "stage",
@@ -141,13 +132,7 @@ function timeFigure(a: ComparedRun, b: ComparedRun): Html {
             ariaLabel: describe,
             className: tipsClass,
           }),
-          Plot.text(["seconds"], {
-            fy: () => names.evaluate,
-            frameAnchor: "bottom-right",
-            dy: 36,
-            fontSize: 13,
-            fill: "var(--muted)",
-          }),
+          xTitle("seconds", { fy: () => names.evaluate }),
         ],
       },
     },
@@ -185,19 +170,8 @@ function scoreFigure({ layers }: ScoreComparison): Html {
         x: { type: "point", domain: drawn.map(({ layer }) => layer), label: null, padding: 0.5 },
         y: { type: "log", domain: [lowest, highest], label: null },
         marks: [
-          Plot.axisX({
-            fontSize: drawn.length > 24 ? 9 : 13,
-            tickSize: 0,
-            label: null,
-            tickFormat: (layer: number) => drawn.length > 24 && layer % 4 !== 0 ? "" : String(layer),
-          }),
-          Plot.axisY({
-            fontSize: 13,
-            tickSize: 0,
-            label: null,
-            ticks,
-            tickFormat: (value: number) => significant(value, 1),
-          }),
+          countedAxisX(drawn.length),
+          axisY({ ticks, tickFormat: (value: number) => significant(value, 1) }),
           Plot.gridY({ ticks, stroke: "var(--line)", strokeOpacity: 1 }),
           Plot.dot(drawn, {
             x: "layer",

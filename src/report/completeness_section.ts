@@ -1,7 +1,9 @@
 /** The section about completeness: how far the attributions of each layer are from adding up. */
 import * as Plot from "@observablehq/plot";
 import type { PathCompleteness } from "../method/completeness.ts";
-import { renderFigure, tipsClass, xTitle, yTitle } from "./chart.ts";
+import { axisX, axisY, countedAxisX, xTitle, yTitle } from "./axes.ts";
+import { tipsClass } from "./chart.ts";
+import { renderFigure } from "./figure.ts";
 import { type Html, html } from "./html.ts";
 import { counted, significant } from "./numbers.ts";
 import { ascending, quantile } from "./quantile.ts";
@@ -83,8 +85,8 @@ function sumFigure({ scored }: RunResults): Html {
         x: { label: null, nice: true, grid: true },
         y: { label: null, nice: true, grid: true },
         marks: [
-          Plot.axisX({ fontSize: 13, tickSize: 0, label: null, ticks: 6 }),
-          Plot.axisY({ fontSize: 13, tickSize: 0, label: null, ticks: 5 }),
+          axisX({ ticks: 6 }),
+          axisY({ ticks: 5 }),
           Plot.line(ends.map((end) => [end, end]), { stroke: "var(--before)", strokeDasharray: "4 3" }),
           Plot.dot(points, {
             x: "change",
@@ -156,19 +158,8 @@ errors of ${isJoint ? "an example's path" : "a layer's paths, one an example"}; 
         y: { type: "log", domain: [lowest, highest], label: null },
         marks: [
           Plot.gridY({ ticks, stroke: "var(--line)", strokeOpacity: 1 }),
-          Plot.axisX({
-            fontSize: drawn.length > 24 ? 9 : 13,
-            tickSize: 0,
-            label: null,
-            tickFormat: (place: number) => drawn.length > 24 && place % 4 !== 0 ? "" : String(place),
-          }),
-          Plot.axisY({
-            fontSize: 13,
-            tickSize: 0,
-            label: null,
-            ticks,
-            tickFormat: (value: number) => significant(value, 1),
-          }),
+          countedAxisX(drawn.length),
+          axisY({ ticks, tickFormat: (value: number) => significant(value, 1) }),
           Plot.ruleY([tolerance], { stroke: "var(--cut)", strokeWidth: 1.5, strokeDasharray: "5 3" }),
           Plot.ruleX(drawn, {
             x: "place",

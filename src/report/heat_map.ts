@@ -1,6 +1,7 @@
 /** A heat map of layers and fractions: accuracy against no pruning, with cells that stand out. */
 import * as Plot from "@observablehq/plot";
-import { type Chart, tipsClass, xTitle } from "./chart.ts";
+import { axisX, axisY, layerTitle, xTitle } from "./axes.ts";
+import { type Chart, tipsClass } from "./chart.ts";
 import { allSteps, divergingStep, stepColour, stepInk, stepName } from "./diverging.ts";
 import { type Html, html } from "./html.ts";
 import { decimal, points } from "./numbers.ts";
@@ -56,13 +57,8 @@ export function heatMapChart(map: HeatMap): Chart {
       y: { domain: layers, type: "band", label: null },
       color: { type: "identity" },
       marks: [
-        Plot.axisX({
-          fontSize: 13,
-          tickSize: 0,
-          label: null,
-          tickFormat: (fraction: number) => String(+(100 * fraction).toFixed(2)),
-        }),
-        Plot.axisY({ fontSize: isRoomy ? 13 : 9, tickSize: 0, label: null, tickFormat: String }),
+        axisX({ tickFormat: (fraction: number) => String(+(100 * fraction).toFixed(2)) }),
+        axisY({ fontSize: isRoomy ? 13 : 9, tickFormat: String }),
         Plot.cell(cells, {
           ...place,
           fill: (cell: HeatCell) => stepColour(step(cell)),
@@ -90,7 +86,7 @@ export function heatMapChart(map: HeatMap): Chart {
           inset: isRoomy ? 1.5 : 1,
         }),
         xTitle("% of the layer's neurons"),
-        Plot.text(["layer"], { frameAnchor: "bottom-left", dx: -34, dy: 38, fontSize: 13, fill: "var(--muted)" }),
+        layerTitle(),
       ],
     },
   };

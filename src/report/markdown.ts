@@ -2,7 +2,7 @@
  * The Markdown that reports of studies are written in, as HTML: paragraphs, tables, lists with dashes, indented code, and in
  * a line code and strong words. Everything else is text, so what comes from strangers stays text.
  */
-import { renderTable } from "./chart.ts";
+import { renderTable } from "./figure.ts";
 import { type Content, type Html, html } from "./html.ts";
 
 /** A heading and what stands under it. */

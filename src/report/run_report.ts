@@ -10,6 +10,7 @@ import { renderScores } from "./scores_section.ts";
 import { renderSearch } from "./search_section.ts";
 import { renderTraces } from "./traces_section.ts";
 import { judge, type Verdict } from "./verdict.ts";
+import { type Fact, renderVerdictBox } from "./verdict_box.ts";
 
 /** The last part of a path or of a model's name. */
 export function shortName(path: string): string {
@@ -23,7 +24,7 @@ function renderVerdict(data: RunResults, { direction, sentence, comparison }: Ve
   const random = record.test.random.map((test) => test[metric].accuracy);
   const mean = random.reduce((sum, accuracy) => sum + accuracy, 0) / random.length;
   const before = record.test.unpruned[metric].accuracy;
-  const facts: [name: string, value: string, remark: string][] = [
+  const facts: Fact[] = [
     [
       "Test accuracy",
       `${decimal(100 * before, 1)} → ${percent(record.test.pruned[metric].accuracy)}`,
@@ -35,18 +36,24 @@ function renderVerdict(data: RunResults, { direction, sentence, comparison }: Ve
       `${counted(neurons, "neuron")} of ${searched.site}_proj`,
     ],
     ...(random.length > 0
-      ? [[
-        "Random neurons instead",
-        `${points(mean - before)} points`,
-        `mean of ${counted(random.length, "draw")}, ${percent(Math.min(...random))} to ${percent(Math.max(...random))}`,
-      ] as [string, string, string]]
+      ? [
+        [
+          "Random neurons instead",
+          `${points(mean - before)} points`,
+          `mean of ${counted(random.length, "draw")}, ${percent(Math.min(...random))} to ${
+            percent(Math.max(...random))
+          }`,
+        ] as const,
+      ]
       : []),
     [
       "Tied with the choice",
       `${grouped(searched.tiedOnAccuracy - 1)} of ${grouped(searched.configurations.length)}`,
-      `on ${counted(searched.examples.length, "example")}; margin ${
-        decimal(searched.configurations[searched.chosen].meanMargin, 3)
-      } decided`,
+      `on ${counted(searched.examples.length, "example")}${
+        searched.tiedOnAccuracy > 1
+          ? `; margin ${decimal(searched.configurations[searched.chosen].meanMargin, 3)} decided`
+          : ""
+      }`,
     ],
     [
       "Worst completeness error",
@@ -57,19 +64,7 @@ function renderVerdict(data: RunResults, { direction, sentence, comparison }: Ve
     ],
     ["Time", duration(record.seconds.total), record.engine.kind === "webgpu" ? "WebGPU" : "reference engine"],
   ];
-  return html`
-    <section class="verdict ${direction}" aria-label="Verdict">
-      <p class="sentence">${sentence}</p>
-      <dl class="facts">${facts.map(([name, value, remark]) =>
-        html`
-          <div>
-            <dt>${name}</dt>
-            <dd>${value}<small>${remark}</small></dd>
-          </div>
-        `
-      )}</dl>
-    </section>
-  `;
+  return renderVerdictBox(direction, sentence, facts);
 }
 
 const chapters = [

@@ -2,7 +2,9 @@
 import * as Plot from "@observablehq/plot";
 import { layerScores } from "../method/neuron_scores.ts";
 import { rankNeurons } from "../method/rank.ts";
-import { renderFigure, tipsClass, xTitle, yTitle } from "./chart.ts";
+import { axisX, axisY, layerTitle, xTitle, yTitle } from "./axes.ts";
+import { tipsClass } from "./chart.ts";
+import { renderFigure } from "./figure.ts";
 import { type Html, html } from "./html.ts";
 import { counted, grouped, percent, significant } from "./numbers.ts";
 import { ascending, quantile } from "./quantile.ts";
@@ -108,15 +110,9 @@ linear near 0 and logarithmic outside. ${summary}`,
         x: { type: "symlog", constant, domain: [-extent, extent], label: null, nice: false },
         y: { type: "band", domain: spreads.map(({ layer }) => layer), label: null, padding: 0.25 },
         marks: [
-          Plot.axisX({
-            fontSize: 13,
-            tickSize: 0,
-            label: null,
-            ticks: symlogTicks(extent, constant),
-            tickFormat: (value: number) => significant(value, 1),
-          }),
+          axisX({ ticks: symlogTicks(extent, constant), tickFormat: (value: number) => significant(value, 1) }),
           Plot.gridX({ ticks: symlogTicks(extent, constant), stroke: "var(--line)", strokeOpacity: 1 }),
-          Plot.axisY({ fontSize: rowHeight > 12 ? 13 : 9, tickSize: 0, label: null, tickFormat: String }),
+          axisY({ fontSize: rowHeight > 12 ? 13 : 9, tickFormat: String }),
           Plot.ruleY(spreads, { y: "layer", x1: "least", x2: "most", stroke: "var(--other)", strokeWidth: 1 }),
           Plot.ruleY(spreads, { y: "layer", x1: "low", x2: "high", stroke: "var(--other)", strokeWidth: 3.5 }),
           Plot.ruleY(pruned, { y: "layer", x1: "from", x2: "to", stroke: "var(--after)", strokeWidth: 3.5 }),
@@ -148,7 +144,7 @@ linear near 0 and logarithmic outside. ${summary}`,
             className: tipsClass,
           }),
           xTitle("score"),
-          Plot.text(["layer"], { frameAnchor: "bottom-left", dx: -34, dy: 36, fontSize: 13, fill: "var(--muted)" }),
+          layerTitle(),
         ],
       },
     },
@@ -208,20 +204,8 @@ function rankedFigure(data: RunResults, cut: Cut): Html {
         x: { type: "linear", label: null, domain: [1, order.length] },
         y: { label: null, grid: true, nice: true },
         marks: [
-          Plot.axisX({
-            fontSize: 13,
-            tickSize: 0,
-            label: null,
-            ticks: 6,
-            tickFormat: (value: number) => grouped(value),
-          }),
-          Plot.axisY({
-            fontSize: 13,
-            tickSize: 0,
-            label: null,
-            ticks: 5,
-            tickFormat: (value: number) => significant(value, 2),
-          }),
+          axisX({ ticks: 6, tickFormat: (value: number) => grouped(value) }),
+          axisY({ ticks: 5, tickFormat: (value: number) => significant(value, 2) }),
           Plot.areaY(prunedPoints, { x: "rank", y: "score", fill: "var(--after)", fillOpacity: 0.35 }),
           Plot.ruleY([0], { stroke: "var(--muted)" }),
           Plot.lineY(points, { x: "rank", y: "score", stroke: "var(--after)", strokeWidth: 2 }),

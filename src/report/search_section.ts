@@ -1,7 +1,9 @@
 /** The section about the search: the heat map of layers and fractions, and its rows as curves. */
 import * as Plot from "@observablehq/plot";
 import type { Configuration } from "../method/search.ts";
-import { renderFigure, tipsClass, xTitle, yTitle } from "./chart.ts";
+import { axisX, axisY, xTitle, yTitle } from "./axes.ts";
+import { tipsClass } from "./chart.ts";
+import { renderFigure } from "./figure.ts";
 import { type HeatMap, heatMapChart, heatMapLegend } from "./heat_map.ts";
 import { type Html, html } from "./html.ts";
 import { counted, decimal, fractionPercent, percent } from "./numbers.ts";
@@ -132,8 +134,8 @@ ${
         x: { type: "linear", label: null, domain: [0, 100 * columns[columns.length - 1]], percent: true },
         y: { label: null, grid: true, nice: true, percent: asPercent },
         marks: [
-          Plot.axisX({ fontSize: 13, tickSize: 0, label: null, ticks: 6 }),
-          Plot.axisY({ fontSize: 13, tickSize: 0, label: null, ticks: 5 }),
+          axisX({ ticks: 6 }),
+          axisY({ ticks: 5 }),
           Plot.line(others, { x: "fraction", y: value, z: "layer", stroke: "var(--other)", strokeWidth: 1.2 }),
           Plot.ruleY([value(unmodified)].filter(Number.isFinite), {
             stroke: "var(--before)",

@@ -8,13 +8,16 @@ import type { GridStudy } from "../method/study/grid_profile.ts";
 import type { SampleStudy } from "../method/study/samples.ts";
 import type { StabilityStudy } from "../method/study/stability.ts";
 import type { StudyDocument, StudyResults } from "../method/study/study.ts";
-import { renderFigure, tipsClass, xTitle, yTitle } from "./chart.ts";
+import { axisX, axisY, countedAxisX, xTitle, yTitle } from "./axes.ts";
+import { tipsClass } from "./chart.ts";
+import { renderFigure } from "./figure.ts";
 import { type HeatMap, heatMapChart, heatMapLegend } from "./heat_map.ts";
 import { type Html, html } from "./html.ts";
 import { markdownSections, renderMarkdown } from "./markdown.ts";
 import { counted, decimal, fractionPercent, percent, points } from "./numbers.ts";
 import { renderPage } from "./page.ts";
 import { studyMarkdown } from "./study_markdown.ts";
+import { renderVerdictBox } from "./verdict_box.ts";
 
 type TaskStudy = StudyDocument["tasks"][number];
 
@@ -56,8 +59,8 @@ function gainFigure(title: string, { unpruned, arms, rows }: Comparison): Html {
         color: { type: "identity" },
         symbol: { type: "identity" },
         marks: [
-          Plot.axisX({ fontSize: 13, label: null, tickSize: 0, ticks: 6 }),
-          Plot.axisY({ fontSize: 13, tickSize: 0, tickPadding: 8 }),
+          axisX({ ticks: 6 }),
+          axisY({ tickPadding: 8 }),
           Plot.ruleX([0], { stroke: "var(--before)", strokeDasharray: "3 3" }),
           Plot.ruleY(drawn, {
             y: "name",
@@ -126,8 +129,8 @@ function samplesFigure({ sizes, comparison: { arms, unpruned } }: SampleStudy): 
         x: { type: "point", domain: sizes, label: null },
         y: { label: null, grid: true, nice: true },
         marks: [
-          Plot.axisX({ fontSize: 13, tickSize: 0, label: null, tickFormat: String }),
-          Plot.axisY({ fontSize: 13, tickSize: 0, label: null, ticks: 5 }),
+          axisX({ tickFormat: String }),
+          axisY({ ticks: 5 }),
           Plot.areaY(drawn, { x: "size", y1: "low", y2: "high", fill: "var(--after)", fillOpacity: 0.2 }),
           Plot.ruleY([100 * unpruned.accuracy], { stroke: "var(--before)", strokeDasharray: "4 3", strokeWidth: 1.5 }),
           Plot.lineY(drawn, { x: "size", y: "mean", stroke: "var(--after)", strokeWidth: 2.5 }),
@@ -225,13 +228,8 @@ function stabilityFigure({ pairs }: StabilityStudy): Html | null {
         x: { type: "band", domain: layers.map(({ layer }) => layer), label: null, padding: 0.25 },
         y: { label: null, grid: true, domain: [0, 1] },
         marks: [
-          Plot.axisX({
-            fontSize: layers.length > 24 ? 9 : 13,
-            tickSize: 0,
-            label: null,
-            tickFormat: (layer: number) => layers.length > 24 && layer % 4 !== 0 ? "" : String(layer),
-          }),
-          Plot.axisY({ fontSize: 13, tickSize: 0, label: null, ticks: 5 }),
+          countedAxisX(layers.length),
+          axisY({ ticks: 5 }),
           Plot.barY(layers, {
             x: "layer",
             y: "topJaccard",
@@ -336,8 +334,8 @@ function tasksFigure(tasks: readonly TaskStudy[]): Html | null {
             x: { label: null, grid: true, nice: true },
             y: { domain: drawn.map(({ task }) => task), label: null, padding: 0.3 },
             marks: [
-              Plot.axisX({ fontSize: 13, label: null, tickSize: 0, ticks: 6 }),
-              Plot.axisY({ fontSize: 13, tickSize: 0, tickPadding: 8, tickFormat: short }),
+              axisX({ ticks: 6 }),
+              axisY({ tickPadding: 8, tickFormat: short }),
               Plot.ruleY(drawn, { y: "task", x1: "before", x2: "after", stroke: "var(--other)", strokeWidth: 2 }),
               Plot.dot(drawn, { y: "task", x: "before", r: 5, fill: "var(--before)" }),
               Plot.dot(drawn, {
@@ -374,12 +372,10 @@ function renderTask(study: TaskStudy, markdown: string, place: number): Html {
   const protocol = markdown.split("\n### ")[0];
   return html`
     <section aria-labelledby="task-${place}"><h2 id="task-${place}">${study.task}</h2>
-    ${verdict &&
-      html`
-        <div class="verdict ${verdict.direction}">
-          <p class="sentence">${verdict.sentence}</p>
-        </div>
-      `}<div class="lead">${renderMarkdown(protocol, "Protocol")}</div>
+    ${verdict && renderVerdictBox(verdict.direction, verdict.sentence)}<div class="lead">${renderMarkdown(
+      protocol,
+      "Protocol",
+    )}</div>
     ${sections.map(({ title, body }) => {
       const figure = figureOf(title, study.results);
       return html`

@@ -1,7 +1,7 @@
 /** The section about what the pruned neurons respond to: their strongest prompts, tokens coloured by activation. */
 import { layerScores } from "../method/neuron_scores.ts";
 import type { Excerpt, TracedNeuron } from "../method/neuron_excerpts.ts";
-import { renderTable } from "./chart.ts";
+import { renderTable } from "./figure.ts";
 import { allSteps, divergingStep, stepName } from "./diverging.ts";
 import { type Html, html } from "./html.ts";
 import { counted, grouped, significant } from "./numbers.ts";

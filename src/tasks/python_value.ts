@@ -98,6 +98,7 @@ export function equals(a: Value, b: Value, step: () => void): boolean {
 /** Text of a number as Python writes it. */
 function numberText(value: number): string {
   if (Number.isInteger(value)) return String(value);
+  if (!Number.isFinite(value)) return Number.isNaN(value) ? "nan" : value > 0 ? "inf" : "-inf";
   const size = Math.abs(value);
   // Python changes to scientific notation below 1e-4 and writes two exponent digits; JavaScript below 1e-6, and one.
   const text = size < 1e-4 ? value.toExponential() : String(value);

@@ -206,6 +206,9 @@ function readPaths(settings: Settings, key: string): ReadonlyMap<string, readonl
   }));
 }
 
+/** Values of `dataset_path` that stand for local files. */
+const localKinds = ["json", "csv", "parquet"];
+
 function readData(settings: Settings): Pick<TaskConfig, "data" | "dataset"> {
   const path = settings.name("dataset_path");
   const subset = settings.name("dataset_name");
@@ -213,7 +216,7 @@ function readData(settings: Settings): Pick<TaskConfig, "data" | "dataset"> {
   const options: Settings = settings.below("dataset_kwargs");
   if (settings.value("data") !== undefined) return { data: readPaths(settings, "data"), dataset };
   if (path === null) settings.expect("data", undefined, "the data file of each split, or dataset_path: json");
-  if (path !== "json" && path !== "csv") return { data: null, dataset };
+  if (!localKinds.includes(path)) return { data: null, dataset };
   if (options.value("data_files") === undefined) options.expect("data_files", undefined, "the data file of each split");
   const data = readPaths(options, "data_files");
   options.checkUnknown();

@@ -4,6 +4,7 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { loadTask, loadTaskWithData, type TaskOptions } from "../../src/method/load_task.ts";
+import { pythonText } from "../../src/tasks/python_value.ts";
 import { loadTokenizer } from "../../src/tasks/tokenizer.ts";
 import type { Task } from "../../src/tasks/task.ts";
 import { smallFile } from "../support/hub_server.ts";
@@ -87,6 +88,22 @@ Deno.test("loadTask() reads every format, and pairs of split and file", async ()
     const [request] = await task.requests("data", { ids: ["data/299"] });
     assertEquals([request.context.slice(0, 14), request.gold], ["Question 299: ", 1]);
   }, { yaml: yaml.replace("doc_to_text: q", "doc_to_text: question") });
+});
+
+Deno.test("loadTask() reads the Parquet files that a task file names, as the harness does", async () => {
+  const parquet = await readFile(fileURLToPath(new URL("../golden/parquet/rows_none.parquet", import.meta.url)));
+  const own = yaml.replace("org/questions", "parquet").replace(
+    "dataset_name: en",
+    "dataset_kwargs: {data_files: {train: a.parquet, validation: a.parquet}}",
+  )
+    .replace("doc_to_text: q", "doc_to_text: question");
+  await withTask({ "a.parquet": parquet }, undefined, async (task) => {
+    assertEquals((await task.requests("validation", { limit: 1 })).map(({ context }) => context), ["Question 0: "]);
+  }, { yaml: own });
+});
+
+Deno.test("pythonText() writes numbers that are none as Python does", () => {
+  assertEquals(pythonText([NaN, Infinity, -Infinity]), "[nan, inf, -inf]");
 });
 
 Deno.test("loadTask() takes a split of another name that means the same, and names what is missing", async () => {

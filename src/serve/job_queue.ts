@@ -188,7 +188,12 @@ export class JobQueue {
   async results(id: string): Promise<ResultFile[]> {
     const { results } = this.store.paths(id);
     const wanted: readonly string[] = Object.values(runFileNames);
-    const names = (await readdir(results)).filter((name) => wanted.includes(name)).sort();
+    const present = await readdir(results).catch((error) => {
+      // Deleted meanwhile.
+      if (error.code === "ENOENT") return [];
+      throw error;
+    });
+    const names = present.filter((name) => wanted.includes(name)).sort();
     return await Promise.all(
       names.map(async (name) => ({ name, bytes: (await stat(join(results, name))).size })),
     );

@@ -19,6 +19,7 @@ import {
   summariseCompleteness,
 } from "./completeness.ts";
 import { checkLayers, type NeuronScores, type Normalisation, normaliseScores, siteNeurons } from "./neuron_scores.ts";
+import type { PlanModel } from "./plan.ts";
 import { forStage, secondsSince } from "./progress.ts";
 import { maxRuleNodes, quadratureRule, type RuleName } from "./quadrature.ts";
 import { defaultConfidence, filterExamples, type SampleFilter } from "./filter.ts";
@@ -182,15 +183,20 @@ export function nodeCounts({ nodes, initialNodes, maxNodes }: ScoreSettings): nu
 }
 
 /** The attributions of one path and how complete they are. */
-interface PathResult {
+export interface PathResult {
   readonly parts: readonly PairAttribution[];
   readonly completeness: PathCompleteness;
 }
 
 /** One path: an example and the layer that is scaled, or null for all layers together. */
-interface Path {
+export interface ScoredPath {
+  /** Index into the examples. */
   readonly example: number;
   readonly layer: number | null;
+}
+
+/** A path to run. */
+interface Path extends ScoredPath {
   /** The ends of its parts, where an earlier attempt found them. */
   readonly ends?: readonly PathEnds[];
 }
@@ -216,62 +222,103 @@ export async function scoreNeurons(
   const settings = resolveScoreSettings(options, engine);
   const kept = await filterExamples(engine, examples, { ...options, ...settings });
 
-  const neurons = siteNeurons(engine.config, settings.site);
+  const sum = createScoreSum(engine.config, kept, settings, options.keepPerExample);
   const groups = exampleGroups(engine.config, kept, settings, options.resultBudgetBytes);
-  const sums = new Float64Array(engine.config.layers * neurons);
-  const perExample: Float32Array[] = [];
-  const targets = new Uint32Array(kept.length);
-  const paths: PathCompleteness[] = [];
-  let nodesUsed = 0;
-
   let first = 0;
   for (const group of groups) {
     const stage = groups.length === 1 ? "score" : `score examples ${first + 1}-${first + group.length}`;
-    const { results, nodes } = await attributeAdaptively(engine, group, settings, options, stage);
-    nodesUsed += nodes;
-    for (const { parts, completeness } of results) {
-      paths.push({ ...completeness, example: first + completeness.example });
-      for (const { example, layer, scores, targetToken } of parts) {
-        targets[first + example] = targetToken;
-        for (let j = 0; j < neurons; j++) sums[layer * neurons + j] += scores[j];
-        if (!options.keepPerExample) continue;
-        (perExample[first + example] ??= new Float32Array(sums.length)).set(scores, layer * neurons);
-      }
-    }
+    const attributed = await attributePathsAdaptively(
+      engine,
+      group,
+      scoredPaths(group, settings),
+      settings,
+      options,
+      stage,
+    );
+    sum.add(attributed, first);
     first += group.length;
   }
+  return sum.finish(secondsSince(start));
+}
 
-  const means = sums.map((sum) => sum / kept.length);
-  normaliseScores(means, neurons, settings.normalise);
+/** Every path of some examples, by example and then layer. */
+export function scoredPaths(
+  examples: readonly unknown[],
+  { path, layers }: Pick<ScoreSettings, "path" | "layers">,
+): ScoredPath[] {
+  return examples.flatMap((_, example) => (path === "joint" ? [null] : layers).map((layer) => ({ example, layer })));
+}
+
+/** What was attributed along some paths. */
+export interface AttributedPaths {
+  /** In the order of the paths. */
+  readonly results: readonly PathResult[];
+  /** Sum of nodes over all paths and attempts. */
+  readonly nodes: number;
+}
+
+/** Collects attributed paths, by example and then layer, and makes the result of them. */
+export function createScoreSum(
+  config: PlanModel,
+  examples: readonly Pick<Example, "id">[],
+  settings: ScoreSettings,
+  keepPerExample = false,
+): {
+  /** @param first What the examples of the paths count from. */
+  add(attributed: AttributedPaths, first?: number): void;
+  finish(seconds: number): ScoreResult;
+} {
+  const neurons = siteNeurons(config, settings.site);
+  const sums = new Float64Array(config.layers * neurons);
+  const perExample: Float32Array[] = [];
+  const targets = new Uint32Array(examples.length);
+  const paths: PathCompleteness[] = [];
+  let nodesUsed = 0;
   return {
-    scores: {
-      site: settings.site,
-      layers: engine.config.layers,
-      neurons,
-      scored: settings.layers,
-      values: Float32Array.from(means),
+    add({ results, nodes }, first = 0) {
+      nodesUsed += nodes;
+      for (const { parts, completeness } of results) {
+        paths.push({ ...completeness, example: first + completeness.example });
+        for (const { example, layer, scores, targetToken } of parts) {
+          targets[first + example] = targetToken;
+          for (let j = 0; j < neurons; j++) sums[layer * neurons + j] += scores[j];
+          if (!keepPerExample) continue;
+          (perExample[first + example] ??= new Float32Array(sums.length)).set(scores, layer * neurons);
+        }
+      }
     },
-    ...(options.keepPerExample && { perExample }),
-    examples: kept.map((example) => example.id),
-    targets,
-    completenessError: summariseCompleteness(paths, settings.tolerance),
-    nodesUsed,
-    settings,
-    seconds: secondsSince(start),
+    finish(seconds) {
+      const means = sums.map((sum) => sum / examples.length);
+      normaliseScores(means, neurons, settings.normalise);
+      return {
+        scores: {
+          site: settings.site,
+          layers: config.layers,
+          neurons,
+          scored: settings.layers,
+          values: Float32Array.from(means),
+        },
+        ...(keepPerExample && { perExample }),
+        examples: examples.map(({ id }) => id),
+        targets,
+        completenessError: summariseCompleteness(paths, settings.tolerance),
+        nodesUsed,
+        settings,
+        seconds,
+      };
+    },
   };
 }
 
-/** Runs every path of some examples until it has converged or has `maxNodes` nodes; results by example, then layer. */
-async function attributeAdaptively(
+/** Runs paths until each has converged or has `maxNodes` nodes. */
+export async function attributePathsAdaptively(
   engine: Engine,
   examples: readonly Example[],
+  all: readonly ScoredPath[],
   settings: ScoreSettings,
   run: Pick<ScoreOptions, "signal" | "onProgress" | "base">,
   stage: string,
-): Promise<{ results: PathResult[]; nodes: number }> {
-  const all: Path[] = examples.flatMap((_, example) =>
-    (settings.path === "joint" ? [null] : settings.layers).map((layer) => ({ example, layer }))
-  );
+): Promise<AttributedPaths> {
   const results: PathResult[] = new Array(all.length);
   const ends: PathEnds[][] = new Array(all.length);
   let open = all.map((_, index) => index);

@@ -158,16 +158,45 @@ export async function searchGrid(
   const settings = resolveSearchSettings(options, engine, scores);
 
   const cells = listCells(scores, settings);
-  const interventions = new Map<string, Intervention>(cells.map((cell) => [cell.key, cell.intervention]));
-  const logProbs = await engine.choiceLogProbs(examples, [...interventions.values()], forStage(options, "search"));
+  const answers = await measureCells(engine, examples, distinctCells(cells), options);
+  return concludeSearch(examples, scores.site, settings, cells, answers, secondsSince(start));
+}
+
+/** What the model answers under a cell's mask: log-probabilities `[example][choice]`, by the key of the cell. */
+export type AnswersByCell = ReadonlyMap<string, readonly Float64Array[]>;
+
+/** The first cell of each key: what has to be measured. */
+export function distinctCells(cells: readonly Cell[]): Cell[] {
+  return [...new Map(cells.map((cell) => [cell.key, cell])).values()];
+}
+
+/** Measures cells of different keys. */
+export async function measureCells(
+  engine: Engine,
+  examples: readonly Example[],
+  cells: readonly Cell[],
+  run: RunOptions,
+): Promise<Map<string, readonly Float64Array[]>> {
+  const interventions = cells.map(({ intervention }) => intervention);
+  const logProbs = await engine.choiceLogProbs(examples, interventions, forStage(run, "search"));
+  return new Map(cells.map(({ key }, index) => [key, logProbs[index]]));
+}
+
+/** Chooses among cells that have all been measured. */
+export function concludeSearch(
+  examples: readonly Example[],
+  site: Site,
+  settings: SearchSettings,
+  cells: readonly Cell[],
+  answers: AnswersByCell,
+  seconds: number,
+): SearchResult {
   const measured = new Map(
-    [...interventions.keys()].map((key, index) => {
-      const { correct, accuracy, meanMargin } = scoreExamples(examples, logProbs[index], settings.metric);
+    [...answers].map(([key, logProbs]) => {
+      const { correct, accuracy, meanMargin } = scoreExamples(examples, logProbs, settings.metric);
       return [key, { correct: correct.filter(Boolean).length, accuracy, meanMargin }];
     }),
   );
-  const keys = [...interventions.keys()];
-
   const configurations = cells.map(({ layer, fraction, neurons, key }): Configuration => ({
     layer,
     fraction,
@@ -177,17 +206,17 @@ export async function searchGrid(
   const chosen = choose(configurations, settings, (index) => {
     const { layer, fraction, neurons, key } = cells[index];
     const place = { layer, fraction, neurons: neurons.length };
-    return cellAnswers(place, examples, logProbs[keys.indexOf(key)], settings.metric);
+    return cellAnswers(place, examples, answers.get(key)!, settings.metric);
   });
   return {
-    site: scores.site,
+    site,
     settings,
     examples: examples.map((example) => example.id),
     configurations,
     chosen,
     neurons: cells[chosen].neurons,
     tiedOnAccuracy: configurations.filter(({ correct }) => correct === configurations[chosen].correct).length,
-    seconds: secondsSince(start),
+    seconds,
   };
 }
 
@@ -212,7 +241,7 @@ function choose(
 }
 
 /** A configuration before it is measured. */
-interface Cell {
+export interface Cell {
   readonly layer: number | null;
   readonly fraction: number;
   readonly neurons: Uint32Array;
@@ -221,7 +250,8 @@ interface Cell {
   readonly key: string;
 }
 
-function listCells(scores: NeuronScores, settings: SearchSettings): Cell[] {
+/** The unmodified model, then the grid by layer and by fraction as given. */
+export function listCells(scores: NeuronScores, settings: SearchSettings): Cell[] {
   const unmodified: Cell = { layer: null, fraction: 0, neurons: new Uint32Array(0), intervention: [], key: "" };
   const grid = settings.layers.flatMap((layer) => {
     const order = rankNeurons(layerScores(scores, layer), settings.ranking);

@@ -1,0 +1,214 @@
+/**
+ * The partial that a shard writes: a safetensors file that says what it belongs to. One format for scoring and for searching:
+ * what differs is in `units` and in the tensors.
+ */
+import { readFile } from "node:fs/promises";
+import { writeFileAtomic } from "../checkpoint/atomic_file.ts";
+import { encodeSafetensors, type NewTensor, readSafetensorsHeader, readTensorF64 } from "../checkpoint/safetensors.ts";
+import { openFileSource } from "../checkpoint/sources.ts";
+import type { Json } from "../checkpoint/strict_json.ts";
+import { hashOf } from "../checkpoint/tensor_store.ts";
+import type { PlanModel } from "./plan.ts";
+import { type Provenance, provenanceSchema } from "./provenance.ts";
+import { type Infer, integer, list, oneOf, record, type Schema, text } from "./schema.ts";
+import { checkShard, type Shard } from "./shard.ts";
+
+const format = "secateur-partial";
+const version = "1";
+
+/** What partials are of. */
+export type PartialStep = "score" | "search";
+
+/** What decides the numbers of a partial; shards of one job agree in all of it. */
+export interface PartialInputs {
+  /** Digest of the model. */
+  readonly model: string;
+  /** Digest of the examples, as the model reads them. */
+  readonly examples: string;
+  /** Digest of the scores that are searched over; empty for scoring. */
+  readonly scores: string;
+}
+
+/** What every partial says of itself. */
+export interface PartialHeader {
+  readonly step: PartialStep;
+  readonly shard: Shard;
+  readonly inputs: PartialInputs;
+  readonly provenance: Provenance;
+  /** The shape of the model. */
+  readonly model: PlanModel;
+  /** The settings of the step, as JSON. */
+  readonly settings: Json;
+  /** What computed it, such as `llvmpipe (LLVM 15.0.6, 256 bits), subgroup kernels`. */
+  readonly engine: string;
+  /** The arguments of the command without `--shard`, so that a missing shard can be made. */
+  readonly arguments: readonly string[];
+  /** Units of the whole job, and those of this shard, ascending. */
+  readonly unitCount: number;
+  readonly units: readonly number[];
+}
+
+/** A partial in memory. */
+export interface Partial extends PartialHeader {
+  /** The file it was read from; empty for one that was not. */
+  readonly file: string;
+  /** Its numbers, by name. */
+  readonly arrays: ReadonlyMap<string, Float64Array>;
+  /** JSON that only some steps have, such as the examples of a search. */
+  readonly more: Json;
+}
+
+/** Name of the folder of partials in an output folder. */
+export const partialFolder = "parts";
+
+/** Name of a shard's file: `score-2-of-6.safetensors`. */
+export function partialName(step: PartialStep, { index, count }: Shard): string {
+  return `${step}-${index}-of-${count}.safetensors`;
+}
+
+const modelSchema: Schema<PlanModel> = record({ family: text, layers: integer, width: integer, neurons: integer });
+const anyJson: Schema<Json> = (value) => value ?? null;
+
+const headerSchema = record({
+  step: oneOf("score", "search"),
+  shard: record({ index: integer, count: integer }),
+  inputs: record({ model: text, examples: text, scores: text }),
+  provenance: provenanceSchema,
+  model: modelSchema,
+  settings: anyJson,
+  engine: text,
+  arguments: list(text),
+  unitCount: integer,
+  units: list(integer),
+  more: anyJson,
+});
+
+/** Digest of the numbers, so that a damaged file is told from a whole one. */
+function digestArrays(arrays: ReadonlyMap<string, Float64Array>): string {
+  const names = [...arrays.keys()].sort();
+  return hashOf(
+    names.map((name) => {
+      const { buffer, byteOffset, byteLength } = arrays.get(name)!;
+      return `${name} ${hashOf(new Uint8Array(buffer, byteOffset, byteLength))}`;
+    }).join("\n"),
+  );
+}
+
+/** The pieces of a partial's file. The same partial gives the same bytes. */
+export function encodePartial(partial: Omit<Partial, "file">): Uint8Array[] {
+  const { arrays, more, step, shard, inputs, provenance, model, settings, engine, unitCount, units } = partial;
+  const header: Infer<typeof headerSchema> = {
+    step,
+    shard: { ...shard },
+    inputs: { ...inputs },
+    provenance: { ...provenance },
+    model: { ...model },
+    settings,
+    engine,
+    arguments: [...partial.arguments],
+    unitCount,
+    units: [...units],
+    more,
+  };
+  const tensors = [...arrays].map(([name, data]): NewTensor => ({ name, dtype: "F64", shape: [data.length], data }));
+  return encodeSafetensors(tensors, {
+    format,
+    version,
+    partial: JSON.stringify(header),
+    digest: digestArrays(arrays),
+  });
+}
+
+/** Writes a partial: whole, or not at all. */
+export async function writePartial(path: string, partial: Omit<Partial, "file">): Promise<void> {
+  await writeFileAtomic(path, encodePartial(partial));
+}
+
+/**
+ * Reads a partial back.
+ *
+ * @throws {SyntaxError} If it is no such file, or is damaged; the message names it.
+ */
+export async function readPartial(path: string): Promise<Partial> {
+  const fail = (problem: string) => new SyntaxError(`Cannot read ${path}: ${problem}`);
+  const source = await openFileSource(path);
+  try {
+    const header = await readSafetensorsHeader(source);
+    const metadata = (name: string) => header.metadata.get(name);
+    if (metadata("format") !== format || metadata("version") !== version) {
+      throw fail(`expected a partial (format ${format}, version ${version})`);
+    }
+    let fields: Infer<typeof headerSchema>;
+    try {
+      fields = headerSchema(JSON.parse(metadata("partial") ?? "null") as Json, "partial");
+      checkShard(fields.shard);
+    } catch (error) {
+      throw fail((error as Error).message);
+    }
+    const { unitCount, units } = fields;
+    const wrong = units.find((unit, i) => unit < 0 || unit >= unitCount || (i > 0 && unit <= units[i - 1]));
+    if (wrong !== undefined) throw fail(`its units are not ascending numbers below ${unitCount} at ${wrong}`);
+    const arrays = new Map<string, Float64Array>();
+    for (const name of header.tensors.keys()) arrays.set(name, (await readTensorF64(source, header, name)).data);
+    if (digestArrays(arrays) !== metadata("digest")) throw fail("its numbers are not those that were written");
+    return { ...fields, file: path, arrays };
+  } finally {
+    await source.close();
+  }
+}
+
+/** What two partials of one job agree in, as texts by what they are called in messages. */
+function agreements(partial: PartialHeader): Record<string, string> {
+  const { step, inputs, provenance, model, settings, unitCount } = partial;
+  return {
+    step,
+    "digest of the model": inputs.model,
+    "digest of the examples": inputs.examples,
+    "digest of the scores": inputs.scores,
+    provenance: JSON.stringify(provenance),
+    "shape of the model": JSON.stringify(model),
+    settings: JSON.stringify(settings),
+    "number of units": String(unitCount),
+  };
+}
+
+/** In what two partials differ that belong to one job, in words; undefined where they do not. */
+export function partialDifference(a: PartialHeader, b: PartialHeader): string | undefined {
+  const [first, second] = [agreements(a), agreements(b)];
+  const name = Object.keys(first).find((key) => first[key] !== second[key]);
+  return name && `${name}: ${second[name]}, expected ${first[name]}`;
+}
+
+/**
+ * Checks that partials belong together.
+ *
+ * @throws {RangeError} If there is none, two belong to different jobs, or two have the same unit; the message names the files.
+ */
+export function checkPartials(partials: readonly Partial[]): void {
+  if (partials.length === 0) throw new RangeError("Cannot merge 0 partials: expected at least one");
+  const owner = new Map<number, string>();
+  for (const partial of partials) {
+    const difference = partialDifference(partials[0], partial);
+    if (difference) {
+      throw new RangeError(`Cannot merge ${partial.file} with ${partials[0].file}: it has another ${difference}`);
+    }
+    for (const unit of partial.units) {
+      const other = owner.get(unit);
+      if (other !== undefined) {
+        throw new RangeError(`Cannot merge ${partial.file} with ${other}: both have unit ${unit}`);
+      }
+      owner.set(unit, partial.file);
+    }
+  }
+}
+
+/** Units that no partial has, ascending. */
+export function missingUnits(partials: readonly Partial[]): number[] {
+  const there = new Set(partials.flatMap(({ units }) => units));
+  return Array.from({ length: partials[0].unitCount }, (_, unit) => unit).filter((unit) => !there.has(unit));
+}
+
+/** Digest of a file's bytes. */
+export async function digestFile(path: string): Promise<string> {
+  return hashOf(await readFile(path));
+}

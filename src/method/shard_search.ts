@@ -1,0 +1,130 @@
+/** Searching in shards: a shard measures some of the grid's cells, and merging chooses among all of them as one process does. */
+import type { Json } from "../checkpoint/strict_json.ts";
+import type { Engine } from "../engine/engine.ts";
+import type { Example } from "../tasks/example.ts";
+import type { NeuronScores } from "./neuron_scores.ts";
+import { checkPartials, missingUnits, type Partial } from "./partial_file.ts";
+import {
+  type Cell,
+  checkSelectionExamples,
+  concludeSearch,
+  distinctCells,
+  listCells,
+  measureCells,
+  resolveSearchSettings,
+  type SearchOptions,
+  type SearchResult,
+} from "./search.ts";
+import { searchSettingsSchema } from "./grid_file.ts";
+import { divideUnits, type Shard } from "./shard.ts";
+
+/** What a search shard found, but for what it belongs to. */
+export type SearchShard = Pick<Partial, "arrays" | "more" | "settings" | "unitCount" | "units">;
+
+/** Relative costs of cells: layers that their rows pass. */
+function cellCost({ layer }: Cell, layers: number): number {
+  return layers - (layer ?? 0);
+}
+
+/**
+ * Measures one shard's share of the cells.
+ *
+ * @throws {RangeError} As `searchGrid`.
+ */
+export async function searchShard(
+  engine: Engine,
+  examples: readonly Example[],
+  scores: NeuronScores,
+  shard: Shard,
+  options: SearchOptions = {},
+): Promise<SearchShard> {
+  checkSelectionExamples(examples);
+  const settings = resolveSearchSettings(options, engine, scores);
+  const cells = distinctCells(listCells(scores, settings));
+  const costs = cells.map((cell) => cellCost(cell, engine.config.layers));
+  const units = divideUnits(costs, shard.count)[shard.index - 1];
+  const own = units.map((unit) => cells[unit]);
+  const answers = own.length === 0 ? new Map() : await measureCells(engine, examples, own, options);
+  const arrays = new Map(own.map(({ key }, index) => [
+    String(units[index]),
+    Float64Array.from((answers.get(key)! as readonly Float64Array[]).flatMap((row) => [...row])),
+  ]));
+  return {
+    arrays,
+    settings: settings as unknown as Json,
+    unitCount: cells.length,
+    units,
+    more: { examples: examples.map(describeExample) },
+  };
+}
+
+/**
+ * Joins the shards of a search into what one process finds, to the last bit.
+ *
+ * @param scores The scores that the shards searched over.
+ * @throws {RangeError} If they do not belong together, or a cell is missing.
+ */
+export function mergeSearch(partials: readonly Partial[], scores: NeuronScores): SearchResult {
+  checkPartials(partials);
+  const missing = missingUnits(partials);
+  if (missing.length > 0) throw new RangeError(`Cannot merge the search: cell ${missing[0]} is missing`);
+  const { model, settings: json, more, file } = partials[0];
+  const settings = resolveSearchSettings(searchSettingsSchema(json, "settings"), {
+    config: model as Engine["config"],
+  }, scores);
+  const examples = (more as { examples: Json[] }).examples.map((example) => readExample(example, file));
+  const cells = listCells(scores, settings);
+  const distinct = distinctCells(cells);
+  if (distinct.length !== partials[0].unitCount) {
+    throw new RangeError(
+      `Cannot merge ${file}: the grid has ${distinct.length} cells with these scores, it was made for ` +
+        `${partials[0].unitCount}`,
+    );
+  }
+  const answers = new Map<string, Float64Array[]>();
+  // In the order of the grid, as one process measures them.
+  const byUnit = new Map(partials.flatMap((partial) => partial.units.map((unit) => [unit, partial] as const)));
+  distinct.forEach(({ key }, unit) => {
+    const partial = byUnit.get(unit)!;
+    const numbers = partial.arrays.get(String(unit));
+    const wanted = examples.reduce((sum, { choices }) => sum + choices.length, 0);
+    if (numbers?.length !== wanted) {
+      throw new SyntaxError(`Cannot read ${partial.file}: cell ${unit} has not ${wanted} log-probabilities`);
+    }
+    let start = 0;
+    answers.set(key, examples.map(({ choices }) => numbers.slice(start, start += choices.length)));
+  });
+  return concludeSearch(examples, scores.site, settings, cells, answers, 0);
+}
+
+/** An example as JSON. */
+function describeExample(example: Example): Json {
+  return JSON.parse(
+    JSON.stringify(example, (_, value) => ArrayBuffer.isView(value) ? Array.from(value as Uint32Array) : value),
+  ) as Json;
+}
+
+function readExample(json: Json, file: string): Example {
+  const fields = json as unknown as Example;
+  const tokens = (list: unknown): Uint32Array => {
+    if (Array.isArray(list) && list.every((token) => Number.isInteger(token) && token >= 0)) {
+      return Uint32Array.from(list as number[]);
+    }
+    throw new SyntaxError(`Cannot read ${file}: an example has tokens that are no whole numbers`);
+  };
+  if (typeof fields?.id !== "string" || !Array.isArray(fields.choices)) {
+    throw new SyntaxError(`Cannot read ${file}: an example has no id or no choices`);
+  }
+  return {
+    ...fields,
+    prompt: tokens(fields.prompt),
+    choices: fields.choices.map(tokens),
+    ...(fields.prompts && { prompts: fields.prompts.map(tokens) }),
+    ...(fields.unconditional && {
+      unconditional: {
+        prompt: tokens(fields.unconditional.prompt),
+        choices: fields.unconditional.choices.map(tokens),
+      },
+    }),
+  };
+}

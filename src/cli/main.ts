@@ -4,6 +4,7 @@ import { demo } from "./demo.ts";
 import { describeError } from "./errors.ts";
 import { evaluate } from "./eval.ts";
 import { info } from "./info.ts";
+import { merge } from "./merge.ts";
 import { plan } from "./plan.ts";
 import { runProgram } from "./program.ts";
 import { prune } from "./prune.ts";
@@ -27,7 +28,7 @@ try {
 
 Deno.exit(
   await runProgram(
-    [run, plan, score, search, prune, evaluate, study, report, compare, tasks, info, demo, serve],
+    [run, plan, score, search, merge, prune, evaluate, study, report, compare, tasks, info, demo, serve],
     Deno.args,
   ),
 );

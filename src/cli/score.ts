@@ -3,12 +3,16 @@ import { join } from "node:path";
 import { runFileNames, writeScores } from "../method/files.ts";
 import { layerScores } from "../method/neuron_scores.ts";
 import { describePerformance } from "../method/performance.ts";
-import { scoreNeurons } from "../method/score.ts";
+import { resolveScoreSettings, scoreNeurons } from "../method/score.ts";
+import { scoreShard } from "../method/shard_score.ts";
+import type { Task } from "../tasks/task.ts";
+import type { Json } from "../checkpoint/strict_json.ts";
 import { defineCommand } from "./command.ts";
 import { withFolderLock } from "./folder_lock.ts";
 import { forecastWork, formatPerformance } from "./forecast.ts";
 import { adaptationOptions, engineOptions, modelOptions, scoreOptions, scoreSettings, taskOptions } from "./options.ts";
-import { decidingMetric, drawExamples, withSession } from "./session.ts";
+import { decidingMetric, drawExamples, withSession, withWork } from "./session.ts";
+import { readShard, runShard, shardOptions } from "./shards.ts";
 import { counted, formatCompleteness, formatEngine, formatTable } from "./text.ts";
 
 /** Rows of the table of the highest scores. */
@@ -32,12 +36,31 @@ export const score = defineCommand({
     },
     ...adaptationOptions,
     ...scoreOptions,
+    ...shardOptions,
     ...engineOptions,
   },
-  run: (options, { signal, onProgress, note }) =>
-    withSession(options, { signal, onProgress, note }, async ({ engine, task, provenance }) => {
+  run: (options, context) => {
+    const { signal, onProgress } = context;
+    const settingsOf = (task: Task) => ({ ...scoreSettings(options), metric: decidingMetric(task, options.metric) });
+    if (options.shard !== undefined) {
+      const shard = readShard(options.shard);
+      return withWork(options, context, async (work) => {
+        const { adaptation } = await drawExamples(work.task, options);
+        const settings = settingsOf(work.task);
+        return await runShard(work, options, context, {
+          step: "score",
+          shard,
+          out: options.out,
+          examples: adaptation,
+          scores: "",
+          settings: resolveScoreSettings(settings, work.checkpoint) as unknown as Json,
+          compute: (engine) => scoreShard(engine, adaptation, shard, { ...settings, signal, onProgress }),
+        });
+      });
+    }
+    return withSession(options, context, async ({ engine, task, provenance }) => {
       const { adaptation } = await drawExamples(task, options);
-      const settings = { ...scoreSettings(options), metric: decidingMetric(task, options.metric) };
+      const settings = settingsOf(task);
       const forecast = forecastWork(engine, { adaptation, score: settings });
       const file = join(options.out, runFileNames.scores);
       const result = await withFolderLock(options.out, async () => {
@@ -75,5 +98,6 @@ export const score = defineCommand({
           performance: performance && { ...performance },
         },
       };
-    }),
+    });
+  },
 });

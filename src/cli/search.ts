@@ -2,7 +2,11 @@
 import { join } from "node:path";
 import { readScores, runFileNames, writeGrid, writePlan } from "../method/files.ts";
 import { describePerformance } from "../method/performance.ts";
-import { compareConfigurations, planFromSearch, searchGrid } from "../method/search.ts";
+import { digestFile } from "../method/partial_file.ts";
+import { compareConfigurations, planFromSearch, resolveSearchSettings, searchGrid } from "../method/search.ts";
+import { searchShard } from "../method/shard_search.ts";
+import type { Task } from "../tasks/task.ts";
+import type { Json } from "../checkpoint/strict_json.ts";
 import { defineCommand } from "./command.ts";
 import { withFolderLock } from "./folder_lock.ts";
 import { forecastWork, formatPerformance } from "./forecast.ts";
@@ -15,7 +19,8 @@ import {
   selectionOptions,
   taskOptions,
 } from "./options.ts";
-import { decidingMetric, drawExamples, withSession } from "./session.ts";
+import { decidingMetric, drawExamples, withSession, withWork } from "./session.ts";
+import { readShard, runShard, shardOptions } from "./shards.ts";
 import { formatChoice, formatConfiguration, formatEngine, formatShare, formatTable } from "./text.ts";
 
 /** Rows of the table of the best configurations. */
@@ -47,13 +52,33 @@ export const search = defineCommand({
     ...adaptationOptions,
     ...selectionOptions,
     ...searchOptions,
+    ...shardOptions,
     ...engineOptions,
   },
-  run: (options, { signal, onProgress, note }) =>
-    withSession(options, { signal, onProgress, note }, async ({ engine, task, provenance }) => {
+  run: (options, context) => {
+    const { signal, onProgress } = context;
+    const settingsOf = (task: Task) => ({ ...searchSettings(options), metric: decidingMetric(task, options.metric) });
+    if (options.shard !== undefined) {
+      const shard = readShard(options.shard);
+      return withWork(options, context, async (work) => {
+        const { scores } = (await readScores(options.scores, work.checkpoint.config)).result;
+        const { selection } = await drawExamples(work.task, options);
+        const settings = settingsOf(work.task);
+        return await runShard(work, options, context, {
+          step: "search",
+          shard,
+          out: options.out,
+          examples: selection,
+          scores: await digestFile(options.scores),
+          settings: resolveSearchSettings(settings, work.checkpoint, scores) as unknown as Json,
+          compute: (engine) => searchShard(engine, selection, scores, shard, { ...settings, signal, onProgress }),
+        });
+      });
+    }
+    return withSession(options, context, async ({ engine, task, provenance }) => {
       const { scores } = (await readScores(options.scores, engine.config)).result;
       const { selection } = await drawExamples(task, options);
-      const settings = { ...searchSettings(options), metric: decidingMetric(task, options.metric) };
+      const settings = settingsOf(task);
       const { site, scored } = scores;
       const forecast = forecastWork(engine, {
         selection,
@@ -91,5 +116,6 @@ export const search = defineCommand({
           performance: performance && { ...performance },
         },
       };
-    }),
+    });
+  },
 });

@@ -1,0 +1,147 @@
+/** `--shard` of `score` and `search`: one part of the work, its partial, and what is skipped because it is there already. */
+import { lstat, rmdir } from "node:fs/promises";
+import { join } from "node:path";
+import { digestWeights } from "../checkpoint/digest.ts";
+import type { Json } from "../checkpoint/strict_json.ts";
+import { hashOf } from "../checkpoint/tensor_store.ts";
+import type { Engine } from "../engine/engine.ts";
+import { openEngine } from "../engine/open.ts";
+import type { Jsonable } from "../method/json.ts";
+import {
+  type Partial,
+  partialDifference,
+  partialFolder,
+  partialName,
+  type PartialStep,
+  readPartial,
+  writePartial,
+} from "../method/partial_file.ts";
+import { parseShard, type Shard } from "../method/shard.ts";
+import type { Example } from "../tasks/example.ts";
+import type { OptionTable } from "./arguments.ts";
+import type { CommandContext, CommandResult } from "./command.ts";
+import { CommandError, UsageError } from "./errors.ts";
+import { withFolderLock } from "./folder_lock.ts";
+import { type EngineChoice, engineSettings, type Work } from "./session.ts";
+import { counted, formatEngine } from "./text.ts";
+
+export const shardOptions = {
+  shard: {
+    type: "text",
+    placeholder: "I/N",
+    description:
+      `Do only part I of N and write it into ${partialFolder}/ of --out, for \`merge\`. \`auto\` takes both from a Slurm ` +
+      "array, `auto/N` also I from a Kubernetes indexed job. A part that is there is not computed again.",
+  },
+} as const satisfies OptionTable;
+
+/** Rows of each weight that the digest of a model reads: telling models apart must not take as long as reading them. */
+const digestRows = 4;
+
+/** @throws {UsageError} If the text names no shard. */
+export function readShard(text: string): Shard {
+  try {
+    return parseShard(text, (name) => Deno.env.get(name));
+  } catch (error) {
+    throw new UsageError((error as Error).message, "give --shard I/N, such as --shard 2/6.");
+  }
+}
+
+/** Digest of examples as the model reads them. */
+function digestExamples(examples: readonly Example[]): string {
+  return hashOf(
+    JSON.stringify(examples, (_, value) => ArrayBuffer.isView(value) ? Array.from(value as Uint32Array) : value),
+  );
+}
+
+/** The arguments without `--shard`, which differ from shard to shard. */
+function withoutShard(typed: readonly string[]): string[] {
+  return typed.filter((word, index) => !/^--shard(=|$)/.test(word) && typed[index - 1] !== "--shard");
+}
+
+/** What a shard is to compute. */
+export interface ShardJob {
+  readonly step: PartialStep;
+  readonly shard: Shard;
+  readonly out: string;
+  /** The examples that are read, before any filter. */
+  readonly examples: readonly Example[];
+  /** Digest of the scores that are searched over; empty for scoring. */
+  readonly scores: string;
+  /** The settings with their defaults filled in. */
+  readonly settings: Json;
+  readonly compute: (engine: Engine) => Promise<Pick<Partial, "arrays" | "more" | "settings" | "unitCount" | "units">>;
+}
+
+/** Computes a shard and writes its partial, unless it is there. */
+export async function runShard(
+  { checkpoint, provenance }: Work,
+  options: EngineChoice,
+  context: CommandContext,
+  job: ShardJob,
+): Promise<CommandResult> {
+  const { step, shard, out } = job;
+  const { signal, typed } = context;
+  const { family, layers, width, neurons } = checkpoint.config;
+  const known = {
+    step,
+    shard,
+    inputs: {
+      model: await digestWeights(checkpoint, { signal, rowsPerWeight: digestRows }),
+      examples: digestExamples(job.examples),
+      scores: job.scores,
+    },
+    provenance,
+    model: { family, layers, width, neurons },
+    settings: job.settings,
+    arguments: withoutShard(typed),
+  };
+  const folder = join(out, partialFolder);
+  const file = join(folder, partialName(step, shard));
+  const describe = (partial: Pick<Partial, "units" | "unitCount" | "engine">, done: "skipped" | "written") => ({
+    text: `shard ${shard.index} of ${shard.count}: ${partial.units.length} of ${
+      counted(partial.unitCount, step === "score" ? "path" : "cell")
+    }, ${partial.engine}\n${done === "written" ? "Written" : "There already"}: ${file}\n`,
+    json: {
+      file,
+      done,
+      step,
+      shard: { ...shard },
+      units: [...partial.units],
+      unitCount: partial.unitCount,
+      engine: partial.engine,
+    } satisfies Jsonable,
+  });
+  if (await lstat(file).then(() => true, () => false)) {
+    const there = await readPartial(file);
+    const difference = partialDifference({ ...known, engine: "", unitCount: there.unitCount, units: [] }, there);
+    if (difference) {
+      throw new CommandError(
+        `${file} is of another job: it has another ${difference}`,
+        "repeat the command as it was, or name another folder with --out.",
+      );
+    }
+    return describe(there, "skipped");
+  }
+  // A lock for each shard: others write theirs into the same folder.
+  const workplace = join(folder, `.${step}-${shard.index}-of-${shard.count}`);
+  const result = await withFolderLock(workplace, async () => {
+    const engine = await openEngine(checkpoint, { engine: options.engine, ...engineSettings(options, context) });
+    try {
+      const found = await job.compute(engine);
+      signal.throwIfAborted();
+      const { kind, details } = engine.info;
+      const partial = {
+        ...known,
+        ...found,
+        engine: formatEngine(engine.info) + (kind === "webgpu" ? `, ${details.kernels} kernels` : ""),
+      };
+      await writePartial(file, partial);
+      return describe(partial, "written");
+    } finally {
+      await engine.close();
+    }
+  });
+  await rmdir(workplace).catch(() => {});
+  return result;
+}

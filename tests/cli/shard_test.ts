@@ -1,0 +1,38 @@
+/** `--shard` and `merge` as a person types them: the files of one process, whatever the number of parts. */
+import { assertEquals, assertMatch } from "@std/assert";
+import { join } from "node:path";
+import { demoModel, demoTask, secateur, withFolder } from "./program.ts";
+
+Deno.test("secateur score and search in shards, merged, write the bytes of one process, and say what is missing", async () => {
+  await withFolder(async (folder) => {
+    const [one, many] = [join(folder, "one"), join(folder, "many")];
+    const work = ["--model", demoModel, "--task", demoTask, "--adaptation-examples", "4"];
+    const run = async (args: readonly string[], env?: Record<string, string>) => {
+      const outcome = await secateur(args, env);
+      assertEquals(outcome.code, 0, outcome.stderr);
+      return outcome.stdout;
+    };
+    const scores = (out: string) => join(out, "scores.safetensors");
+    await run(["score", ...work, "--out", one]);
+    await run(["search", ...work, "--scores", scores(one), "--out", one]);
+
+    await run(["score", ...work, "--out", many, "--shard", "1/2"]);
+    const incomplete = await secateur(["merge", many]);
+    assertEquals(incomplete.code, 1);
+    assertMatch(incomplete.stderr, /lacks 6 paths of 12: shards 2 of score are missing/);
+    const missing = /secateur (score .* --shard 2\/2)/.exec(incomplete.stderr)![1];
+    await run(missing.split(" "));
+    assertMatch(await run(["score", ...work, "--out", many, "--shard", "2/2"]), /There already/);
+    const others = await secateur(["score", ...work, "--seed", "1", "--out", many, "--shard", "2/2"]);
+    assertEquals(others.code, 1);
+    assertMatch(others.stderr, /of another job: it has another digest of the examples/);
+    await run(["merge", many]);
+
+    const array = { SLURM_ARRAY_TASK_ID: "0", SLURM_ARRAY_TASK_MIN: "0", SLURM_ARRAY_TASK_COUNT: "1" };
+    await run(["search", ...work, "--scores", scores(many), "--out", many, "--shard", "auto"], array);
+    await run(["merge", many, "--step", "search"]);
+    for (const name of ["scores.safetensors", "grid.json", "plan.json"]) {
+      assertEquals(await Deno.readFile(join(many, name)), await Deno.readFile(join(one, name)), name);
+    }
+  });
+});

@@ -306,7 +306,8 @@ async function studyInFolder(options: Options, context: CommandContext) {
           startedAt: startedAt.toISOString(),
           seconds: (Date.now() - startedAt.getTime()) / 1000,
           arguments: [...context.typed],
-          engine: { kind, adapter, details: { ...details } },
+          // The engine counts what it does in its details.
+          engine: { kind, adapter, details: { ...engine.info.details } },
           answers: { ...cached.counts },
         };
         await writeFileAtomic(join(out, studyFileNames.summary), markdown);

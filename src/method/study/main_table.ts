@@ -109,9 +109,9 @@ async function promptingArm(subject: StudySubject, draws: readonly Draw[]): Prom
     about: isPartial
       ? `no weights change; ${
         least === most ? least : `${least} to ${most}`
-      } of the ${size} examples stand in front of ` +
-        `each question, for more do not fit into ${config.maxPositions} positions`
-      : "no weights change; the examples stand in front of each question",
+      } of the ${size} examples in front of each ` +
+        `question, for more do not fit into ${config.maxPositions} positions`
+      : "no weights change; the examples in front of each question",
     attempts,
     isPartial,
   };

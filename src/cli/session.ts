@@ -222,6 +222,12 @@ export async function testExamples(
 ): Promise<readonly Example[]> {
   const { limit } = options;
   const split = options.split ?? task.evaluationSplit;
+  if (!task.splits.includes(split)) {
+    throw new UsageError(
+      `task ${task.name} has no split ${split}`,
+      `name the one to evaluate on with --split: ${task.splits.join(", ")}.`,
+    );
+  }
   if (options.split === undefined && task.splits.length === 1) return await otherExamples(task, used, limit);
   const examples = await task.examples(split, limit === undefined ? {} : { limit });
   const shared = findShared(used, examples);

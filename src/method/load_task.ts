@@ -4,6 +4,7 @@ import { createReadStream } from "node:fs";
 import { stat } from "node:fs/promises";
 import { extname } from "node:path";
 import { type ResolvedSplits, type ResolveOptions, resolveSplits } from "../checkpoint/hub.ts";
+import { HubError } from "../checkpoint/hub_error.ts";
 import { isAbsent } from "../checkpoint/hub_cache.ts";
 import { MAX_PARQUET_BYTES } from "../tasks/data_file.ts";
 import { quote } from "../tasks/python_value.ts";
@@ -125,7 +126,13 @@ class DatasetFinder {
       return { splits: (await this.#resolve(this.chosen, subset, isInGroup)).splits, isChosen: true };
     }
     if (hasFiles || dataset === null) return null;
-    return { splits: (await this.#resolve(dataset.path, subset, true)).splits, isChosen: false };
+    try {
+      return { splits: (await this.#resolve(dataset.path, subset, true)).splits, isChosen: false };
+    } catch (error) {
+      if (!(error instanceof HubError)) throw error;
+      const { problem, advice, status } = error;
+      throw new HubError(problem, `${advice}; or give rows of your own (--data)`, status, { cause: error });
+    }
   }
 }
 

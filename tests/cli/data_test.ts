@@ -73,6 +73,13 @@ Deno.test("secateur eval finds the dataset that a built-in task names, on a hub 
       assertEquals(result.examples.map(({ id }: { id: string }) => id), ["validation/0", "validation/1"]);
       const offline = await secateur(evaluation, { ...environment, HF_HUB_OFFLINE: "1" });
       assertEquals(JSON.parse(offline.stdout).examples, result.examples);
+      const unknown = await secateur([...evaluation, "--split", "test"], environment);
+      assertEquals([unknown.code, unknown.stdout], [2, ""]);
+      assertMatch(unknown.stderr, /^Error: task boolq has no split test\nHint: .* --split: train, validation\.\n$/);
+      const elsewhere = { HF_HOME: `${home}/empty`, HF_HUB_OFFLINE: "1" };
+      const forbidden = await secateur(evaluation, elsewhere);
+      assertEquals([forbidden.code, forbidden.stdout], [1, ""]);
+      assertMatch(forbidden.stderr, /^Error: Cannot find aps\/super_glue .*\nHint: .*--data\)\.\n$/);
       const missing = await secateur([...evaluation, "--data", "org/none"], environment);
       assertEquals([missing.code, missing.stdout], [1, ""]);
       assertMatch(

@@ -116,7 +116,7 @@ for (const [name, text] of [["task", taskFile], ["group", groupFile]] as const) 
     let failures = 0;
     await withFolder(files, async (folder) => {
       const path = join(folder, "task.yaml");
-      for (let i = 0; i < 400; i++) {
+      for (let i = 0; i < 250; i++) {
         const damaged = damage(text, random);
         await writeFile(path, damaged);
         try {
@@ -128,7 +128,7 @@ for (const [name, text] of [["task", taskFile], ["group", groupFile]] as const) 
         }
       }
     });
-    assert(failures > 100, `only ${failures} of 400 failed`);
+    assert(failures > 60, `only ${failures} of 250 failed`);
   });
 }
 
@@ -137,7 +137,7 @@ Deno.test("compileBounded() renders or says what is wrong when a chat template i
   const random = createRandom(3);
   const messages = [{ role: "system", content: "Be brief." }, { role: "user", content: "Hi" }];
   let failures = 0;
-  for (let i = 0; i < 400; i++) {
+  for (let i = 0; i < 250; i++) {
     const damaged = damage(text, random);
     try {
       compileBounded(damaged).render({
@@ -152,5 +152,5 @@ Deno.test("compileBounded() renders or says what is wrong when a chat template i
       assert(error instanceof RangeError || error instanceof SyntaxError, `${error} for ${damaged}`);
     }
   }
-  assert(failures > 100, `only ${failures} of 400 failed`);
+  assert(failures > 60, `only ${failures} of 250 failed`);
 });

@@ -138,7 +138,7 @@ Deno.test("a cancelled job that runs on the GPU stops and leaves no bytes there"
     const { id } = await test.submit(longRequest());
     for (;;) {
       const { progress, state } = await (await test.call(`/v1/jobs/${id}`)).json();
-      assertNotEquals(state, "failed");
+      assert(["queued", "running"].includes(state), state);
       if (progress?.stage.startsWith("score")) break;
       await new Promise((resolve) => setTimeout(resolve, 20));
     }

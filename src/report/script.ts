@@ -12,7 +12,9 @@ tip.hidden = true;
 tip.setAttribute("aria-hidden", "true");
 document.body.append(tip);
 
+let shown = null;
 function show(mark) {
+  shown = mark;
   tip.textContent = mark.getAttribute("aria-label");
   tip.hidden = false;
   const at = mark.getBoundingClientRect(), box = tip.getBoundingClientRect(), edge = 8;
@@ -21,14 +23,17 @@ function show(mark) {
   tip.style.left = Math.max(edge, Math.min(left, document.documentElement.clientWidth - box.width - edge)) + "px";
   tip.style.top = (above < edge ? at.bottom + edge : above) + "px";
 }
-function hide() { tip.hidden = true; }
+function hide() { shown = null; tip.hidden = true; }
+// Moving the focus may scroll, so the number follows its mark.
+function follow() { if (shown) show(shown); }
 
 const markAt = (event) => event.target instanceof Element ? event.target.closest(".tip") : null;
 addEventListener("pointerover", (event) => { const mark = markAt(event); if (mark) show(mark); });
 addEventListener("pointerout", (event) => { if (markAt(event)) hide(); });
 addEventListener("focusin", (event) => { const mark = markAt(event); if (mark) show(mark); else hide(); });
 addEventListener("focusout", hide);
-addEventListener("scroll", hide, { passive: true, capture: true });
+addEventListener("scroll", follow, { passive: true, capture: true });
+addEventListener("resize", follow);
 
 const middle = (mark) => {
   const { left, top, width, height } = mark.getBoundingClientRect();

@@ -1,7 +1,7 @@
 import { assertEquals } from "@std/assert";
 import { createMemoryStore } from "../../src/checkpoint/tensor_store.ts";
 import { createCachedEngine } from "../../src/engine/cached.ts";
-import type { Intervention } from "../../src/engine/engine.ts";
+import type { Engine, Intervention } from "../../src/engine/engine.ts";
 import { quadratureRule } from "../../src/method/quadrature.ts";
 import { ToyEngine, toyExamples } from "../support/toy_engine.ts";
 
@@ -91,4 +91,24 @@ Deno.test("createCachedEngine() remembers objectives and activations", async () 
   assertEquals([engine.callsOf("objective").length, engine.callsOf("activations").length], [3, 3]);
   await cached.objective(examples, [mask(1)], { objective: "gold" });
   assertEquals(engine.callsOf("objective").length, 4);
+});
+
+Deno.test("createCachedEngine() remembers gradients where the engine has them", async () => {
+  const engine = toy();
+  let calls = 0;
+  const gradients = (points: number) => Array.from({ length: points }, (_, point) => [Float64Array.of(point, 0.5)]);
+  const able: Engine = Object.assign(engine, {
+    factorGradients: (_: unknown, { points }: { points: readonly unknown[] }) => {
+      calls++;
+      return Promise.resolve(gradients(points.length));
+    },
+  });
+  const cached = createCachedEngine(able, createMemoryStore(), { namespace: "a" });
+  const options = { layer: 1, points: [Float64Array.of(1), Float64Array.of(0.5)] };
+  for (let time = 0; time < 2; time++) {
+    assertEquals(await cached.factorGradients!(toyExamples(1), options), gradients(2));
+  }
+  await cached.factorGradients!(toyExamples(1), { ...options, layer: 0 });
+  assertEquals(calls, 2);
+  assertEquals(createCachedEngine(toy(), createMemoryStore(), { namespace: "a" }).factorGradients, undefined);
 });

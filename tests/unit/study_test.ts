@@ -130,6 +130,30 @@ Deno.test("runStudy() leaves out methods that cost passes for every neuron when 
   assert(attribution!.leftOut[0].includes("40 neurons exceed the limit of 39"));
 });
 
+Deno.test("runStudy() keeps to the layers and the site asked for", async () => {
+  const input = studyToyInput();
+  for (const [site, layers] of [["up", [1]], ["down", [0, 1]]] as const) {
+    const study = await runStudy({ ...input, options: { ...input.options, score: { site, layers } } });
+    const { results, settings } = study.tasks[0];
+    assertEquals([settings.score.site, settings.search.layers], [site, [...layers]]);
+    assertEquals(results.grid!.layers.map(({ layer }) => layer), [...layers]);
+    for (const { redraws } of results.main!.arms) {
+      for (const { chosen } of redraws) {
+        assert(chosen!.layer === null || layers.some((layer) => layer === chosen!.layer));
+      }
+    }
+    const labels = results.attribution!.variants.map(({ label }) => label);
+    assertEquals(labels.includes("path joint"), layers.length === 2);
+    // Dimensions of the residual stream have no activations of their own.
+    const names = results.main!.arms.map(({ name }) => name);
+    assertEquals([names.includes("mean-activation"), results.shortcuts!.responses.length > 0], [
+      site !== "down",
+      site !== "down",
+    ]);
+    assertEquals(parseStudy("study.json", serialiseStudy(study)), study);
+  }
+});
+
 Deno.test("runStudy() leaves the contrast out when nothing is to be retained", async () => {
   const { tasks: [{ retained: _, ...task }], ...input } = studyToyInput();
   const study = await runStudy({ ...input, tasks: [task], options: { ...input.options, parts: ["grid", "contrast"] } });

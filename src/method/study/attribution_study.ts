@@ -119,11 +119,16 @@ export async function studyAttributions(subject: StudySubject): Promise<Attribut
   const { score, search, attributionRedraws, exhaustiveNeurons } = settings;
   const neurons = score.layers.length * siteNeurons(engine.config, score.site);
   const isSmall = neurons <= exhaustiveNeurons;
-  const leftOut = isSmall ? [] : [
-    `ablation, Shapley values and Integrated Hessians: ${neurons} neurons exceed the limit of ${exhaustiveNeurons}`,
+  // The joint path scales all layers together.
+  const isWhole = score.layers.length === engine.config.layers;
+  const leftOut = [
+    ...(isWhole ? [] : ["the joint path: only some layers are studied"]),
+    ...(isSmall ? [] : [
+      `ablation, Shapley values and Integrated Hessians: ${neurons} neurons exceed the limit of ${exhaustiveNeurons}`,
+    ]),
   ];
   const variants: AttributionVariant[] = [
-    ...integratedGradientsVariants(),
+    ...integratedGradientsVariants().filter(({ method }) => isWhole || method !== "integrated-gradients-joint"),
     { label: "gradient x activation", method: "gradient-activation" },
     ...(isSmall
       ? [
@@ -133,7 +138,7 @@ export async function studyAttributions(subject: StudySubject): Promise<Attribut
       : []),
   ];
   const draws = drawsOf(subject);
-  const common = { engine, checkpoint, test, score: withoutFixed(score), search, fractions };
+  const common = { engine, checkpoint, test, score, search, fractions };
   const comparisons: AttributionComparison[] = [];
   for (const { seed, examples } of draws.slice(0, attributionRedraws)) {
     const step = stepOf(subject, `attributions, seed ${seed}`);
@@ -165,10 +170,4 @@ export async function studyAttributions(subject: StudySubject): Promise<Attribut
     leftOut,
     tried: comparisons.reduce((sum, { tried }) => sum + tried, 0),
   };
-}
-
-/** The settings without what the variants change by giving both a rule and its nodes. */
-function withoutFixed(score: StudySubject["settings"]["score"]): Partial<typeof score> {
-  const { nodes, ...rest } = score;
-  return nodes === null ? rest : score;
 }

@@ -2,7 +2,8 @@
 import { describeOptions, type OptionTable, parseOptions } from "../src/cli/arguments.ts";
 import { describeError } from "../src/cli/errors.ts";
 import { webgpuEnvironment } from "../src/cli/webgpu_environment.ts";
-import { ensureAdapter, installationAdvice } from "../tools/adapter.ts";
+import { adapterAdvice } from "../src/cli/system_package.ts";
+import { ensureAdapter } from "../tools/adapter.ts";
 import type { BenchRun } from "./bench_run.ts";
 import { describeEnvironment } from "./environment.ts";
 import { formatMeasurement } from "./format.ts";
@@ -77,7 +78,7 @@ async function main(args: readonly string[]): Promise<number> {
   }
   const options = parseOptions("bench", OPTIONS, args);
   if (await ensureAdapter((line) => console.error(`adapter: ${line}`)) === null) {
-    console.error(`Error: this machine has no WebGPU adapter.\nHint: ${await installationAdvice()}`);
+    console.error(`Error: this machine has no WebGPU adapter.\nHint: ${await adapterAdvice()}`);
     return 1;
   }
   const environment = await describeEnvironment();

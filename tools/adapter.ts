@@ -3,7 +3,8 @@
  * driver; on Linux without a GPU, Mesa's software Vulkan (llvmpipe) is enough.
  */
 import { webgpuEnvironment } from "../src/cli/webgpu_environment.ts";
-import { installationCommand, installPackage, type SystemPackage } from "./system_package.ts";
+import { softwareVulkan } from "../src/cli/system_package.ts";
+import { installPackage } from "./system_package.ts";
 
 /** A short description of the adapter a fresh process gets, or null where there is none. */
 export async function probeAdapter(): Promise<string | null> {
@@ -19,28 +20,6 @@ export async function probeAdapter(): Promise<string | null> {
     stderr: "null",
   }).output();
   return success ? new TextDecoder().decode(stdout).trim() : null;
-}
-
-const softwareVulkan: SystemPackage = {
-  debian: "mesa-vulkan-drivers",
-  ubuntu: "mesa-vulkan-drivers",
-  fedora: "mesa-vulkan-drivers vulkan-loader",
-  rhel: "mesa-vulkan-drivers vulkan-loader",
-  suse: "libvulkan_lvp libvulkan1",
-  arch: "vulkan-swrast vulkan-icd-loader",
-  alpine: "mesa-vulkan-swrast vulkan-loader",
-};
-
-/** What to install on this machine, as one line to paste or to follow. */
-export async function installationAdvice(): Promise<string> {
-  if (Deno.build.os === "darwin") return "WebGPU uses Metal, which every macOS since 10.14 has; update macOS.";
-  if (Deno.build.os === "windows") {
-    return "WebGPU uses Direct3D 12 or Vulkan; install your GPU vendor's current driver.";
-  }
-  const command = await installationCommand(softwareVulkan);
-  return command !== null
-    ? `run: ${command}`
-    : "install a Vulkan driver: your GPU vendor's, or Mesa's software one (mesa-vulkan-drivers or vulkan-swrast).";
 }
 
 /** Probes, installs where it can, and probes again: the adapter's description, or null. */

@@ -2,7 +2,8 @@
  * Whether this machine has a Chromium for the browser tests, and how to get one. `SECATEUR_CHROMIUM` names a particular
  * one; otherwise the usual commands are tried.
  */
-import { installationCommand, installPackage, type SystemPackage } from "./system_package.ts";
+import { installationCommand, type SystemPackage } from "../src/cli/system_package.ts";
+import { installPackage } from "./system_package.ts";
 
 /** A browser that starts. */
 export interface Chromium {

@@ -4,15 +4,16 @@
  * Exits with 0 when there is an adapter. Otherwise says what to install and exits with 1, or with 0 under `--optional`,
  * for a command that can fall back to the reference engine.
  */
-import { ensureAdapter, installationAdvice } from "./adapter.ts";
+import { adapterAdvice } from "../src/cli/system_package.ts";
+import { ensureAdapter } from "./adapter.ts";
 
 const log = (line: string) => console.error(`adapter: ${line}`);
 const adapter = await ensureAdapter(log);
 if (adapter !== null) {
   log(adapter);
 } else if (Deno.args.includes("--optional")) {
-  log(`none; ${await installationAdvice()}`);
+  log(`none; ${await adapterAdvice()}`);
 } else {
-  console.error(`Error: this machine has no WebGPU adapter.\nHint: ${await installationAdvice()}`);
+  console.error(`Error: this machine has no WebGPU adapter.\nHint: ${await adapterAdvice()}`);
   Deno.exit(1);
 }

@@ -3,7 +3,8 @@
  * `N passed, N failed`. Arguments go to `deno test` (paths, `--filter=NAME`, ...); paths replace the default ones.
  */
 import { webgpuEnvironment } from "../src/cli/webgpu_environment.ts";
-import { ensureAdapter, installationAdvice } from "./adapter.ts";
+import { adapterAdvice } from "../src/cli/system_package.ts";
+import { ensureAdapter } from "./adapter.ts";
 import { chromiumAdvice, ensureChromium } from "./chromium.ts";
 
 const defaultPaths = ["tests/", "mod.ts"];
@@ -11,7 +12,7 @@ const defaultPaths = ["tests/", "mod.ts"];
 const adapter = await ensureAdapter((line) => console.error(`adapter: ${line}`));
 if (adapter === null) {
   console.error(
-    `Error: this machine has no WebGPU adapter, and the tests need one.\nHint: ${await installationAdvice()}`,
+    `Error: this machine has no WebGPU adapter, and the tests need one.\nHint: ${await adapterAdvice()}`,
   );
   console.log("0 passed, 1 failed");
   Deno.exit(1);

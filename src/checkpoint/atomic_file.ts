@@ -18,6 +18,11 @@ export function temporarySibling(path: string): string {
   return join(dirname(path), `.${basename(path)}.${token}.partial`);
 }
 
+/** Whether a name is one that a killed writer may have left behind. */
+export function isLeftover(name: string): boolean {
+  return TEMPORARY_NAME.test(name);
+}
+
 /**
  * Deletes the temporary files and folders that killed writers left in a folder (not in its subfolders). Only for a
  * folder in which nobody else is writing, such as a run directory that is being resumed.
@@ -25,7 +30,7 @@ export function temporarySibling(path: string): string {
  * @returns The names deleted, ascending.
  */
 export async function removeLeftovers(folder: string): Promise<string[]> {
-  const names = (await readdir(folder)).filter((name) => TEMPORARY_NAME.test(name)).sort();
+  const names = (await readdir(folder)).filter(isLeftover).sort();
   for (const name of names) await rm(join(folder, name), { recursive: true });
   return names;
 }

@@ -1,7 +1,8 @@
 /** The whole job of `run` and `demo`: score, search, prune, evaluate, and a folder with everything that came of it. */
 import { readdir, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
-import { removeLeftovers, syncFolder } from "../checkpoint/atomic_file.ts";
+import { isLeftover, removeLeftovers, syncFolder } from "../checkpoint/atomic_file.ts";
+import { isAbsent } from "../checkpoint/hub_cache.ts";
 import { removeFolderAtomic } from "../checkpoint/atomic_folder.ts";
 import { runFileNames } from "../method/files.ts";
 import type { PlanningOptions } from "../method/pipeline.ts";
@@ -46,25 +47,45 @@ const ours: readonly string[] = [
   runFileNames.scores,
 ];
 
-/** Leaves nothing in the folder of a run that is not wanted. */
-async function prepareFolder(out: string, existing: Existing): Promise<void> {
-  if (existing === "overwrite") await removeLeftovers(out);
-  const names = (await readdir(out)).filter((name) => name !== lockName);
-  if (names.length === 0 || existing === "resume") return;
+/** What a run writes into its folder, in the order in which it appears. */
+export const jobFiles: readonly string[] = ours.toReversed();
+
+/**
+ * Looks at the folder of a run and changes nothing.
+ *
+ * @returns The names in it; none where it is not there yet.
+ * @throws {CommandError} If a run may not write there.
+ */
+export async function inspectFolder(out: string, existing: Existing): Promise<string[]> {
+  await checkPlace(out);
+  const names = await readdir(out).catch((error) => {
+    if (isAbsent(error)) return [];
+    throw error;
+  });
+  const present = names.filter((name) => name !== lockName && !(existing === "overwrite" && isLeftover(name)));
+  if (present.length === 0 || existing === "resume") return present;
   if (existing === "refuse") {
     throw new CommandError(
       `${out} is not empty`,
       "--resume continues the run in it, --overwrite replaces it, or name another folder with --out.",
     );
   }
-  const foreign = names.find((name) => !ours.includes(name));
+  const foreign = present.find((name) => !ours.includes(name));
   if (foreign !== undefined) {
     throw new CommandError(
       `${out} has ${foreign}, which no run wrote`,
       "name a folder of an earlier run, or an empty one.",
     );
   }
-  for (const name of ours.filter((name) => names.includes(name))) {
+  return present;
+}
+
+/** Leaves nothing in the folder of a run that is not wanted. */
+async function prepareFolder(out: string, existing: Existing): Promise<void> {
+  const present = await inspectFolder(out, existing);
+  if (existing === "resume") return;
+  await removeLeftovers(out);
+  for (const name of ours.filter((name) => present.includes(name))) {
     if (name === prunedFolderName) await removeFolderAtomic(join(out, name));
     else await rm(join(out, name));
     await syncFolder(out);

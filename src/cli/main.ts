@@ -1,6 +1,7 @@
 /** The entry of the `secateur` program. */
 import { compare } from "./compare.ts";
 import { demo } from "./demo.ts";
+import { doctor } from "./doctor.ts";
 import { describeError } from "./errors.ts";
 import { evaluate } from "./eval.ts";
 import { info } from "./info.ts";
@@ -28,7 +29,7 @@ try {
 
 Deno.exit(
   await runProgram(
-    [run, plan, score, search, merge, prune, evaluate, study, report, compare, tasks, info, demo, serve],
+    [run, plan, score, search, merge, prune, evaluate, study, report, compare, tasks, info, doctor, demo, serve],
     Deno.args,
   ),
 );

@@ -2,8 +2,9 @@
 import type { WaveForecast } from "../engine/engine.ts";
 import { createWebGpuForecaster } from "../engine/webgpu/forecaster.ts";
 import { forecastJob, type StageForecast } from "../method/forecast.ts";
-import { formatBytes } from "./arguments.ts";
-import { defineCommand } from "./command.ts";
+import type { Jsonable } from "../method/json.ts";
+import { formatBytes, type OptionValues } from "./arguments.ts";
+import { type CommandContext, defineCommand } from "./command.ts";
 import { UsageError } from "./errors.ts";
 import { formatFlops, summariseForecast } from "./forecast.ts";
 import { engineOptions, modelOptions, runOptions, scoreSettings, searchSettings, taskOptions } from "./options.ts";
@@ -56,6 +57,89 @@ function waveRows({ stage, waves }: StageForecast): string[][] {
   return waves.length > shown ? [...rows, [`and ${waves.length - shown} more`, "", "", "", ""]] : rows;
 }
 
+/** Options of a run that decide its work. */
+type PlannedOptions =
+  & OptionValues<typeof modelOptions>
+  & OptionValues<typeof taskOptions>
+  & OptionValues<typeof runOptions>
+  & OptionValues<typeof engineOptions>;
+
+/** What a run with these options would take. No weights are loaded. */
+export function describeWork(
+  options: PlannedOptions,
+  context: CommandContext,
+): Promise<{ readonly text: string; readonly json: { readonly [name: string]: Jsonable } }> {
+  return withWork(options, context, async ({ checkpoint, task }) => {
+    if (options.engine === "reference") {
+      throw new UsageError(
+        "the reference engine does not run in waves, so there is nothing to plan",
+        "leave out --engine reference.",
+      );
+    }
+    const { adaptation, selection } = await drawExamples(task, options);
+    const test = await testExamples(task, options, [...adaptation, ...selection]);
+    const metric = decidingMetric(task, options.metric);
+    const forecaster = await createWebGpuForecaster(checkpoint, engineSettings(options, context));
+    try {
+      const { info } = forecaster;
+      const stages = forecastJob({
+        engine: forecaster,
+        adaptation,
+        selection,
+        test,
+        score: { ...scoreSettings(options), metric },
+        search: { ...searchSettings(options), metric },
+        randomDraws: options["random-draws"],
+      });
+      const peakOf = (...names: string[]) =>
+        summariseForecast(info, stages.filter(({ stage }) => names.some((name) => stage.startsWith(name)))).peakBytes;
+      const all = summariseForecast(info, stages);
+      const peaks = { score: peakOf("filter", "score"), search: peakOf("search"), run: all.peakBytes };
+      const { weights, weightBytes, workingBudgetBytes } = info.details;
+      const waves = all.leastWaves === all.mostWaves ? `${all.mostWaves}` : `${all.leastWaves} to ${all.mostWaves}`;
+      const text = [
+        `${formatEngine(info)}: ${formatBytes(weightBytes as number)} of weights, ${weights}; ${
+          formatBytes(workingBudgetBytes as number)
+        } for waves`,
+        "",
+        formatTable([
+          ["stage", "waves", "most rows", "activations", "operations", "largest wave"],
+          ...stages.map(stageRow),
+        ]),
+        "",
+        formatTable([
+          ["wave", "rows that leave each layer", "activations", "operations", "bytes"],
+          ...stages.flatMap(waveRows),
+        ]),
+        "",
+        `in all: ${waves} waves, ${formatFlops(all.leastFlops, all.mostFlops)}`,
+        `peak on the GPU: score ${formatBytes(peaks.score)}, search ${formatBytes(peaks.search)}, run ${
+          formatBytes(peaks.run)
+        }`,
+        `for ${counted(adaptation.length, "adaptation example")} and ${counted(test.length, "test example")}; ` +
+        "plans to evaluate are taken to be in the lowest layer",
+      ].join("\n");
+      return {
+        text: `${text}\n`,
+        json: {
+          engine: { ...info },
+          examples: { adaptation: adaptation.length, selection: selection.length, test: test.length },
+          stages: stages.map(({ stage, ifNeeded, waves }) => ({
+            stage,
+            ifNeeded,
+            flops: sum(waves),
+            waves: waves.map(({ rows, residency, flops, bytes }) => ({ rows: [...rows], residency, flops, bytes })),
+          })),
+          total: { ...all },
+          peakBytes: peaks,
+        },
+      };
+    } finally {
+      await forecaster.close();
+    }
+  });
+}
+
 export const plan = defineCommand({
   name: "plan",
   summary: "Print what a run would take, without running it.",
@@ -65,74 +149,5 @@ export const plan = defineCommand({
     "is asked for its limits, and no weights are loaded.",
   example: "plan --model examples/demo/model --task examples/demo/task/demo.yaml --memory-budget 16MiB",
   options: { ...modelOptions, ...taskOptions, ...runOptions, ...engineOptions },
-  run: (options, context) =>
-    withWork(options, context, async ({ checkpoint, task }) => {
-      if (options.engine === "reference") {
-        throw new UsageError(
-          "the reference engine does not run in waves, so there is nothing to plan",
-          "leave out --engine reference.",
-        );
-      }
-      const { adaptation, selection } = await drawExamples(task, options);
-      const test = await testExamples(task, options, [...adaptation, ...selection]);
-      const metric = decidingMetric(task, options.metric);
-      const forecaster = await createWebGpuForecaster(checkpoint, engineSettings(options, context));
-      try {
-        const { info } = forecaster;
-        const stages = forecastJob({
-          engine: forecaster,
-          adaptation,
-          selection,
-          test,
-          score: { ...scoreSettings(options), metric },
-          search: { ...searchSettings(options), metric },
-          randomDraws: options["random-draws"],
-        });
-        const peakOf = (...names: string[]) =>
-          summariseForecast(info, stages.filter(({ stage }) => names.some((name) => stage.startsWith(name)))).peakBytes;
-        const all = summariseForecast(info, stages);
-        const peaks = { score: peakOf("filter", "score"), search: peakOf("search"), run: all.peakBytes };
-        const { weights, weightBytes, workingBudgetBytes } = info.details;
-        const waves = all.leastWaves === all.mostWaves ? `${all.mostWaves}` : `${all.leastWaves} to ${all.mostWaves}`;
-        const text = [
-          `${formatEngine(info)}: ${formatBytes(weightBytes as number)} of weights, ${weights}; ${
-            formatBytes(workingBudgetBytes as number)
-          } for waves`,
-          "",
-          formatTable([
-            ["stage", "waves", "most rows", "activations", "operations", "largest wave"],
-            ...stages.map(stageRow),
-          ]),
-          "",
-          formatTable([
-            ["wave", "rows that leave each layer", "activations", "operations", "bytes"],
-            ...stages.flatMap(waveRows),
-          ]),
-          "",
-          `in all: ${waves} waves, ${formatFlops(all.leastFlops, all.mostFlops)}`,
-          `peak on the GPU: score ${formatBytes(peaks.score)}, search ${formatBytes(peaks.search)}, run ${
-            formatBytes(peaks.run)
-          }`,
-          `for ${counted(adaptation.length, "adaptation example")} and ${counted(test.length, "test example")}; ` +
-          "plans to evaluate are taken to be in the lowest layer",
-        ].join("\n");
-        return {
-          text: `${text}\n`,
-          json: {
-            engine: { ...info },
-            examples: { adaptation: adaptation.length, selection: selection.length, test: test.length },
-            stages: stages.map(({ stage, ifNeeded, waves }) => ({
-              stage,
-              ifNeeded,
-              flops: sum(waves),
-              waves: waves.map(({ rows, residency, flops, bytes }) => ({ rows: [...rows], residency, flops, bytes })),
-            })),
-            total: { ...all },
-            peakBytes: peaks,
-          },
-        };
-      } finally {
-        await forecaster.close();
-      }
-    }),
+  run: describeWork,
 });

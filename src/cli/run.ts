@@ -1,12 +1,36 @@
 /** `secateur run`: all of it. */
+import { join } from "node:path";
 import { runFileNames } from "../method/files.ts";
 import type { Jsonable } from "../method/json.ts";
 import { prunedFolderName } from "../method/run_folder.ts";
-import { defineCommand } from "./command.ts";
+import { type CommandContext, type CommandResult, defineCommand } from "./command.ts";
 import { UsageError } from "./errors.ts";
-import { formatJob, runJob } from "./job.ts";
+import { type Existing, formatJob, inspectFolder, jobFiles, type JobOptions, runJob } from "./job.ts";
 import { engineOptions, modelOptions, runOptions, taskOptions } from "./options.ts";
+import { describeWork } from "./plan.ts";
 import { withSession } from "./session.ts";
+
+/** The waves and the files of a run that is not done. */
+async function describeRun(
+  options: Parameters<typeof describeWork>[0] & JobOptions,
+  existing: Existing,
+  context: CommandContext,
+): Promise<CommandResult> {
+  // What would stop the run stops its forecast, too.
+  const found = await inspectFolder(options.out, existing);
+  const { text, json } = await describeWork(options, context);
+  const files = jobFiles.map((name) => ({
+    file: join(options.out, name),
+    exists: found.includes(name),
+  }));
+  const rows = files.map(({ file, exists }) =>
+    `  ${file}${exists ? existing === "resume" ? ", there already" : ", to be replaced" : ""}`
+  );
+  return {
+    text: `${text}\nfiles:\n${rows.join("\n")}\n\nNothing was computed or written.\n`,
+    json: { ...json, files },
+  };
+}
 
 export const run = defineCommand({
   name: "run",
@@ -23,14 +47,17 @@ export const run = defineCommand({
     out: { type: "text", placeholder: "DIR", required: true, description: "Folder for the results, new or empty." },
     resume: { type: "flag", description: "Continue an interrupted run in --out: what is there is not computed again." },
     overwrite: { type: "flag", description: "Replace the run that is in --out." },
+    "dry-run": { type: "flag", description: "Print the waves and the files of the run, and do nothing." },
     ...runOptions,
     ...engineOptions,
   },
   run: (options, context) => {
     const { resume, overwrite } = options;
+    const existing = resume ? "resume" : overwrite ? "overwrite" : "refuse";
     if (resume && overwrite) throw new UsageError("--resume and --overwrite exclude each other", "give one of them.");
+    if (options["dry-run"]) return describeRun(options, existing, context);
     return withSession(options, context, async (session) => {
-      const job = await runJob(session, options, resume ? "resume" : overwrite ? "overwrite" : "refuse", context);
+      const job = await runJob(session, options, existing, context);
       return {
         text: `${formatJob(job)}\n`,
         json: { ...job.record as unknown as { [name: string]: Jsonable }, files: job.files },

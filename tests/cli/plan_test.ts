@@ -106,3 +106,34 @@ Deno.test("secateur info describes a checkpoint that is not supported, and says 
     );
   });
 });
+
+Deno.test("secateur run prints waves and files and writes nothing when it is asked for a dry run", async () => {
+  await withFolder(async (folder) => {
+    const out = `${folder}/run`;
+    const { code, stdout, stderr } = await secateur(["run", ...onDemo, ...small, "--out", out, "--dry-run"]);
+    assertEquals([code, stderr], [0, ""]);
+    assertMatch(stdout, /^in all: \d+ to \d+ waves/m);
+    const files = stdout.split("files:\n")[1].split("\n\n")[0].split("\n").map((line) => line.trim());
+    assertEquals([files[0], files.at(-1)], [`${out}/scores.safetensors`, `${out}/run.json`]);
+    assertEquals(await Deno.stat(out).catch(() => null), null);
+  });
+});
+
+Deno.test("secateur run refuses in a dry run what it would refuse, and names what it would replace", async () => {
+  await withFolder(async (out) => {
+    await Deno.writeTextFile(`${out}/plan.json`, "{}");
+    const dry = ["run", ...onDemo, ...small, "--out", out, "--dry-run"];
+    const refused = await secateur(dry);
+    assertEquals(refused.code, 1);
+    assertMatch(refused.stderr, /is not empty\nHint: --resume/);
+    const { code, stdout } = await secateur([...dry, "--overwrite", "--json"]);
+    assertEquals(code, 0);
+    const { files, stages } = JSON.parse(stdout);
+    assertEquals(files.filter(({ exists }: { exists: boolean }) => exists), [{
+      file: `${out}/plan.json`,
+      exists: true,
+    }]);
+    assert(stages.length > 0);
+    assertEquals(await Deno.readTextFile(`${out}/plan.json`), "{}");
+  });
+});

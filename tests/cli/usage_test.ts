@@ -2,7 +2,7 @@
 import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { demoModel, demoTask, secateur, withFolder } from "./program.ts";
 
-const commands = ["run", "plan", "score", "search", "prune", "eval", "report", "compare", "info", "demo"];
+const commands = ["run", "plan", "score", "search", "prune", "eval", "report", "compare", "info", "doctor", "demo"];
 const noAdapter = { VK_DRIVER_FILES: "/nonexistent", VK_ICD_FILENAMES: "/nonexistent" };
 
 Deno.test("secateur --help lists every command when asked", async () => {

@@ -14,7 +14,8 @@ import { parseStudy, runStudy, serialiseStudy, type StudyTask } from "../method/
 import { commandLine } from "../report/command_line.ts";
 import { studyMarkdown } from "../report/study_markdown.ts";
 import { createRandom } from "../tasks/random.ts";
-import { loadTask, type Task } from "../tasks/task.ts";
+import { loadTask } from "../method/load_task.ts";
+import type { Task } from "../tasks/task.ts";
 import { cutText, type TextWindows } from "../tasks/text_windows.ts";
 import { loadTokenizer, type Tokenizer } from "../tasks/tokenizer.ts";
 import { didYouMean, type OptionTable, type OptionValues } from "./arguments.ts";
@@ -34,7 +35,7 @@ import {
   taskOptions,
   testOptions,
 } from "./options.ts";
-import { adaptationSplit, decidingMetric, engineSettings } from "./session.ts";
+import { adaptationSplit, decidingMetric, engineSettings, taskSettings } from "./session.ts";
 import { version } from "./version.ts";
 
 /** Names in the folder of a study. */
@@ -157,9 +158,10 @@ async function readRetained(
   reference: string | undefined,
   tokenizer: Tokenizer,
   options: Options,
+  context: CommandContext,
 ): Promise<Pick<StudyTask, "retained">> {
   if (reference === undefined) return {};
-  const task = await loadTask(reference, { tokenizer, prompt: options.prompt });
+  const task = await loadTask(reference, { tokenizer, ...taskSettings({ prompt: options.prompt }, context) });
   const split = adaptationSplit(task, undefined);
   return { retained: { name: reference, pool: await task.examples(split, { limit: options["pool-rows"] }) } };
 }
@@ -171,8 +173,13 @@ async function readText(path: string | undefined, tokenizer: Tokenizer, position
 }
 
 /** The rows that adaptation examples are drawn from, and the test rows. */
-async function readTask(reference: string, tokenizer: Tokenizer, options: Options): Promise<StudyTask> {
-  const task: Task = await loadTask(reference, { tokenizer, prompt: options.prompt });
+async function readTask(
+  reference: string,
+  tokenizer: Tokenizer,
+  options: Options,
+  context: CommandContext,
+): Promise<StudyTask> {
+  const task: Task = await loadTask(reference, { tokenizer, ...taskSettings({ prompt: options.prompt }, context) });
   const split = adaptationSplit(task, options["adaptation-split"]);
   const testSplit = options.split ?? task.evaluationSplit;
   const ids = (await task.requests(split)).map(({ id }) => id);
@@ -244,8 +251,8 @@ async function studyInFolder(options: Options, context: CommandContext) {
   try {
     const tokenizer = await loadTokenizer(found.folder);
     const tasks: StudyTask[] = [];
-    for (const reference of references) tasks.push(await readTask(reference, tokenizer, options));
-    const retained = await readRetained(options.retain, tokenizer, options);
+    for (const reference of references) tasks.push(await readTask(reference, tokenizer, options, context));
+    const retained = await readRetained(options.retain, tokenizer, options, context);
     const texts = await readText(options.text, tokenizer, Math.min(checkpoint.config.maxPositions, longestWindow));
     const studied = tasks.map((task): StudyTask => ({
       ...task,

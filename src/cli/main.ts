@@ -13,6 +13,7 @@ import { report } from "./report.ts";
 import { run } from "./run.ts";
 import { score } from "./score.ts";
 import { search } from "./search.ts";
+import { status } from "./status.ts";
 import { study } from "./study.ts";
 import { serve } from "./serve.ts";
 import { tasks } from "./tasks.ts";
@@ -29,7 +30,24 @@ try {
 
 Deno.exit(
   await runProgram(
-    [run, plan, score, search, merge, prune, evaluate, study, report, compare, tasks, info, doctor, demo, serve],
+    [
+      run,
+      plan,
+      score,
+      search,
+      merge,
+      status,
+      prune,
+      evaluate,
+      study,
+      report,
+      compare,
+      tasks,
+      info,
+      doctor,
+      demo,
+      serve,
+    ],
     Deno.args,
   ),
 );

@@ -1,5 +1,4 @@
 /** `secateur merge`: joins the parts of a scoring or a search, and says which are missing and how to make them. */
-import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import type { Engine } from "../engine/engine.ts";
 import { readScores, runFileNames, writeGrid, writePlan, writeScores } from "../method/files.ts";
@@ -15,34 +14,12 @@ import {
 import { planFromSearch } from "../method/search.ts";
 import { mergeScores } from "../method/shard_score.ts";
 import { mergeSearch } from "../method/shard_search.ts";
-import { commandLine } from "../report/command_line.ts";
 import { defineCommand } from "./command.ts";
 import { CommandError } from "./errors.ts";
 import { withFolderLock } from "./folder_lock.ts";
+import { missingShards, partialPaths } from "./parts.ts";
 import { checkFolders } from "./report.ts";
 import { counted, formatChoice, formatCompleteness } from "./text.ts";
-
-/** The partials of one step in an output folder, by file name. */
-export async function readPartials(folder: string, step: PartialStep): Promise<Partial[]> {
-  const parts = join(folder, partialFolder);
-  const names = await readdir(parts).catch(() => []);
-  const wanted = names.filter((name) => name.startsWith(`${step}-`) && name.endsWith(".safetensors")).sort();
-  return await Promise.all(wanted.map((name) => readPartial(join(parts, name))));
-}
-
-/** Shards that no partial is of, of the largest number of shards that one names; and the commands that make them. */
-export function missingShards(
-  partials: readonly Partial[],
-): { readonly shards: number[]; readonly commands: string[] } {
-  const count = Math.max(...partials.map(({ shard }) => shard.count));
-  const there = new Set(partials.filter(({ shard }) => shard.count === count).map(({ shard }) => shard.index));
-  const shards = Array.from({ length: count }, (_, index) => index + 1).filter((index) => !there.has(index));
-  const [first] = partials.filter(({ shard }) => shard.count === count);
-  return {
-    shards,
-    commands: shards.map((index) => commandLine([...first.arguments, "--shard", `${index}/${count}`])),
-  };
-}
 
 /** Longest list of missing shards that an error spells out. */
 const shown = 20;
@@ -87,12 +64,12 @@ export const merge = defineCommand({
     },
   },
   run: async ({ step, scores }, _context, words) => {
-    checkFolders(words, ["DIR"], "merge");
+    checkFolders(words, ["DIR"], "merge", "the --out of a job in shards");
     const [folder] = words;
     const steps = (["score", "search"] as const).filter((name) => step === undefined || step === name);
     const found = new Map<PartialStep, Partial[]>();
     for (const name of steps) {
-      const partials = await readPartials(folder, name);
+      const partials = await Promise.all((await partialPaths(folder, name)).map(readPartial));
       if (partials.length > 0) found.set(name, partials);
     }
     if (found.size === 0) {

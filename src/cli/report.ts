@@ -17,8 +17,13 @@ import { studyFileNames } from "./study.ts";
  *
  * @throws {UsageError} If there are fewer or more.
  */
-export function checkFolders(words: readonly string[], placeholders: readonly string[], command: string): void {
-  const hint = `secateur ${command} ${placeholders.join(" ")}; each is the folder of a complete run.`;
+export function checkFolders(
+  words: readonly string[],
+  placeholders: readonly string[],
+  command: string,
+  each = "the folder of a complete run",
+): void {
+  const hint = `secateur ${command} ${placeholders.join(" ")}; each is ${each}.`;
   if (words.length < placeholders.length) throw new UsageError(`${placeholders[words.length]} is missing`, hint);
   if (words.length > placeholders.length) {
     throw new UsageError(`unexpected argument ${JSON.stringify(words[placeholders.length])}`, hint);

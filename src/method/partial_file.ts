@@ -4,6 +4,7 @@
  */
 import { readFile } from "node:fs/promises";
 import { writeFileAtomic } from "../checkpoint/atomic_file.ts";
+import type { ByteSource } from "../checkpoint/byte_source.ts";
 import { encodeSafetensors, type NewTensor, readSafetensorsHeader, readTensorF64 } from "../checkpoint/safetensors.ts";
 import { openFileSource } from "../checkpoint/sources.ts";
 import type { Json } from "../checkpoint/strict_json.ts";
@@ -124,34 +125,62 @@ export async function writePartial(path: string, partial: Omit<Partial, "file">)
   await writeFileAtomic(path, encodePartial(partial));
 }
 
+/** A partial as its file describes it, without its numbers. */
+export type PartialDescription = Omit<Partial, "arrays">;
+
+/** What the file of a partial says of itself, and its layout. */
+async function describePartial(path: string, source: ByteSource) {
+  const fail = (problem: string) => new SyntaxError(`Cannot read ${path}: ${problem}`);
+  const header = await readSafetensorsHeader(source);
+  const metadata = (name: string) => header.metadata.get(name);
+  if (metadata("format") !== format || metadata("version") !== version) {
+    throw fail(`expected a partial (format ${format}, version ${version})`);
+  }
+  let fields: Infer<typeof headerSchema>;
+  try {
+    fields = headerSchema(JSON.parse(metadata("partial") ?? "null") as Json, "partial");
+    checkShard(fields.shard);
+  } catch (error) {
+    throw fail((error as Error).message);
+  }
+  const { unitCount, units } = fields;
+  const wrong = units.find((unit, i) => unit < 0 || unit >= unitCount || (i > 0 && unit <= units[i - 1]));
+  if (wrong !== undefined) throw fail(`its units are not ascending numbers below ${unitCount} at ${wrong}`);
+  return {
+    header,
+    digest: metadata("digest"),
+    description: { ...fields, file: path } satisfies PartialDescription,
+    fail,
+  };
+}
+
+/**
+ * Reads what a partial says of itself; its numbers are neither read nor checked, so thousands of partials are quick to list.
+ *
+ * @throws {SyntaxError} If it is no such file, or is cut short; the message names it.
+ */
+export async function readPartialDescription(path: string): Promise<PartialDescription> {
+  const source = await openFileSource(path);
+  try {
+    return (await describePartial(path, source)).description;
+  } finally {
+    await source.close();
+  }
+}
+
 /**
  * Reads a partial back.
  *
  * @throws {SyntaxError} If it is no such file, or is damaged; the message names it.
  */
 export async function readPartial(path: string): Promise<Partial> {
-  const fail = (problem: string) => new SyntaxError(`Cannot read ${path}: ${problem}`);
   const source = await openFileSource(path);
   try {
-    const header = await readSafetensorsHeader(source);
-    const metadata = (name: string) => header.metadata.get(name);
-    if (metadata("format") !== format || metadata("version") !== version) {
-      throw fail(`expected a partial (format ${format}, version ${version})`);
-    }
-    let fields: Infer<typeof headerSchema>;
-    try {
-      fields = headerSchema(JSON.parse(metadata("partial") ?? "null") as Json, "partial");
-      checkShard(fields.shard);
-    } catch (error) {
-      throw fail((error as Error).message);
-    }
-    const { unitCount, units } = fields;
-    const wrong = units.find((unit, i) => unit < 0 || unit >= unitCount || (i > 0 && unit <= units[i - 1]));
-    if (wrong !== undefined) throw fail(`its units are not ascending numbers below ${unitCount} at ${wrong}`);
+    const { header, digest, description, fail } = await describePartial(path, source);
     const arrays = new Map<string, Float64Array>();
     for (const name of header.tensors.keys()) arrays.set(name, (await readTensorF64(source, header, name)).data);
-    if (digestArrays(arrays) !== metadata("digest")) throw fail("its numbers are not those that were written");
-    return { ...fields, file: path, arrays };
+    if (digestArrays(arrays) !== digest) throw fail("its numbers are not those that were written");
+    return { ...description, arrays };
   } finally {
     await source.close();
   }
@@ -184,7 +213,7 @@ export function partialDifference(a: PartialHeader, b: PartialHeader): string | 
  *
  * @throws {RangeError} If there is none, two belong to different jobs, or two have the same unit; the message names the files.
  */
-export function checkPartials(partials: readonly Partial[]): void {
+export function checkPartials(partials: readonly PartialDescription[]): void {
   if (partials.length === 0) throw new RangeError("Cannot merge 0 partials: expected at least one");
   const owner = new Map<number, string>();
   for (const partial of partials) {
@@ -203,7 +232,7 @@ export function checkPartials(partials: readonly Partial[]): void {
 }
 
 /** Units that no partial has, ascending. */
-export function missingUnits(partials: readonly Partial[]): number[] {
+export function missingUnits(partials: readonly PartialDescription[]): number[] {
   const there = new Set(partials.flatMap(({ units }) => units));
   return Array.from({ length: partials[0].unitCount }, (_, unit) => unit).filter((unit) => !there.has(unit));
 }

@@ -17,20 +17,45 @@ Deno.test("secateur score and search in shards, merged, write the bytes of one p
     await run(["search", ...work, "--scores", scores(one), "--out", one]);
 
     await run(["score", ...work, "--out", many, "--shard", "1/2"]);
+    const statusOf = async () => JSON.parse(await run(["status", many, "--json"])).steps;
+    const [begun] = await statusOf();
+    assertEquals(
+      [begun.step, begun.shards, begun.missing, begun.units, begun.unitsDone, begun.merged],
+      ["score", 2, [2], 12, 6, false],
+    );
+    assertEquals(Object.values(begun.engines), [1]);
+    await Deno.writeTextFile(join(many, "parts", "score-2-of-2.safetensors"), "cut short");
+    assertMatch(
+      await run(["status", many]),
+      /1 of 2 shards, 6 of 12 paths\n[^]*refused .*score-2-of-2[^]*missing: 2\n/,
+    );
+    await Deno.remove(join(many, "parts", "score-2-of-2.safetensors"));
     const incomplete = await secateur(["merge", many]);
     assertEquals(incomplete.code, 1);
     assertMatch(incomplete.stderr, /lacks 6 paths of 12: shards 2 of score are missing/);
     const missing = /secateur (score .* --shard 2\/2)/.exec(incomplete.stderr)![1];
+    assertEquals(begun.commands, [`secateur ${missing}`]);
     await run(missing.split(" "));
     assertMatch(await run(["score", ...work, "--out", many, "--shard", "2/2"]), /There already/);
     const others = await secateur(["score", ...work, "--seed", "1", "--out", many, "--shard", "2/2"]);
     assertEquals(others.code, 1);
     assertMatch(others.stderr, /of another job: it has another digest of the examples/);
+    assertMatch(await run(["status", many]), /2 of 2 shards, 12 of 12 paths, ready to merge\n/);
     await run(["merge", many]);
 
     const array = { SLURM_ARRAY_TASK_ID: "0", SLURM_ARRAY_TASK_MIN: "0", SLURM_ARRAY_TASK_COUNT: "1" };
     await run(["search", ...work, "--scores", scores(many), "--out", many, "--shard", "auto"], array);
     await run(["merge", many, "--step", "search"]);
+    assertEquals(
+      (await statusOf()).map(({ missing, merged }: { missing: number[]; merged: boolean }) => [missing, merged]),
+      [
+        [[], true],
+        [[], true],
+      ],
+    );
+    const nothing = await secateur(["status", one]);
+    assertEquals(nothing.code, 1);
+    assertMatch(nothing.stderr, /has no parts yet/);
     for (const name of ["scores.safetensors", "grid.json", "plan.json"]) {
       assertEquals(await Deno.readFile(join(many, name)), await Deno.readFile(join(one, name)), name);
     }

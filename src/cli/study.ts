@@ -2,6 +2,8 @@
 import { readdir, readFile, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { removeLeftovers, writeFileAtomic } from "../checkpoint/atomic_file.ts";
+import type { Checkpoint } from "../checkpoint/checkpoint.ts";
+import { parseJsonObject } from "../checkpoint/strict_json.ts";
 import { digestWeights } from "../checkpoint/digest.ts";
 import { openCheckpoint } from "../checkpoint/open.ts";
 import { hashOf, openTensorStore } from "../checkpoint/tensor_store.ts";
@@ -44,6 +46,7 @@ export const studyFileNames = {
   summary: "study.md",
   report: "report.html",
   log: "log.json",
+  begun: "engine.json",
   units: "units",
 } as const;
 
@@ -237,6 +240,25 @@ async function prepareFolder(out: string, model: string, overwrite: boolean): Pr
   }
 }
 
+/**
+ * Opens the engine with the kernels that the folder was begun with. Which ones are faster is measured anew whenever an engine
+ * opens; where that is a close call, an interrupted study would otherwise go on with other last bits.
+ */
+async function openSameEngine(checkpoint: Checkpoint, options: Options, context: CommandContext): Promise<Engine> {
+  const settings = { engine: options.engine, ...engineSettings(options, context) };
+  const engine = await openEngine(checkpoint, settings);
+  const { kind, adapter, details: { kernels } } = engine.info;
+  const path = join(options.out, studyFileNames.begun);
+  const begun = await readFile(path, "utf8").then((text) => parseJsonObject(path, text), () => null);
+  if (begun?.adapter !== adapter) {
+    await writeFileAtomic(path, formatJson({ kind, adapter, kernels: kernels ?? null }));
+    return engine;
+  }
+  if (begun.kernels === kernels || (begun.kernels !== "tile" && begun.kernels !== "subgroup")) return engine;
+  await engine.close();
+  return await openEngine(checkpoint, { ...settings, kernelVariant: begun.kernels });
+}
+
 async function studyInFolder(options: Options, context: CommandContext) {
   const { signal, onProgress } = context;
   const startedAt = new Date();
@@ -271,7 +293,7 @@ async function studyInFolder(options: Options, context: CommandContext) {
       await prepareFolder(out, found.reference, options.overwrite);
       const digest = await digestWeights(checkpoint, { signal });
       let slow: Engine | undefined;
-      const engine = await openEngine(checkpoint, { engine: options.engine, ...engineSettings(options, context) });
+      const engine = await openSameEngine(checkpoint, options, context);
       try {
         const { kind, adapter, details } = engine.info;
         // Another adapter, or other kernels, give other last bits: their answers must not be mixed.

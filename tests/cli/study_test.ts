@@ -78,10 +78,12 @@ Deno.test("study runs every part from a file of options, in the shape of the com
     assertEquals([task.settings.redraws, task.test.length, task.poolRows, task.leaked], [1, 16, 40, 0]);
     assertEquals(headings(stdout), headings(committed));
     const names = (await Array.fromAsync(Deno.readDir(out))).map(({ name }) => name).sort();
-    assertEquals(names, ["log.json", "study.json", "study.md", "units"]);
+    assertEquals(names, ["engine.json", "log.json", "study.json", "study.md", "units"]);
 
     // The same folder again: nothing is computed, the bytes stay.
     const bytes = await Deno.readTextFile(join(out, "study.json"));
+    const { kernels } = JSON.parse(await Deno.readTextFile(join(out, "engine.json")));
+    assert(["tile", "subgroup"].includes(kernels), kernels);
     assertEquals((await secateur(args)).stdout, stdout);
     assertEquals(await Deno.readTextFile(join(out, "study.json")), bytes);
     const log = JSON.parse(await Deno.readTextFile(join(out, "log.json")));

@@ -78,7 +78,7 @@ Deno.test("study runs every part from a file of options, in the shape of the com
     assertEquals([task.settings.redraws, task.test.length, task.poolRows, task.leaked], [1, 16, 40, 0]);
     assertEquals(headings(stdout), headings(committed));
     const names = (await Array.fromAsync(Deno.readDir(out))).map(({ name }) => name).sort();
-    assertEquals(names, ["engine.json", "log.json", "study.json", "study.md", "units"]);
+    assertEquals(names, ["engine.json", "log.json", "report.html", "study.json", "study.md", "units"]);
 
     // The same folder again: nothing is computed, the bytes stay.
     const bytes = await Deno.readTextFile(join(out, "study.json"));

@@ -62,5 +62,7 @@ export function judge(data: RunResults): Verdict {
 export function describePlanned({ plan, scored, searched, record }: RunResults): string {
   const { neurons } = scored.scores;
   const pruned = plan.masks.reduce((sum, mask) => sum + mask.neurons.length, 0);
-  return `${grouped(pruned)} of the ${grouped(neurons)} ${searched.site}_proj neurons of layer ${record.chosen.layer}`;
+  // A row of down_proj is an output of the layer, not a neuron.
+  const noun = searched.site === "down" ? "rows" : "neurons";
+  return `${grouped(pruned)} of the ${grouped(neurons)} ${searched.site}_proj ${noun} of layer ${record.chosen.layer}`;
 }

@@ -40,6 +40,20 @@ Deno.test("secateur report writes the same page again, and secateur compare find
   });
 });
 
+Deno.test("secateur study ends with a page, which secateur report writes again", async () => {
+  await withFolder(async (folder) => {
+    const out = `${folder}/study`;
+    const protocol = ["--parts", "main", "--redraws", "1", "--fractions", "0.1,0.3", "--nodes", "4", "--limit", "8"];
+    await succeed("study", "--model", demoModel, "--tasks", demoTask, "--out", out, ...protocol);
+    const page = await Deno.readTextFile(`${out}/report.html`);
+    assertMatch(page, /^<!doctype html>[^]*Over 1\u00a0redraw of 10\u00a0examples, pruning[^]*<\/html>\n$/);
+    assertMatch(page, /secateur study --model [^<]*--redraws 1/);
+    await Deno.remove(`${out}/report.html`);
+    assertEquals(await succeed("report", out), `written: ${out}/report.html\n`);
+    assertEquals(await Deno.readTextFile(`${out}/report.html`), page);
+  });
+});
+
 Deno.test("secateur report and compare name what is missing when a folder holds no complete run", async () => {
   await withFolder(async (folder) => {
     const report = await secateur(["report", folder]);

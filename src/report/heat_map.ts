@@ -42,7 +42,7 @@ export function heatMapChart(map: HeatMap): Chart {
   const isRoomy = rowHeight > 14;
   const showsNumbers = isRoomy && columns.length <= 12;
   const place = { x: "fraction", y: "layer", rx: 3 };
-  const outline = { ...place, fill: "none", stroke: "var(--ink)", pointerEvents: "none" };
+  const outline = { ...place, fill: "none", pointerEvents: "none" } as const;
   return {
     alt,
     height: 52 + rowHeight * layers.length,
@@ -76,14 +76,17 @@ export function heatMapChart(map: HeatMap): Chart {
         }),
         Plot.cell(cells.filter(({ mark }) => mark === "tied"), {
           ...outline,
+          // Inside the cell, in the colour of its text; the chosen one's lies around it.
+          stroke: (cell: HeatCell) => stepInk(step(cell)),
           strokeWidth: 1.5,
           strokeDasharray: "3 2",
           inset: isRoomy ? 2 : 1,
         }),
         Plot.cell(cells.filter(({ mark }) => mark === "chosen"), {
           ...outline,
+          stroke: "var(--ink)",
           strokeWidth: 3,
-          inset: isRoomy ? 1.5 : 1,
+          inset: -0.5,
         }),
         xTitle("% of the layer's neurons"),
         layerTitle(),

@@ -57,6 +57,13 @@ Deno.test("readSplit() numbers Parquet rows and joins shards when a split has se
   await assertRejects(() => readSplit("train", [golden("empty")]), RangeError, "no rows in");
 });
 
+Deno.test("readParquet() reads empty lists in pages of both versions", async () => {
+  const expected = Array.from({ length: 300 }, (_, i) => ["x", "y"].slice(0, i % 3));
+  for (const name of ["lists_v1", "lists_v2"]) {
+    assertEquals((await readParquet(golden(name), maxRows)).map(({ options }) => options), expected, name);
+  }
+});
+
 Deno.test("readParquet() throws when there are more rows than the limit", async () => {
   await assertRejects(() => readParquet(golden("rows_none"), 299), RangeError, "300 rows exceed the limit of 299");
 });

@@ -48,5 +48,9 @@ for codec in ["none", "snappy", "gzip", "brotli", "lz4", "zstd"]:
 pq.write_table(rows, "rows_v2.parquet", compression="zstd", data_page_version="2.0",
                column_encoding={"label": "DELTA_BINARY_PACKED", "question": "DELTA_BYTE_ARRAY"}, use_dictionary=False)
 pq.write_table(rows.slice(0, 0), "empty.parquet")
+# Empty lists, which pages of version 2 count otherwise.
+lists = pa.table({"options": pa.array([["x", "y"][: i % 3] for i in range(300)], pa.list_(pa.string()))})
+pq.write_table(lists, "lists_v1.parquet", compression="zstd")
+pq.write_table(lists, "lists_v2.parquet", compression="zstd", data_page_version="2.0")
 
 print(json.dumps({"files": "written", "pyarrow": pa.__version__}))

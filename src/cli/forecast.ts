@@ -13,15 +13,16 @@ export function summariseForecast(info: EngineInfo, stages: readonly StageForeca
   const count = (some: readonly StageForecast[]) => some.reduce((sum, { waves }) => sum + waves.length, 0);
   const flops = (some: readonly StageForecast[]) =>
     some.reduce((sum, { waves }) => waves.reduce((inner, wave) => inner + wave.flops, sum), 0);
+  const [fixedBytes, workingBudgetBytes] = ["fixedBytes", "workingBudgetBytes"].map((name) => engineDetail(info, name));
+  const mayFillUp = stages.some(({ varies, waves }) => varies && waves.length > 1);
   return {
     leastFlops: flops(certain),
     mostFlops: flops(stages),
     leastWaves: count(certain),
     mostWaves: count(stages),
-    peakBytes: predictPeakBytes(stages.flatMap(({ waves }) => waves), {
-      fixedBytes: engineDetail(info, "fixedBytes"),
-      workingBudgetBytes: engineDetail(info, "workingBudgetBytes"),
-    }),
+    peakBytes: mayFillUp
+      ? fixedBytes + workingBudgetBytes
+      : predictPeakBytes(stages.flatMap(({ waves }) => waves), { fixedBytes, workingBudgetBytes }),
   };
 }
 

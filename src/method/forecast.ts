@@ -13,6 +13,11 @@ export interface StageForecast {
   readonly stage: string;
   /** Whether the stage runs only for paths that fewer nodes did not resolve; its waves are then those of all paths. */
   readonly ifNeeded: boolean;
+  /**
+   * Whether what runs depends on what was found before, such as which paths are left or where a plan is. Less work is then cut into
+   * waves at other places, so one of several waves may be fuller than any of these.
+   */
+  readonly varies: boolean;
   /** In the order in which they run. */
   readonly waves: readonly WaveForecast[];
 }
@@ -50,9 +55,14 @@ export function forecastJob(input: ForecastInput): StageForecast[] {
   const score = resolveScoreSettings(input.score ?? {}, engine);
   const search = resolveSearchSettings(input.search ?? {}, engine, { scored: score.layers });
   const stages: StageForecast[] = [];
-  const forward = (stage: string, examples: readonly Example[], interventions: readonly Intervention[]) => {
+  const forward = (
+    stage: string,
+    examples: readonly Example[],
+    interventions: readonly Intervention[],
+    varies = false,
+  ) => {
     const waves = engine.forecast(examples, { interventions });
-    stages.push({ stage, ifNeeded: false, waves });
+    stages.push({ stage, ifNeeded: false, varies, waves });
   };
   if (adaptation.length > 0) {
     if (score.filter !== "all") forward("filter", adaptation, [[]]);
@@ -68,10 +78,12 @@ export function forecastJob(input: ForecastInput): StageForecast[] {
     // The plan, the lowest and the random neurons, and the random search's plan; where they are is not known yet.
     const plans = 2 + randomDraws + (randomSearch ? 1 : 0);
     const largest = grid.slice(1).filter(([{ layer }]) => layer === search.layers[0]).at(-1);
-    forward("evaluate", test, [[], ...Array.from({ length: largest ? plans : 0 }, () => largest!)]);
+    forward("evaluate", test, [[], ...Array.from({ length: largest ? plans : 0 }, () => largest!)], true);
   }
   return stages;
 }
+
+const unknownEnds = { objectiveAtOne: 0, objectiveAtZero: 0, targetToken: 0, otherToken: null };
 
 function forecastScoring(
   engine: ForecastInput["engine"],
@@ -84,9 +96,12 @@ function forecastScoring(
   return attempts.map((nodes, attempt) => ({
     stage: `score, ${nodes} nodes`,
     ifNeeded: attempt > 0,
+    varies: attempt > 0,
     waves: groups.flatMap((group) => {
       const pairs = group.flatMap((_, example) => layers.map((layer) => ({ example, layer })));
-      const attribute = { pairs, rule: quadratureRule(rule, nodes), site, positions, objective, path };
+      // The first attempt finds the ends of the paths; which they are makes no difference to the work.
+      const ends = attempt > 0 && { ends: pairs.map(() => unknownEnds) };
+      const attribute = { pairs, rule: quadratureRule(rule, nodes), site, positions, objective, path, ...ends };
       return engine.forecast(group, { attribute });
     }),
   }));

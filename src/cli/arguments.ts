@@ -190,6 +190,25 @@ export function parseOptions<const T extends OptionTable>(
   return values as OptionValues<T>;
 }
 
+/** The arguments that `parseOptions` reads the values from; those that are as they would be without are left out. */
+export function optionWords<const T extends OptionTable>(table: T, values: OptionValues<T>): string[] {
+  return Object.entries(table).flatMap(([name, option]) => {
+    const value: unknown = values[name];
+    if (
+      value === undefined || value === false ||
+      (option.type !== "flag" && "default" in option && value === option.default)
+    ) {
+      return [];
+    }
+    if (value === true) return [`--${name}`];
+    const texts = option.type === "texts"
+      ? value as readonly string[]
+      : [Array.isArray(value) ? value.join(",") : String(value)];
+    // Joined by `=` where the value would be taken for an option.
+    return texts.flatMap((text) => text.startsWith("-") ? [`--${name}=${text}`] : [`--${name}`, text]);
+  });
+}
+
 function readValue(name: string, option: Exclude<Option, FlagOption>, text: string): Present<Option> {
   const refuse = () => new UsageError(`--${name} cannot be ${JSON.stringify(text)}`, `${describeValue(option)}.`);
   switch (option.type) {

@@ -16,6 +16,7 @@ import { search } from "./search.ts";
 import { status } from "./status.ts";
 import { study } from "./study.ts";
 import { serve } from "./serve.ts";
+import { submit } from "./submit.ts";
 import { tasks } from "./tasks.ts";
 import { webgpuEnvironment } from "./webgpu_environment.ts";
 
@@ -37,6 +38,7 @@ Deno.exit(
       search,
       merge,
       status,
+      submit,
       prune,
       evaluate,
       study,

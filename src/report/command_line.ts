@@ -1,7 +1,7 @@
 /** The command line that makes something again, as a shell reads it. */
 
 /** An argument as a POSIX shell reads it. */
-function quoteArgument(argument: string): string {
+export function quoteArgument(argument: string): string {
   return /^[\w@%+=:,./-]+$/.test(argument) ? argument : `'${argument.replaceAll("'", `'\\''`)}'`;
 }
 

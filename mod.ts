@@ -33,9 +33,14 @@
  */
 
 export { resolveModel, resolveSplits } from "./src/checkpoint/hub.ts";
-export { openCheckpoint, openCheckpointFrom } from "./src/checkpoint/open.ts";
+export { openCheckpoint } from "./src/checkpoint/open.ts";
+export { openCheckpointFrom } from "./src/checkpoint/open_from.ts";
+export { openHttpSource } from "./src/checkpoint/http_source.ts";
+export { memorySource } from "./src/checkpoint/memory_source.ts";
 export { writePrunedCheckpoint } from "./src/checkpoint/prune_checkpoint.ts";
 export { loadTokenizer } from "./src/tasks/tokenizer.ts";
+export { createTokenizer } from "./src/tasks/tokenizer_from.ts";
+export { buildExample } from "./src/tasks/example_builder.ts";
 export { loadChatTemplate } from "./src/tasks/chat_template.ts";
 export { loadTask } from "./src/method/load_task.ts";
 export { openEngine } from "./src/engine/open.ts";
@@ -96,7 +101,8 @@ export type { DatasetName } from "./src/tasks/task_config.ts";
 export type { Environment } from "./src/checkpoint/hub_environment.ts";
 export type { HubTiming } from "./src/checkpoint/hub_retry.ts";
 export type { DownloadProgress } from "./src/checkpoint/hub_snapshot.ts";
-export type { CheckpointSources } from "./src/checkpoint/open.ts";
+export type { CheckpointSources } from "./src/checkpoint/open_from.ts";
+export type { HttpSourceOptions } from "./src/checkpoint/http_source.ts";
 export type { KernelVariant } from "./src/ops/context.ts";
 export type { Json, JsonObject } from "./src/checkpoint/strict_json.ts";
 export type { NeuronMask, PrunedCheckpoint, PruneOptions } from "./src/checkpoint/prune_checkpoint.ts";
@@ -203,4 +209,4 @@ export type { SampleOptions, Sampling } from "./src/tasks/sample.ts";
 export type { FurtherMetric, FurtherScore } from "./src/tasks/further_scoring.ts";
 export type { Metric, Score } from "./src/tasks/scoring.ts";
 export type { LoadTaskOptions, RowMark, Selection, Task } from "./src/tasks/task.ts";
-export type { EncodeOptions, LoadTokenizerOptions, Tokenizer } from "./src/tasks/tokenizer.ts";
+export type { EncodeOptions, LoadTokenizerOptions, Tokenizer, TokenizerSources } from "./src/tasks/tokenizer_from.ts";

@@ -8,7 +8,7 @@ import type { ByteSource } from "../src/checkpoint/byte_source.ts";
 import type { Checkpoint, WeightType } from "../src/checkpoint/checkpoint.ts";
 import { parseConfig } from "../src/checkpoint/config.ts";
 import { bytesPerWeight } from "../src/checkpoint/dtype.ts";
-import { openCheckpointFrom, SINGLE_FILE } from "../src/checkpoint/open.ts";
+import { openCheckpointFrom, SINGLE_FILE } from "../src/checkpoint/open_from.ts";
 import { encodeSafetensorsHeader } from "../src/checkpoint/safetensors.ts";
 import { createRandom } from "../src/tasks/random.ts";
 import { encode, gaussian } from "../tests/support/tiny_checkpoint.ts";

@@ -19,6 +19,7 @@ interface Entry {
 /** What the trees show, in this order. */
 const outline: readonly Entry[] = [
   { path: "mod.ts", description: "the public API" },
+  { path: "core.ts", description: "the part of it that needs no file system, for browsers" },
   { path: "kernels/", description: "handwritten WGSL, and its index", isListed: true },
   { path: "src/cli/", description: "the program: arguments, progress, exit codes", isListed: true },
   { path: "src/serve/", description: "the service for `deno serve`", isListed: true },
@@ -119,7 +120,10 @@ function renderOverview(entries: readonly Entry[]): string {
 
 /** A line per file of the folders that are listed. */
 async function renderFiles(entries: readonly Entry[]): Promise<string> {
-  const lines: [string, string][] = [["mod.ts", await describe("mod.ts")]];
+  const lines: [string, string][] = [
+    ["mod.ts", await describe("mod.ts")],
+    ["core.ts", await describe("core.ts")],
+  ];
   for (const { path, isListed } of entries) {
     if (isListed) lines.push([path, ""], ...await listFolder(path, "  "));
   }

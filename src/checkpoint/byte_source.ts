@@ -13,3 +13,14 @@ export interface ByteSource {
   /** Releases the handle. Reading afterwards is an error. */
   close(): Promise<void>;
 }
+
+/**
+ * Checks the range of a read.
+ *
+ * @throws {RangeError} If it does not lie inside the source.
+ */
+export function checkRange(name: string, size: number, offset: number, length: number): void {
+  if (!Number.isSafeInteger(offset) || offset < 0 || offset + length > size) {
+    throw new RangeError(`Cannot read ${length} bytes at ${offset} of ${name}: it has ${size} bytes`);
+  }
+}

@@ -2,7 +2,7 @@
 import { parseConfig } from "./config.ts";
 import { CARD_FILE, type DatasetLayout, datasetLayout, hasWholeSplits, type Subset } from "./dataset_layout.ts";
 import { globToRegExp } from "./glob.ts";
-import { INDEX_FILE, parseIndex, SINGLE_FILE } from "./open.ts";
+import { INDEX_FILE, parseIndex, SINGLE_FILE } from "./open_from.ts";
 
 /** The files wanted of a repository, in two steps: those of the second may depend on the content of the first. */
 export interface Selection {

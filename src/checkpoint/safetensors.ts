@@ -6,7 +6,6 @@
  * overflows or disagrees with the byte range, trailing bytes, metadata that is not text, fields it does not know.
  */
 import type { ByteSource } from "./byte_source.ts";
-import { writeFileAtomic } from "./atomic_file.ts";
 import { bitsPerElement, widenToF64 } from "./dtype.ts";
 import { isJsonObject, type Json, type JsonObject, parseJsonObject } from "./strict_json.ts";
 
@@ -255,18 +254,4 @@ export function encodeSafetensors(
     encodeSafetensorsHeader(sorted, texts),
     ...sorted.map(({ data }) => new Uint8Array(data.buffer, data.byteOffset, data.byteLength)),
   ];
-}
-
-/**
- * Writes a safetensors file atomically: complete under its name, or not there at all.
- *
- * @param metadata Texts for `__metadata__`.
- * @throws {RangeError} As `encodeSafetensors`.
- */
-export async function writeSafetensors(
-  path: string,
-  tensors: readonly NewTensor[],
-  metadata: Readonly<Record<string, string>> = {},
-): Promise<void> {
-  await writeFileAtomic(path, encodeSafetensors(tensors, metadata));
 }

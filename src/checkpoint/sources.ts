@@ -1,15 +1,9 @@
-/** The two byte sources of a local program: a file read by position, and bytes in memory. */
+/** Files as byte sources: read by position, never written. */
 import { open, stat } from "node:fs/promises";
-import type { ByteSource } from "./byte_source.ts";
+import { type ByteSource, checkRange } from "./byte_source.ts";
 
 /** One read call asks for at most this many bytes; systems cut longer reads short at 2 GiB. */
 const LONGEST_READ = 1 << 30;
-
-function checkRange(name: string, size: number, offset: number, length: number): void {
-  if (!Number.isSafeInteger(offset) || offset < 0 || offset + length > size) {
-    throw new RangeError(`Cannot read ${length} bytes at ${offset} of ${name}: it has ${size} bytes`);
-  }
-}
 
 /**
  * Opens a file for reading only. Reads name their position, so any number of them may run at once.
@@ -44,19 +38,4 @@ export async function openFileSource(path: string): Promise<ByteSource> {
     await handle.close();
     throw error;
   }
-}
-
-/** Serves bytes in memory; they are not copied. Reading throws RangeError outside them. */
-export function memorySource(name: string, bytes: Uint8Array): ByteSource {
-  return {
-    name,
-    size: bytes.byteLength,
-    // Async, so that a range error rejects the promise instead of being thrown at the call.
-    // deno-lint-ignore require-await
-    async readInto(offset, target) {
-      checkRange(name, bytes.byteLength, offset, target.byteLength);
-      target.set(bytes.subarray(offset, offset + target.byteLength));
-    },
-    close: () => Promise.resolve(),
-  };
 }

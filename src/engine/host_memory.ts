@@ -1,10 +1,16 @@
 /** Refuses to load what the machine's own memory cannot hold, before the first byte of it is allocated. */
-import { totalmem } from "node:os";
+
+/** What Node and Deno offer of themselves; browsers have no such thing. */
+interface BuiltinModules {
+  getBuiltinModule?(name: "node:os"): { totalmem(): number };
+}
 
 /** Bytes of memory of this machine, or Infinity where it is not to be known. */
 function hostMemoryBytes(): number {
   try {
-    return totalmem();
+    // An import would keep the engine out of browsers.
+    const runtime = (globalThis as { process?: BuiltinModules }).process;
+    return runtime?.getBuiltinModule?.("node:os").totalmem() ?? Infinity;
   } catch {
     // Asking needs a permission that the program may not have been given.
     return Infinity;

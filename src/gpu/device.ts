@@ -35,13 +35,16 @@ export class Gpu {
   readonly hasTimestamps: boolean;
   /** Whether the adapter computes on the CPU, in the machine's own memory. */
   readonly isSoftware: boolean;
+  /** Whether WGSL that uses subgroup operations must say `enable subgroups;`: the standard asks for it, and Deno refuses it. */
+  readonly enablesSubgroups: boolean;
   readonly #owned: boolean;
   readonly #onError: (event: Event) => void;
   #failure: Error | undefined;
   #closed = false;
 
-  constructor(device: GPUDevice, owned: boolean) {
+  constructor(device: GPUDevice, owned: boolean, enablesSubgroups: boolean) {
     this.device = device;
+    this.enablesSubgroups = enablesSubgroups;
     this.#owned = owned;
     const info = device.adapterInfo;
     this.adapter = info?.description || [info?.vendor, info?.architecture, info?.device].filter(Boolean).join(" ") ||
@@ -109,6 +112,19 @@ export class Gpu {
   }
 }
 
+/** Whether a device takes WGSL that says `enable subgroups;`. */
+async function takesEnableSubgroups(device: GPUDevice): Promise<boolean> {
+  if (!device.features.has("subgroups")) return false;
+  device.pushErrorScope("validation");
+  device.createShaderModule({ code: "enable subgroups; @compute @workgroup_size(1) fn main() {}" });
+  return await device.popErrorScope() === null;
+}
+
+/** A device with what is found out about it. */
+async function describeDevice(device: GPUDevice, owned: boolean): Promise<Gpu> {
+  return new Gpu(device, owned, await takesEnableSubgroups(device));
+}
+
 /** Limits that are raised to what the adapter offers. */
 const RAISED_LIMITS = [
   "maxStorageBufferBindingSize",
@@ -125,7 +141,7 @@ const RAISED_LIMITS = [
  * @throws {NoAdapterError} If there is no WebGPU adapter.
  */
 export async function openGpu(options: OpenGpuOptions = {}): Promise<Gpu> {
-  if (options.device) return new Gpu(options.device, false);
+  if (options.device) return await describeDevice(options.device, false);
   const gpu = options.gpu ?? (globalThis.navigator as { gpu?: GPU } | undefined)?.gpu;
   if (!gpu) throw new NoAdapterError("Cannot use WebGPU: this runtime has no `navigator.gpu`");
   const adapter = await gpu.requestAdapter({ powerPreference: "high-performance" });
@@ -139,11 +155,14 @@ export async function openGpu(options: OpenGpuOptions = {}): Promise<Gpu> {
   const timestamps: GPUFeatureName[] = adapter.features.has("timestamp-query") ? ["timestamp-query"] : [];
   // Deno offers subgroups without listing them, so asking is the only way to find out.
   for (const features of [[...timestamps, "subgroups" as GPUFeatureName], timestamps]) {
+    let device: GPUDevice;
     try {
-      return new Gpu(await adapter.requestDevice({ requiredFeatures: features, requiredLimits }), true);
+      device = await adapter.requestDevice({ requiredFeatures: features, requiredLimits });
     } catch (error) {
       if (features === timestamps) throw error;
+      continue;
     }
+    return await describeDevice(device, true);
   }
   throw new NoAdapterError("Cannot use WebGPU: the adapter gave no device");
 }

@@ -30,21 +30,26 @@ export interface Kernel {
 const BINDING =
   /@group\(0\)\s*@binding\((\d+)\)\s*var(?:<(uniform|storage)(?:\s*,\s*(read|read_write))?>)?\s*\w+\s*:\s*(\w+)/g;
 
+/** A subgroup operation or its builtin values, in WGSL. */
+const USES_SUBGROUPS = /\bsubgroup(?:[A-Z]\w*\(|_)/;
+
 const caches = new WeakMap<GPUDevice, KernelCache>();
 
 /** Compiles and caches kernels for one device. */
 export class KernelCache {
   readonly #device: GPUDevice;
+  readonly #enablesSubgroups: boolean;
   readonly #kernels = new Map<string, Kernel>();
 
-  private constructor(device: GPUDevice) {
+  private constructor({ device, enablesSubgroups }: Gpu) {
     this.#device = device;
+    this.#enablesSubgroups = enablesSubgroups;
   }
 
   /** The cache of a device: engines on the same device share what is compiled. */
   static of(gpu: Gpu): KernelCache {
     let cache = caches.get(gpu.device);
-    if (!cache) caches.set(gpu.device, cache = new KernelCache(gpu.device));
+    if (!cache) caches.set(gpu.device, cache = new KernelCache(gpu));
     return cache;
   }
 
@@ -61,6 +66,8 @@ export class KernelCache {
 
   #compile(source: KernelSource, constants: KernelConstants, label: string): Kernel {
     const device = this.#device;
+    const enable = this.#enablesSubgroups && USES_SUBGROUPS.test(source.code);
+    const code = enable ? `enable subgroups;\n${source.code}` : source.code;
     const entries: GPUBindGroupLayoutEntry[] = [...source.code.matchAll(BINDING)].map((
       [, binding, space, access, type],
     ) => ({
@@ -73,7 +80,7 @@ export class KernelCache {
       label,
       layout: device.createPipelineLayout({ bindGroupLayouts: [layout] }),
       compute: {
-        module: device.createShaderModule({ label, code: source.code }),
+        module: device.createShaderModule({ label, code }),
         entryPoint: "main",
         constants: { ...constants },
       },

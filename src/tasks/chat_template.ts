@@ -5,7 +5,8 @@ import type { Message } from "./message.ts";
 import { isRecord, quote } from "./python_value.ts";
 import { readRegularFile } from "./regular_file.ts";
 import { MAX_TEMPLATE_LENGTH } from "./template_syntax.ts";
-import { readTokenizerSettings, specialTokenText } from "./tokenizer_files.ts";
+import { readTokenizerSettings } from "./tokenizer_files.ts";
+import { specialTokenText } from "./tokenizer_settings.ts";
 
 /** Renders chats of one checkpoint. */
 export interface ChatTemplate {

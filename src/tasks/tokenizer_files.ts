@@ -1,7 +1,8 @@
 /** The files beside `tokenizer.json`: which tokens are special, and what a chat looks like. */
 import { join } from "node:path";
-import { isRecord, quote, type ValueRecord } from "./python_value.ts";
+import type { ValueRecord } from "./python_value.ts";
 import { readRegularFile } from "./regular_file.ts";
+import { parseObject, type TokenizerSettings } from "./tokenizer_settings.ts";
 
 /** Longest file of a tokenizer that is read, in bytes; the largest known have 35 million. */
 const LONGEST_FILE = 500_000_000;
@@ -23,25 +24,7 @@ export async function readJsonFile(path: string, advice: string): Promise<ValueR
       cause: error,
     });
   }
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch (error) {
-    throw new SyntaxError(`Cannot parse ${path}: ${(error as Error).message}`, { cause: error });
-  }
-  if (!isRecord(value)) throw new SyntaxError(`Cannot parse ${path}: expected a JSON object`);
-  return value;
-}
-
-/** What a checkpoint says of its tokenizer, besides the tokenizer itself. */
-export interface TokenizerSettings {
-  /** Path of `tokenizer_config.json`. */
-  readonly configPath: string;
-  readonly config: ValueRecord;
-  /** Path of `special_tokens_map.json`. */
-  readonly mapPath: string;
-  /** Empty where the file is missing. */
-  readonly map: ValueRecord;
+  return parseObject(path, text);
 }
 
 /**
@@ -58,20 +41,4 @@ export async function readTokenizerSettings(folder: string): Promise<TokenizerSe
     throw error;
   });
   return { configPath, config, mapPath, map };
-}
-
-/**
- * The text of a special token, which the files write as a string or as an object with `content`; null where neither has it.
- *
- * @throws {TypeError} If an entry is neither.
- */
-export function specialTokenText({ configPath, config, mapPath, map }: TokenizerSettings, name: string): string | null {
-  return entryText(configPath, config, name) ?? entryText(mapPath, map, name);
-}
-
-function entryText(path: string, settings: ValueRecord, name: string): string | null {
-  const entry = settings[name] ?? null;
-  const text = isRecord(entry) ? entry.content : entry;
-  if (text === null || typeof text === "string") return text;
-  throw new TypeError(`Cannot load ${path}: ${name} is ${quote(entry)}, expected text or an object with "content"`);
 }

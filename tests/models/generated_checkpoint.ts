@@ -2,7 +2,7 @@
 import { mkdir, open, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { parseConfig } from "../../src/checkpoint/config.ts";
-import { INDEX_FILE } from "../../src/checkpoint/open.ts";
+import { INDEX_FILE } from "../../src/checkpoint/open_from.ts";
 import { encodeSafetensorsHeader } from "../../src/checkpoint/safetensors.ts";
 import type { JsonObject } from "../../src/checkpoint/strict_json.ts";
 import { createRandom } from "../../src/tasks/random.ts";

@@ -4,7 +4,7 @@ import type { Checkpoint } from "../../src/checkpoint/checkpoint.ts";
 import { parseConfig } from "../../src/checkpoint/config.ts";
 import type { WeightRef } from "../../src/checkpoint/model_config.ts";
 import { createOpContext } from "../../src/engine/webgpu.ts";
-import { Gpu } from "../../src/gpu/device.ts";
+import { openGpu } from "../../src/gpu/device.ts";
 import { Memory } from "../../src/gpu/memory.ts";
 import { uploadWeights } from "../../src/model/weights.ts";
 import type { OpContext } from "../../src/ops/context.ts";
@@ -70,7 +70,7 @@ function weightAt(ref: WeightRef, index: number): number {
 }
 
 async function openContext(): Promise<OpContext> {
-  const gpu = new Gpu(await testDevice(), false);
+  const gpu = await openGpu({ device: await testDevice() });
   return await createOpContext(gpu, new Memory(gpu));
 }
 

@@ -2,7 +2,7 @@
 import { readFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import { readSafetensorsHeader, readTensorF64 } from "../../src/checkpoint/safetensors.ts";
-import { memorySource } from "../../src/checkpoint/sources.ts";
+import { memorySource } from "../../src/checkpoint/memory_source.ts";
 
 /** Every golden set; `tests/golden/README.md` describes them. */
 export const GOLDEN_NAMES = [

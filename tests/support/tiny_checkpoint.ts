@@ -4,9 +4,9 @@ import { join } from "node:path";
 import type { Checkpoint, WeightType } from "../../src/checkpoint/checkpoint.ts";
 import { parseConfig } from "../../src/checkpoint/config.ts";
 import { FAMILIES } from "../../src/checkpoint/families.ts";
-import { openCheckpointFrom, SINGLE_FILE } from "../../src/checkpoint/open.ts";
+import { openCheckpointFrom, SINGLE_FILE } from "../../src/checkpoint/open_from.ts";
 import { encodeSafetensors, type NewTensor } from "../../src/checkpoint/safetensors.ts";
-import { memorySource } from "../../src/checkpoint/sources.ts";
+import { memorySource } from "../../src/checkpoint/memory_source.ts";
 import { createRandom } from "../../src/tasks/random.ts";
 
 /** Changes the values of one tensor, row-major, in place. */

@@ -5,9 +5,11 @@ import { cp, rename, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { ByteSource } from "../../src/checkpoint/byte_source.ts";
 import type { WeightRef } from "../../src/checkpoint/model_config.ts";
-import { openCheckpoint, openCheckpointFrom, parseIndex } from "../../src/checkpoint/open.ts";
+import { openCheckpoint } from "../../src/checkpoint/open.ts";
+import { openCheckpointFrom, parseIndex } from "../../src/checkpoint/open_from.ts";
 import { encodeSafetensors, type NewTensor, readSafetensorsHeader } from "../../src/checkpoint/safetensors.ts";
-import { memorySource, openFileSource } from "../../src/checkpoint/sources.ts";
+import { memorySource } from "../../src/checkpoint/memory_source.ts";
+import { openFileSource } from "../../src/checkpoint/sources.ts";
 import { GOLDEN_NAMES, goldenFolder, type GoldenName, loadGolden } from "../support/golden.ts";
 import { withFolder } from "../support/temporary_folder.ts";
 

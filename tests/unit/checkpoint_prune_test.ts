@@ -20,7 +20,7 @@ import type { WeightRef } from "../../src/checkpoint/model_config.ts";
 import { openCheckpoint } from "../../src/checkpoint/open.ts";
 import { type NeuronMask, writePrunedCheckpoint } from "../../src/checkpoint/prune_checkpoint.ts";
 import { readSafetensorsHeader } from "../../src/checkpoint/safetensors.ts";
-import { memorySource } from "../../src/checkpoint/sources.ts";
+import { memorySource } from "../../src/checkpoint/memory_source.ts";
 import type { Mask } from "../../src/engine/engine.ts";
 import { GOLDEN_NAMES, goldenFolder, type GoldenName } from "../support/golden.ts";
 import { withFolder } from "../support/temporary_folder.ts";

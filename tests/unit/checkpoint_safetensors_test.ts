@@ -10,9 +10,9 @@ import {
   readSafetensorsHeader,
   readTensorBytes,
   readTensorF64,
-  writeSafetensors,
 } from "../../src/checkpoint/safetensors.ts";
-import { memorySource } from "../../src/checkpoint/sources.ts";
+import { writeSafetensors } from "../../src/checkpoint/write_safetensors.ts";
+import { memorySource } from "../../src/checkpoint/memory_source.ts";
 import { loadGolden } from "../support/golden.ts";
 import { withFolder } from "../support/temporary_folder.ts";
 import { file, header } from "../trust/attacks/safetensors.ts";

@@ -3,7 +3,8 @@ import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { encodeSafetensors, type NewTensor, readSafetensorsHeader } from "../../src/checkpoint/safetensors.ts";
-import { memorySource, openFileSource } from "../../src/checkpoint/sources.ts";
+import { memorySource } from "../../src/checkpoint/memory_source.ts";
+import { openFileSource } from "../../src/checkpoint/sources.ts";
 import {
   readGrid,
   readPlan,

@@ -43,7 +43,7 @@ function importSpecifiers(code: string): string[] {
 }
 
 async function readSources(): Promise<Source[]> {
-  const paths = ["mod.ts"];
+  const paths = ["core.ts", "mod.ts"];
   for (const folder of ["src", "kernels"]) {
     const entries = await readdir(join(root, folder), { recursive: true, withFileTypes: true });
     for (const entry of entries) {
@@ -127,6 +127,32 @@ Deno.test("mod.ts imports neither the program nor the service", () => {
     /^src\/(cli|serve)\//.test(target)
   );
   assertEquals(complaints, []);
+});
+
+/** What a file imports when it runs, from the root: types are not there then. */
+function runtimeImports({ path, code }: Source): string[] {
+  const values = code.replaceAll(/\b(?:import|export)\s+type\s[^;]*;/g, "");
+  return importSpecifiers(values).map((specifier) =>
+    specifier.startsWith(".") ? normalize(join(dirname(path), specifier)).replaceAll(sep, "/") : specifier
+  );
+}
+
+Deno.test("core.ts reaches neither Deno nor Node, nor the file system", () => {
+  const byPath = new Map(sources.map((source) => [source.path, source]));
+  const seen = new Set<string>();
+  const complaints: string[] = [];
+  const walk = (path: string) => {
+    if (seen.has(path)) return;
+    seen.add(path);
+    for (const target of runtimeImports(byPath.get(path)!)) {
+      if (target.startsWith("node:")) complaints.push(`${path}: imports ${target}`);
+      else if (byPath.has(target)) walk(target);
+      else if (!packages.has(target)) complaints.push(`${path}: imports ${target}`);
+    }
+  };
+  walk("core.ts");
+  assertEquals(complaints, []);
+  assert(seen.has("src/engine/webgpu.ts") && seen.has("kernels/mod.ts"), [...seen].join(", "));
 });
 
 Deno.test("method imports the waist and no concrete engine", () => {

@@ -4,9 +4,9 @@
  */
 import type { Checkpoint, WeightType } from "../../checkpoint/checkpoint.ts";
 import { parseConfig } from "../../checkpoint/config.ts";
-import { openCheckpointFrom, SINGLE_FILE } from "../../checkpoint/open.ts";
+import { openCheckpointFrom, SINGLE_FILE } from "../../checkpoint/open_from.ts";
 import { encodeSafetensors } from "../../checkpoint/safetensors.ts";
-import { memorySource } from "../../checkpoint/sources.ts";
+import { memorySource } from "../../checkpoint/memory_source.ts";
 import type { KernelVariant } from "../../ops/context.ts";
 import type { Example } from "../../tasks/example.ts";
 import { createRandom } from "../../tasks/random.ts";

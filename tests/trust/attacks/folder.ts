@@ -5,7 +5,7 @@ import { checkWeights } from "../../../src/checkpoint/check_weights.ts";
 import { openCheckpoint } from "../../../src/checkpoint/open.ts";
 import { writePrunedCheckpoint } from "../../../src/checkpoint/prune_checkpoint.ts";
 import { encodeSafetensors, type NewTensor, readSafetensorsHeader } from "../../../src/checkpoint/safetensors.ts";
-import { memorySource } from "../../../src/checkpoint/sources.ts";
+import { memorySource } from "../../../src/checkpoint/memory_source.ts";
 import { createReferenceEngine } from "../../../src/engine/reference/engine.ts";
 import { withFolder } from "../../support/temporary_folder.ts";
 import { makeTinyFiles, type TinyOptions } from "../../support/tiny_checkpoint.ts";

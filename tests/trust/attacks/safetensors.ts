@@ -1,6 +1,6 @@
 /** Attacks on the safetensors reader: files that break a rule of the format, or that two readers could read differently. */
 import { LONGEST_HEADER, readSafetensorsHeader } from "../../../src/checkpoint/safetensors.ts";
-import { memorySource } from "../../../src/checkpoint/sources.ts";
+import { memorySource } from "../../../src/checkpoint/memory_source.ts";
 import type { Attack } from "./attack.ts";
 
 /** A file with this header text and this many zero bytes of data. */

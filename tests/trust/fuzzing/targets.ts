@@ -2,9 +2,9 @@
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { parseConfig } from "../../../src/checkpoint/config.ts";
-import { openCheckpointFrom, parseIndex, SINGLE_FILE } from "../../../src/checkpoint/open.ts";
+import { openCheckpointFrom, parseIndex, SINGLE_FILE } from "../../../src/checkpoint/open_from.ts";
 import { encodeSafetensors, readSafetensorsHeader } from "../../../src/checkpoint/safetensors.ts";
-import { memorySource } from "../../../src/checkpoint/sources.ts";
+import { memorySource } from "../../../src/checkpoint/memory_source.ts";
 import { createPlan, parsePlan, serialisePlan } from "../../../src/method/plan.ts";
 import { parseRequest } from "../../../src/serve/job_request.ts";
 import { readSplit } from "../../../src/tasks/dataset.ts";

@@ -1,0 +1,60 @@
+/// <reference types="@webgpu/types" />
+/**
+ * Secateur's core, for any runtime with WebGPU: checkpoints, tokenizers, engines and the method, without a file system.
+ *
+ * Nothing here imports from Deno or Node, so browsers run it; `mod.ts` has the same names and those that work on files.
+ *
+ * @example Score the neurons of a model that a web server offers
+ * ```ts
+ * import { buildExample, createTokenizer, openCheckpointFrom, openEngine, openHttpSource, scoreNeurons } from "@secateur/secateur/core";
+ *
+ * async function scoreModel(model: string) {
+ *   const read = async (name: string) => await (await fetch(`${model}/${name}`)).text();
+ *   const tokenizer = createTokenizer({
+ *     location: model,
+ *     tokenizer: await read("tokenizer.json"),
+ *     config: await read("tokenizer_config.json"),
+ *   });
+ *   const weights = await openHttpSource(`${model}/model.safetensors`);
+ *   const checkpoint = await openCheckpointFrom({
+ *     location: model,
+ *     config: await read("config.json"),
+ *     files: new Map([["model.safetensors", weights]]),
+ *   });
+ *   const question = { id: "1", context: "The sky is", continuations: [" blue", " red"], choices: ["blue", "red"], gold: 0 };
+ *   const engine = await openEngine(checkpoint);
+ *   return await scoreNeurons(engine, [buildExample(question, tokenizer)]);
+ * }
+ * ```
+ *
+ * @module
+ */
+
+export { openCheckpointFrom } from "./src/checkpoint/open_from.ts";
+export { openHttpSource } from "./src/checkpoint/http_source.ts";
+export { memorySource } from "./src/checkpoint/memory_source.ts";
+export { createTokenizer } from "./src/tasks/tokenizer_from.ts";
+export { buildExample } from "./src/tasks/example_builder.ts";
+export { openEngine } from "./src/engine/open.ts";
+export { NotFiniteError } from "./src/engine/not_finite.ts";
+export { WrongResultsError } from "./src/engine/webgpu/self_check.ts";
+export { GpuFailure, NoAdapterError } from "./src/gpu/device.ts";
+export { OutOfGpuMemoryError } from "./src/gpu/memory.ts";
+export { scoreNeurons } from "./src/method/score.ts";
+export { planFromSearch, searchGrid } from "./src/method/search.ts";
+export { createPlan, planToIntervention } from "./src/method/plan.ts";
+export { evaluate } from "./src/method/evaluate.ts";
+export { runPipeline } from "./src/method/pipeline.ts";
+export { runRedraws } from "./src/method/redraws.ts";
+
+export type * from "./src/checkpoint/byte_source.ts";
+export type * from "./src/checkpoint/checkpoint.ts";
+export type { HttpSourceOptions } from "./src/checkpoint/http_source.ts";
+export type * from "./src/checkpoint/model_config.ts";
+export type { CheckpointSources } from "./src/checkpoint/open_from.ts";
+export type * from "./src/engine/engine.ts";
+export type { OpenEngineOptions } from "./src/engine/open.ts";
+export type { WebGpuEngineOptions } from "./src/engine/webgpu.ts";
+export type { ChoiceRequest } from "./src/tasks/example_builder.ts";
+export type { Example } from "./src/tasks/example.ts";
+export type { EncodeOptions, LoadTokenizerOptions, Tokenizer, TokenizerSources } from "./src/tasks/tokenizer_from.ts";

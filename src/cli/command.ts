@@ -40,7 +40,13 @@ export interface CommandDefinition<T extends OptionTable> {
 export interface Command {
   readonly name: string;
   readonly summary: string;
+  /** As in its definition. */
+  readonly words?: string | undefined;
+  /** All its options, those that every command has included. */
+  readonly options: OptionTable;
   help(): string;
+  /** @throws {UsageError} As `execute`, which this does without carrying anything out. */
+  check(args: readonly string[]): void;
   /** @throws {UsageError} If the arguments cannot be understood. */
   execute(args: readonly string[], context: CommandContext): Promise<CommandResult & { readonly asJson: boolean }>;
 }
@@ -54,9 +60,14 @@ const commonOptions = {
 export function defineCommand<const T extends OptionTable>(definition: CommandDefinition<T>): Command {
   const { name, summary, description, example } = definition;
   const table: T & typeof commonOptions = { ...definition.options, ...commonOptions };
+  const parse = (args: readonly string[], words: string[]) =>
+    parseOptions(name, table, args, definition.words ? words : undefined);
   return {
     name,
     summary,
+    words: definition.words,
+    options: table,
+    check: (args) => void parse(args, []),
     help: () =>
       `${summary}\n\n${description}\n\nUsage: secateur ${name}${
         definition.words ? ` ${definition.words}` : ""
@@ -64,7 +75,7 @@ export function defineCommand<const T extends OptionTable>(definition: CommandDe
       `Example:\n  secateur ${example}\n`,
     async execute(args, context) {
       const words: string[] = [];
-      const { json, ...options } = parseOptions(name, table, args, definition.words ? words : undefined) as
+      const { json, ...options } = parse(args, words) as
         & OptionValues<T>
         & OptionValues<typeof commonOptions>;
       const result = await definition.run(options as unknown as OptionValues<T>, context, words);

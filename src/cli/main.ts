@@ -1,23 +1,7 @@
 /** The entry of the `secateur` program. */
-import { compare } from "./compare.ts";
-import { demo } from "./demo.ts";
-import { doctor } from "./doctor.ts";
+import { commands } from "./commands.ts";
 import { describeError } from "./errors.ts";
-import { evaluate } from "./eval.ts";
-import { info } from "./info.ts";
-import { merge } from "./merge.ts";
-import { plan } from "./plan.ts";
 import { runProgram } from "./program.ts";
-import { prune } from "./prune.ts";
-import { report } from "./report.ts";
-import { run } from "./run.ts";
-import { score } from "./score.ts";
-import { search } from "./search.ts";
-import { status } from "./status.ts";
-import { study } from "./study.ts";
-import { serve } from "./serve.ts";
-import { submit } from "./submit.ts";
-import { tasks } from "./tasks.ts";
 import { webgpuEnvironment } from "./webgpu_environment.ts";
 
 try {
@@ -30,26 +14,5 @@ try {
 }
 
 Deno.exit(
-  await runProgram(
-    [
-      run,
-      plan,
-      score,
-      search,
-      merge,
-      status,
-      submit,
-      prune,
-      evaluate,
-      study,
-      report,
-      compare,
-      tasks,
-      info,
-      doctor,
-      demo,
-      serve,
-    ],
-    Deno.args,
-  ),
+  await runProgram(commands, Deno.args),
 );

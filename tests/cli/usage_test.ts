@@ -2,7 +2,20 @@
 import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { demoModel, demoTask, secateur, withFolder } from "./program.ts";
 
-const commands = ["run", "plan", "score", "search", "prune", "eval", "report", "compare", "info", "doctor", "demo"];
+const commands = [
+  "run",
+  "plan",
+  "score",
+  "search",
+  "prune",
+  "eval",
+  "report",
+  "compare",
+  "info",
+  "doctor",
+  "demo",
+  "completion",
+];
 const noAdapter = { VK_DRIVER_FILES: "/nonexistent", VK_ICD_FILENAMES: "/nonexistent" };
 
 Deno.test("secateur --help lists every command when asked", async () => {
@@ -17,7 +30,7 @@ for (const name of commands) {
     assertEquals([code, stderr], [0, ""]);
     const [options, example] = stdout.split("Example:");
     assertMatch(options, new RegExp(`^Usage: secateur ${name} (?:[A-Z_]+ )*\\[options\\]$`, "m"));
-    assertMatch(example, new RegExp(`^\\s*secateur ${name} (?:--|out/)`));
+    assertMatch(example, new RegExp(`^\\s*secateur ${name} (?:--|out/|bash$)`, "m"));
     for (const [option] of example.matchAll(/--[\w-]+/g)) assertMatch(options, new RegExp(`^  ${option}( |$)`, "m"));
     assertStringIncludes(options, "--json");
   });

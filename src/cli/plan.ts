@@ -1,10 +1,12 @@
 /** `secateur plan`: what a run would take, before it runs. */
 import type { WaveForecast } from "../engine/engine.ts";
 import { createWebGpuForecaster } from "../engine/webgpu/forecaster.ts";
+import { capacityModel } from "../method/capacity.ts";
 import { forecastJob, type StageForecast } from "../method/forecast.ts";
 import type { Jsonable } from "../method/json.ts";
-import { formatBytes, type OptionValues } from "./arguments.ts";
-import { type CommandContext, defineCommand } from "./command.ts";
+import { formatBytes, type OptionTable, type OptionValues } from "./arguments.ts";
+import { clusterOptions, describeCapacity, readCluster, readShape } from "./cluster.ts";
+import { type CommandContext, type CommandResult, defineCommand } from "./command.ts";
 import { UsageError } from "./errors.ts";
 import { formatFlops, summariseForecast } from "./forecast.ts";
 import { engineOptions, modelOptions, runOptions, scoreSettings, searchSettings, taskOptions } from "./options.ts";
@@ -140,14 +142,82 @@ export function describeWork(
   });
 }
 
+const planOptions = {
+  model: { ...modelOptions.model, required: false },
+  ...taskOptions,
+  task: { ...taskOptions.task, required: false },
+  ...clusterOptions,
+  ...runOptions,
+  ...engineOptions,
+} as const satisfies OptionTable;
+
+/** @throws {UsageError} If the model or the task is left out. */
+function requireWork<T extends { readonly model: string | undefined; readonly task: string | undefined }>(options: T) {
+  const { model, task } = options;
+  for (const [name, value] of Object.entries({ model, task })) {
+    if (value === undefined) {
+      throw new UsageError(`--${name} is missing`, "run `secateur plan --help` for the options.");
+    }
+  }
+  return { ...options, model: model!, task: task! };
+}
+
+/** Nodes that most paths come to by default: twice the first try. */
+const usualNodes = 8;
+
+/** Test examples of a shape without a task. */
+const usualTestExamples = 1000;
+
+/** The job on a cluster, from a shape alone or from a model and a task. */
+async function planCluster(
+  options: OptionValues<typeof planOptions>,
+  text: string,
+  context: CommandContext,
+): Promise<CommandResult> {
+  const cluster = readCluster(text);
+  const settings = {
+    nodes: options.nodes ?? usualNodes,
+    path: options.path,
+    positions: options.positions,
+    fractions: options.fractions?.length ?? 10,
+    tasks: options.tasks,
+  };
+  if (options.shape !== undefined) {
+    return describeCapacity(await readShape(options.shape), {
+      ...settings,
+      promptTokens: Array.from({ length: options["adaptation-examples"] }, () => options["prompt-tokens"]),
+      choiceTokens: 4,
+      testExamples: options.limit ?? usualTestExamples,
+    }, cluster);
+  }
+  return await withWork(requireWork(options), context, async ({ checkpoint, task }) => {
+    const { adaptation, selection } = await drawExamples(task, options);
+    const test = await testExamples(task, options, [...adaptation, ...selection]);
+    const choiceTokens = adaptation.map(({ choices }) => choices.reduce((sum, { length }) => sum + length, 0));
+    return describeCapacity(capacityModel(checkpoint.config), {
+      ...settings,
+      promptTokens: adaptation.map(({ prompt }) => prompt.length),
+      choiceTokens: choiceTokens.reduce((sum, count) => sum + count, 0) / adaptation.length,
+      testExamples: test.length,
+    }, cluster);
+  });
+}
+
 export const plan = defineCommand({
   name: "plan",
   summary: "Print what a run would take, without running it.",
   description:
     "Lists the waves that `run` with the same options would send through the layers: rows of each layer, whether activations\n" +
     "are kept or recomputed, operations and bytes; and the most GPU memory that scoring and searching would take. The adapter\n" +
-    "is asked for its limits, and no weights are loaded.",
+    "is asked for its limits, and no weights are loaded. With --cluster: how long the job of `submit` takes on many GPUs, how\n" +
+    "well they are used, and what limits it; docs/cluster.md says what the model of that is.",
   example: "plan --model examples/demo/model --task examples/demo/task/demo.yaml --memory-budget 16MiB",
-  options: { ...modelOptions, ...taskOptions, ...runOptions, ...engineOptions },
-  run: describeWork,
+  options: planOptions,
+  run: async (options, context) => {
+    if (options.cluster !== undefined) return await planCluster(options, options.cluster, context);
+    if (options.shape !== undefined) {
+      throw new UsageError("--shape needs --cluster", "waves depend on the weights; name --model and --task.");
+    }
+    return await describeWork(requireWork(options), context);
+  },
 });

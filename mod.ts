@@ -50,6 +50,11 @@ export { GpuFailure, NoAdapterError } from "./src/gpu/device.ts";
 export { OutOfGpuMemoryError } from "./src/gpu/memory.ts";
 export { scoreNeurons } from "./src/method/score.ts";
 export { planFromSearch, searchGrid } from "./src/method/search.ts";
+export { mergeScores, scoreShard } from "./src/method/shard_score.ts";
+export { mergeSearch, searchShard } from "./src/method/shard_search.ts";
+export { missingUnits, partialName, readPartial, writePartial } from "./src/method/partial_file.ts";
+export { parseShard } from "./src/method/shard.ts";
+export { capacityModel, predictCapacity } from "./src/method/capacity.ts";
 export { createPlan, planToIntervention } from "./src/method/plan.ts";
 export { searchGlobal } from "./src/method/global_search.ts";
 export { selectForward } from "./src/method/forward_selection.ts";
@@ -175,6 +180,25 @@ export type { RuleName } from "./src/method/quadrature.ts";
 export type { Ranking } from "./src/method/rank.ts";
 export type { Arm, Redraw, RedrawInput, RedrawResult, Spread } from "./src/method/redraws.ts";
 export type { ScoreOptions, ScoreResult, ScoreSettings } from "./src/method/score.ts";
+export type { ScoreShard } from "./src/method/shard_score.ts";
+export type { SearchShard } from "./src/method/shard_search.ts";
+export type {
+  Capacity,
+  CapacityJob,
+  CapacityLosses,
+  CapacityModel,
+  CapacityShape,
+  CapacityStep,
+  Cluster,
+} from "./src/method/capacity.ts";
+export type { Shard } from "./src/method/shard.ts";
+export type {
+  Partial,
+  PartialDescription,
+  PartialHeader,
+  PartialInputs,
+  PartialStep,
+} from "./src/method/partial_file.ts";
 export type { SavedScores } from "./src/method/scores_file.ts";
 export type { Configuration, SearchOptions, SearchResult, SearchSettings } from "./src/method/search.ts";
 export type { BaseSelectionRule, CellAnswers, RuleInput, SelectionRule } from "./src/method/selection_rules.ts";

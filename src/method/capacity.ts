@@ -15,8 +15,9 @@ export interface CapacityModel {
   readonly width: number;
   /** H */
   readonly neurons: number;
-  /** Q times K, and G times K. */
+  /** Q times K */
   readonly queryWidth: number;
+  /** G times K */
   readonly keyWidth: number;
   /** V */
   readonly vocabulary: number;
@@ -48,7 +49,9 @@ export interface CapacityJob {
   readonly choiceTokens: number;
   /** Path nodes. */
   readonly nodes: number;
+  /** As in the settings of scoring. */
   readonly path: "layer" | "joint";
+  /** As in the settings of scoring. */
   readonly positions: "all" | "last";
   /** Fractions of a layer that the search tries. */
   readonly fractions: number;
@@ -74,22 +77,27 @@ export interface CapacityLosses {
 
 /** One step of the chain. */
 export interface CapacityStep {
+  /** Command of the program. */
   readonly name: "score" | "merge" | "search" | "prune" | "eval";
   /** Processes that divide it, for each task. */
   readonly shards: number;
-  /** Seconds of the slowest process, and what part of that is reading. */
+  /** Seconds of the slowest process. */
   readonly seconds: number;
+  /** Seconds of those that are reading weights. */
   readonly readSeconds: number;
 }
 
 /** A prediction. */
 export interface Capacity {
+  /** In the order in which they run. */
   readonly steps: readonly CapacityStep[];
+  /** Seconds from the first start to the last result, of all tasks. */
   readonly wallSeconds: number;
   /** Seconds that one GPU would take for everything, in one process for each task. */
   readonly oneGpuSeconds: number;
   /** `oneGpuSeconds` over GPUs times `wallSeconds`. */
   readonly efficiency: number;
+  /** Where the time of the GPUs goes. */
   readonly losses: CapacityLosses;
   /** The largest loss; `nothing` where each is below a twentieth. */
   readonly limitedBy: Exclude<keyof CapacityLosses, "useful"> | "nothing";

@@ -32,9 +32,13 @@ export interface PartialInputs {
 
 /** What every partial says of itself. */
 export interface PartialHeader {
+  /** The step that it is a part of. */
   readonly step: PartialStep;
+  /** Which part of how many. */
   readonly shard: Shard;
+  /** Digests of what went in. */
   readonly inputs: PartialInputs;
+  /** Model, task and versions, as the merged file names them. */
   readonly provenance: Provenance;
   /** The shape of the model. */
   readonly model: PlanModel;
@@ -44,8 +48,9 @@ export interface PartialHeader {
   readonly engine: string;
   /** The arguments of the command without `--shard`, so that a missing shard can be made. */
   readonly arguments: readonly string[];
-  /** Units of the whole job, and those of this shard, ascending. */
+  /** Units (paths or cells) of the whole job. */
   readonly unitCount: number;
+  /** Those of this shard, ascending. */
   readonly units: readonly number[];
 }
 

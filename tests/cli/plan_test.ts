@@ -137,3 +137,33 @@ Deno.test("secateur run refuses in a dry run what it would refuse, and names wha
     assertEquals(await Deno.readTextFile(`${out}/plan.json`), "{}");
   });
 });
+
+Deno.test("secateur plan --cluster predicts a job in shards from a shape, or from a model and its task", async () => {
+  const cluster = ["--cluster", "gpus=64,tflops=30,read_gbps=2"];
+  const large = await succeed("plan", "--shape", "405b", ...cluster);
+  assertMatch(large, /^126 layers, .* 81\d GB of weights, streamed through 80 GB\n/);
+  assertMatch(large, /^wall time .* h; one GPU .* days; efficiency \d+ %$/m);
+  assertMatch(large, /^limited by: the chain of steps/m);
+  const demo = JSON.parse(
+    await succeed("plan", ...onDemo, "--cluster", "gpus=2,tflops=0.01,read_gbps=1,start_s=0", "--json"),
+  );
+  assertEquals(demo.job.promptTokens.length, 10);
+  const { steps, losses, wallSeconds } = demo.capacity;
+  assertEquals(steps.map(({ name }: { name: string }) => name), ["score", "merge", "search", "merge", "prune", "eval"]);
+  assert(losses.useful > 0 && losses.useful < 2 * wallSeconds);
+  const config = JSON.parse(await succeed("plan", "--shape", `${demoModel}/config.json`, ...cluster, "--json"));
+  assertEquals(config.model, demo.model);
+  for (
+    const [args, message] of [
+      [["--cluster", "gpus=64,tflops=30"], /read_gbps is missing/],
+      [["--cluster", "gpus=1.5,tflops=30,read_gbps=2"], /gpus cannot be "1.5"/],
+      [["--cluster", "gpu=1"], /cannot use "gpu=1"/],
+      [[], /--shape needs --cluster/],
+    ] as const
+  ) {
+    const { code, stderr } = await secateur(["plan", "--shape", "8b", ...args]);
+    assertEquals(code, 2);
+    assertMatch(stderr, message);
+  }
+  assertMatch((await secateur(["plan"])).stderr, /^Error: --model is missing\n/);
+});

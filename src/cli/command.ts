@@ -1,7 +1,9 @@
 /** What a command of the program is: a table of options, and a function from their values to results. */
 import type { Progress } from "../engine/engine.ts";
 import type { Jsonable } from "../method/json.ts";
+import { UsageError } from "./errors.ts";
 import { describeOptions, type OptionTable, type OptionValues, parseOptions } from "./arguments.ts";
+import type { Style } from "./style.ts";
 
 /** What a command may use of its surroundings. */
 export interface CommandContext {
@@ -10,6 +12,8 @@ export interface CommandContext {
   /** Aborted by Ctrl-C. */
   readonly signal: AbortSignal;
   readonly onProgress: (progress: Progress) => void;
+  /** Colours parts of the result's text, where stdout takes colour. */
+  readonly style: Style;
   /** Says something on stderr that the person must know and that is not a result. */
   readonly note: (line: string) => void;
 }
@@ -45,14 +49,23 @@ export interface Command {
   /** All its options, those that every command has included. */
   readonly options: OptionTable;
   help(): string;
-  /** @throws {UsageError} As `execute`, which this does without carrying anything out. */
-  check(args: readonly string[]): void;
+  /**
+   * Understands the arguments without carrying anything out.
+   *
+   * @returns How the results are wanted.
+   * @throws {UsageError} If the arguments cannot be understood.
+   */
+  check(args: readonly string[]): OutputFormat;
   /** @throws {UsageError} If the arguments cannot be understood. */
-  execute(args: readonly string[], context: CommandContext): Promise<CommandResult & { readonly asJson: boolean }>;
+  execute(args: readonly string[], context: CommandContext): Promise<CommandResult>;
 }
+
+/** Text for a person, one JSON document, or a stream of events. */
+export type OutputFormat = "text" | "json" | "events";
 
 const commonOptions = {
   json: { type: "flag", description: "Print the results as JSON." },
+  events: { type: "flag", description: "Print progress and results as they come, one JSON object a line." },
   help: { type: "flag", description: "Print this help." },
 } as const satisfies OptionTable;
 
@@ -67,7 +80,11 @@ export function defineCommand<const T extends OptionTable>(definition: CommandDe
     summary,
     words: definition.words,
     options: table,
-    check: (args) => void parse(args, []),
+    check(args) {
+      const { json, events } = parse(args, []) as OptionValues<typeof commonOptions>;
+      if (json && events) throw new UsageError("--json and --events exclude each other", "give one of them.");
+      return events ? "events" : json ? "json" : "text";
+    },
     help: () =>
       `${summary}\n\n${description}\n\nUsage: secateur ${name}${
         definition.words ? ` ${definition.words}` : ""
@@ -75,11 +92,8 @@ export function defineCommand<const T extends OptionTable>(definition: CommandDe
       `Example:\n  secateur ${example}\n`,
     async execute(args, context) {
       const words: string[] = [];
-      const { json, ...options } = parse(args, words) as
-        & OptionValues<T>
-        & OptionValues<typeof commonOptions>;
-      const result = await definition.run(options as unknown as OptionValues<T>, context, words);
-      return { ...result, asJson: json };
+      const options = parse(args, words) as unknown as OptionValues<T>;
+      return await definition.run(options, context, words);
     },
   };
 }

@@ -100,7 +100,7 @@ export const demo = defineCommand({
         onProgress,
       });
       return {
-        text: `${formatJob(job)}\n\n${formatRedraws(redrawn, size)}\n`,
+        text: `${formatJob(job, context.style)}\n\n${formatRedraws(redrawn, size)}\n`,
         json: { run: job.record, redraws: redrawn, files: job.files } as unknown as Jsonable,
       };
     });

@@ -165,7 +165,7 @@ export const doctor = defineCommand({
     "What stands in the way is listed at the end with what to do about it, and is no failure of this command.",
   example: "doctor --json",
   options: {},
-  async run(_options, { signal, onProgress }) {
+  async run(_options, { signal, onProgress, style }) {
     const findings: Finding[] = [];
     const permissions = await describePermissions();
     const device = await describeDevice();
@@ -259,10 +259,10 @@ export const doctor = defineCommand({
         ["Hugging Face token", hub.hasToken ? "there" : "none: public models only"],
       );
     }
-    const advice = findings.map(({ problem, advice }) => `Problem: ${problem}\nHint: ${advice}`);
+    const advice = findings.map(({ problem, advice }) => `${style("bad", `Problem: ${problem}`)}\nHint: ${advice}`);
     return {
       text: `${formatTable(rows.map(([name, value]) => [`${name}: ${value}`]))}\n\n${
-        advice.length > 0 ? advice.join("\n\n") : "Nothing stands in the way."
+        advice.length > 0 ? advice.join("\n\n") : style("good", "Nothing stands in the way.")
       }\n`,
       json: {
         ...program,

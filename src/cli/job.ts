@@ -14,6 +14,7 @@ import { lockName, withFolderLock } from "./folder_lock.ts";
 import { forecastWork, formatPerformance } from "./forecast.ts";
 import { type runOptions, scoreSettings, searchSettings } from "./options.ts";
 import { countSkipped, decidingMetric, drawExamples, type Session, testExamples } from "./session.ts";
+import { plain, type Style } from "./style.ts";
 import { counted, formatChoice, formatCompleteness, formatEngine, formatShare, formatTable } from "./text.ts";
 
 /** What to do with a folder that has results already. */
@@ -139,7 +140,7 @@ export async function runJob(
 }
 
 /** The job's results as a person reads them. */
-export function formatJob({ input, result, record, files }: FolderRunResult): string {
+export function formatJob({ input, result, record, files }: FolderRunResult, style: Style = plain): string {
   const { scored, searched, test, seconds } = result;
   const { metric } = searched.settings;
   const row = (name: string, score: { accuracy: number; standardError: number }, remark = "") => [
@@ -164,6 +165,10 @@ export function formatJob({ input, result, record, files }: FolderRunResult): st
       : []),
     row("lowest attribution", test.lowest.scores[metric], "as many neurons of the chosen layer"),
   ];
+  const gain = test.pruned.scores[metric].accuracy - test.unpruned.scores[metric].accuracy;
+  const table = formatTableWithRemarks(rows).split("\n").map((line) =>
+    !line.startsWith("  pruned ") || gain === 0 ? line : style(gain > 0 ? "good" : "bad", line)
+  );
   const stages = Object.entries({
     score: seconds.score,
     search: seconds.search,
@@ -173,11 +178,11 @@ export function formatJob({ input, result, record, files }: FolderRunResult): st
   }).map(([name, value]) => `${name} ${value.toFixed(1)}`).join(", ");
   return [
     formatEngine(input.engine.info),
-    formatChoice(searched),
+    style("emphasis", formatChoice(searched)),
     `${formatCompleteness(scored.completenessError)} (${counted(scored.examples.length, "scored example")})`,
     "",
     `${counted(input.test.length, "test example")}, ${metric}:`,
-    formatTableWithRemarks(rows),
+    ...table,
     "",
     `seconds: ${stages}`,
     ...formatPerformance(record.performance).split("\n").filter((line) => line !== ""),

@@ -3,7 +3,9 @@ import { formatJson } from "../method/json.ts";
 import { didYouMean } from "./arguments.ts";
 import type { Command } from "./command.ts";
 import { describeError, exitCodes, Interrupted, UsageError } from "./errors.ts";
+import { EventStream } from "./events.ts";
 import { ProgressLine } from "./progress.ts";
+import { chooseStyle, plain } from "./style.ts";
 import { version } from "./version.ts";
 
 /** The program's own help. */
@@ -60,6 +62,7 @@ export async function runProgram(commands: readonly Command[], args: readonly st
     columns: stderrColumns(),
     write: (text) => Deno.stderr.writeSync(new TextEncoder().encode(text)),
   });
+  let events: EventStream | undefined;
   const controller = new AbortController();
   const interrupt = () => {
     // The second Ctrl-C does not wait for the work to stop. Files still appear whole or not at all.
@@ -70,6 +73,7 @@ export async function runProgram(commands: readonly Command[], args: readonly st
     progress.finish();
     const failure = describeError(error, wantsTrace());
     for (const line of failure.lines) console.error(line);
+    events?.error(failure.code, failure.lines);
     return failure.code;
   };
   // An error outside the awaited chain would end the process with Deno's own words and exit code.
@@ -97,17 +101,25 @@ export async function runProgram(commands: readonly Command[], args: readonly st
       print(command.help());
       return exitCodes.ok;
     }
+    const format = command.check(rest);
+    if (format === "events") events = new EventStream(print);
     const result = await command.execute(rest, {
       typed: args,
       signal: controller.signal,
-      onProgress: (step) => progress.update(step),
+      style: format === "text" ? chooseStyle({ isTerminal: Deno.stdout.isTerminal(), noColor: Deno.noColor }) : plain,
+      onProgress: (step) => {
+        if (events) events.progress(step);
+        else progress.update(step);
+      },
       note: (line) => {
         progress.finish();
-        console.error(line);
+        if (events) events.note(line);
+        else console.error(line);
       },
     });
     progress.finish();
-    print(result.asJson ? formatJson(result.json) : result.text);
+    if (events) events.result(result.json);
+    else print(format === "json" ? formatJson(result.json) : result.text);
     return exitCodes.ok;
   } catch (error) {
     return report(controller.signal.aborted ? controller.signal.reason : error);

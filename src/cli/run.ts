@@ -59,7 +59,7 @@ export const run = defineCommand({
     return withSession(options, context, async (session) => {
       const job = await runJob(session, options, existing, context);
       return {
-        text: `${formatJob(job)}\n`,
+        text: `${formatJob(job, context.style)}\n`,
         json: { ...job.record as unknown as { [name: string]: Jsonable }, files: job.files },
       };
     });

@@ -1,0 +1,87 @@
+/** Events for programs, and colour for people. */
+import { assert, assertEquals, assertMatch, assertThrows } from "@std/assert";
+import { stripVTControlCharacters } from "node:util";
+import { defineCommand } from "../../src/cli/command.ts";
+import { UsageError } from "../../src/cli/errors.ts";
+import { EventStream } from "../../src/cli/events.ts";
+import { chooseStyle } from "../../src/cli/style.ts";
+import { demoModel, demoTask, secateur } from "./program.ts";
+
+function recorder() {
+  const lines: string[] = [];
+  let milliseconds = 5000;
+  const events = new EventStream((line) => lines.push(line), () => milliseconds);
+  return { lines, events, at: (time: number) => milliseconds = 5000 + time };
+}
+
+Deno.test("EventStream writes one object a line, with seconds since the command began", () => {
+  const { lines, events, at } = recorder();
+  events.progress({ stage: "score", done: 0, total: 4, unit: "path nodes" });
+  at(1234);
+  events.note("two\nlines");
+  events.result({ accuracy: 0.5 });
+  events.error(1, ["Error: a", "Hint: b"]);
+  assert(lines.every((line) => line.indexOf("\n") === line.length - 1));
+  assertEquals(lines.map((line) => JSON.parse(line)), [
+    { event: "progress", seconds: 0, stage: "score", done: 0, total: 4, unit: "path nodes" },
+    { event: "note", seconds: 1.234, text: "two\nlines" },
+    { event: "result", seconds: 1.234, result: { accuracy: 0.5 } },
+    { event: "error", seconds: 1.234, code: 1, lines: ["Error: a", "Hint: b"] },
+  ]);
+});
+
+Deno.test("EventStream tells of progress at most ten times a second, and always a stage's first and last step", () => {
+  const { lines, events, at } = recorder();
+  for (let done = 0; done <= 100; done++) {
+    at(done);
+    events.progress({ stage: "a", done, total: 100, unit: "rows" });
+  }
+  events.progress({ stage: "b", done: 1, total: 2, unit: "rows" });
+  assertEquals(lines.map((line) => JSON.parse(line)).map(({ stage, done }) => [stage, done]), [
+    ["a", 0],
+    ["a", 100],
+    ["b", 1],
+  ]);
+});
+
+Deno.test("secateur eval --events prints progress and ends with what --json prints", async () => {
+  const args = ["eval", "--model", demoModel, "--task", demoTask, "--limit", "4"];
+  const { code, stdout, stderr } = await secateur([...args, "--events"]);
+  assertEquals([code, stderr], [0, ""]);
+  const events = stdout.trimEnd().split("\n").map((line) => JSON.parse(line));
+  const finished = events.filter(({ event, done, total }) => event === "progress" && done === total);
+  assertEquals(finished.map(({ stage }) => stage), ["load", "evaluate"]);
+  const { event, result } = events.at(-1);
+  assertEquals([event, result.examples.length], ["result", 4]);
+  const asJson = JSON.parse((await secateur([...args, "--json"])).stdout);
+  assertEquals([result.metrics, result.examples], [asJson.metrics, asJson.examples]);
+});
+
+Deno.test("secateur --events ends with the error that stands on stderr when a command fails", async () => {
+  const { code, stdout, stderr } = await secateur(["eval", "--model", "/no/model", "--task", demoTask, "--events"]);
+  assertEquals(code, 1);
+  const event = JSON.parse(stdout);
+  assertEquals([event.event, event.code, event.lines.join("\n")], ["error", 1, stderr.trimEnd()]);
+  assertMatch(stderr, /^Error: /);
+});
+
+Deno.test("a command refuses --json and --events together", () => {
+  const command = defineCommand({
+    name: "nothing",
+    summary: "Do nothing.",
+    description: "",
+    example: "nothing",
+    options: {},
+    run: () => Promise.resolve({ text: "", json: null }),
+  });
+  assertEquals([[], ["--json"], ["--events"]].map((args) => command.check(args)), ["text", "json", "events"]);
+  assertThrows(() => command.check(["--json", "--events"]), UsageError, "exclude each other");
+});
+
+Deno.test("chooseStyle() colours on a terminal only, and nowhere when NO_COLOR is set", () => {
+  const onTerminal = chooseStyle({ isTerminal: true, noColor: false })("good", "pruned");
+  assert(onTerminal !== "pruned");
+  assertEquals(stripVTControlCharacters(onTerminal), "pruned");
+  assertEquals(chooseStyle({ isTerminal: true, noColor: true })("good", "pruned"), "pruned");
+  assertEquals(chooseStyle({ isTerminal: false, noColor: false })("good", "pruned"), "pruned");
+});

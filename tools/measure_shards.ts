@@ -109,7 +109,7 @@ if (Deno.args.length === 2) {
   console.log(
     `rate of 1/1: ${(whole.flops / whole.processor / 1e9).toFixed(1)} GFLOP/s of one core; operations ${
       percent(expected / whole.flops - 1)
-    } of what the engine counts\n`,
+    } from what the engine counts\n`,
   );
   const rows = [["shard", "operations", "processor", "predicted", "error", "wall"]];
   for (const count of [1, 2, 3, 6]) {

@@ -49,7 +49,7 @@ export async function assertDocumentedCommands(document: string): Promise<number
     const [, name, ...rest] = line.trim().split(" ");
     const help = helps.get(name) ?? (await secateur([name, "--help"])).stdout;
     helps.set(name, help);
-    for (const option of rest.filter((word) => word.startsWith("--"))) {
+    for (const option of rest.filter((word) => word.startsWith("--")).map((word) => word.split("=")[0])) {
       assertMatch(help, new RegExp(`^  ${option}( |$)`, "m"), line);
     }
   }

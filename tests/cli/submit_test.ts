@@ -9,7 +9,7 @@ import { graphOptions, jobGraph } from "../../src/cli/job_graph.ts";
 import { type JobManifest, kubernetesJobs, kubernetesManifests } from "../../src/cli/kubernetes.ts";
 import { slurmScript } from "../../src/cli/slurm.ts";
 import { formatRanges } from "../../src/cli/parts.ts";
-import { secateur, withFolder } from "./program.ts";
+import { assertDocumentedCommands, secateur, withFolder } from "./program.ts";
 
 /** A name that every quoting rule would spoil. */
 const hostile = 'it\'s {} $(id) `x` %a "q" * \\';
@@ -194,4 +194,8 @@ Deno.test("secateur submit slurm submits and records the ids, or says what is wr
 
 Deno.test("formatRanges() writes runs of numbers as Slurm does", () => {
   assertEquals([[], [3], [1, 2, 3, 7, 9, 10]].map(formatRanges), ["", "3", "1-3,7,9-10"]);
+});
+
+Deno.test("docs/cluster.md names only options that there are", async () => {
+  assert(await assertDocumentedCommands("docs/cluster.md") >= 10);
 });

@@ -5,7 +5,7 @@ import { defineCommand } from "../../src/cli/command.ts";
 import { UsageError } from "../../src/cli/errors.ts";
 import { EventStream } from "../../src/cli/events.ts";
 import { chooseStyle } from "../../src/cli/style.ts";
-import { demoModel, demoTask, secateur } from "./program.ts";
+import { command, demoModel, demoTask, secateur, withFolder } from "./program.ts";
 
 function recorder() {
   const lines: string[] = [];
@@ -66,7 +66,7 @@ Deno.test("secateur --events ends with the error that stands on stderr when a co
 });
 
 Deno.test("a command refuses --json and --events together", () => {
-  const command = defineCommand({
+  const nothing = defineCommand({
     name: "nothing",
     summary: "Do nothing.",
     description: "",
@@ -74,8 +74,8 @@ Deno.test("a command refuses --json and --events together", () => {
     options: {},
     run: () => Promise.resolve({ text: "", json: null }),
   });
-  assertEquals([[], ["--json"], ["--events"]].map((args) => command.check(args)), ["text", "json", "events"]);
-  assertThrows(() => command.check(["--json", "--events"]), UsageError, "exclude each other");
+  assertEquals([[], ["--json"], ["--events"]].map((args) => nothing.check(args)), ["text", "json", "events"]);
+  assertThrows(() => nothing.check(["--json", "--events"]), UsageError, "exclude each other");
 });
 
 Deno.test("chooseStyle() colours on a terminal only, and nowhere when NO_COLOR is set", () => {
@@ -85,3 +85,30 @@ Deno.test("chooseStyle() colours on a terminal only, and nowhere when NO_COLOR i
   assertEquals(chooseStyle({ isTerminal: true, noColor: true })("good", "pruned"), "pruned");
   assertEquals(chooseStyle({ isTerminal: false, noColor: false })("good", "pruned"), "pruned");
 });
+
+// Windows has no SIGINT to send to another process.
+if (Deno.build.os !== "windows") {
+  Deno.test("secateur run goes on after Ctrl-C with the scores that it had", async () => {
+    await withFolder(async (out) => {
+      const args = ["run", "--model", demoModel, "--task", demoTask, "--out", out, "--random-draws", "200"];
+      const child = command([...args, "--events"]).spawn();
+      let text = "";
+      for await (const part of child.stdout.pipeThrough(new TextDecoderStream())) {
+        text += part;
+        // 200 draws take a while to answer; scores, grid and plan are there by then.
+        if (/"stage":"evaluate"/.test(text) && !/"event":"error"/.test(text)) {
+          child.kill("SIGINT");
+          break;
+        }
+      }
+      await child.stderr.cancel();
+      assertEquals((await child.status).code, 130);
+      const before = (await Deno.stat(`${out}/scores.safetensors`)).mtime;
+      assertEquals(await Deno.stat(`${out}/run.json`).catch(() => null), null);
+
+      const resumed = await secateur([...args.slice(0, -2), "--limit", "8", "--resume"]);
+      assertEquals([resumed.code, resumed.stderr], [0, ""]);
+      assertEquals((await Deno.stat(`${out}/scores.safetensors`)).mtime, before);
+    });
+  });
+}

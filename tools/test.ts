@@ -7,7 +7,7 @@ import { adapterAdvice } from "../src/cli/system_package.ts";
 import { ensureAdapter } from "./adapter.ts";
 import { chromiumAdvice, ensureChromium } from "./chromium.ts";
 
-const defaultPaths = ["tests/", "mod.ts"];
+const defaultPaths = ["tests/", "mod.ts", "core.ts"];
 
 const adapter = await ensureAdapter((line) => console.error(`adapter: ${line}`));
 if (adapter === null) {

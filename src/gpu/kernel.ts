@@ -33,6 +33,15 @@ const BINDING =
 /** A subgroup operation or its builtin values, in WGSL. */
 const USES_SUBGROUPS = /\bsubgroup(?:[A-Z]\w*\(|_)/;
 
+/**
+ * WGSL as the standard wants it where it uses subgroup operations. The lanes of a group share the bounds of every loop that
+ * broadcasts, but bounds that are read from a table look to the compiler as if they did not.
+ */
+export function enableSubgroups(code: string): string {
+  if (!USES_SUBGROUPS.test(code)) return code;
+  return `enable subgroups;\ndiagnostic(off, subgroup_uniformity);\n${code}`;
+}
+
 const caches = new WeakMap<GPUDevice, KernelCache>();
 
 /** Compiles and caches kernels for one device. */
@@ -66,8 +75,7 @@ export class KernelCache {
 
   #compile(source: KernelSource, constants: KernelConstants, label: string): Kernel {
     const device = this.#device;
-    const enable = this.#enablesSubgroups && USES_SUBGROUPS.test(source.code);
-    const code = enable ? `enable subgroups;\n${source.code}` : source.code;
+    const code = this.#enablesSubgroups ? enableSubgroups(source.code) : source.code;
     const entries: GPUBindGroupLayoutEntry[] = [...source.code.matchAll(BINDING)].map((
       [, binding, space, access, type],
     ) => ({

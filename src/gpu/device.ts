@@ -117,7 +117,12 @@ async function takesEnableSubgroups(device: GPUDevice): Promise<boolean> {
   if (!device.features.has("subgroups")) return false;
   device.pushErrorScope("validation");
   device.createShaderModule({ code: "enable subgroups; @compute @workgroup_size(1) fn main() {}" });
-  return await device.popErrorScope() === null;
+  try {
+    return await device.popErrorScope() === null;
+  } catch {
+    // A device that is lost says so in its own words when it is used.
+    return false;
+  }
 }
 
 /** A device with what is found out about it. */

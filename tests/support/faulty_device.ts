@@ -15,15 +15,22 @@ export interface FaultyDevice {
 
 /** Puts faults into a device; one at a time can have them. */
 export function makeFaulty(device: GPUDevice): FaultyDevice {
+  const pushErrorScope = device.pushErrorScope.bind(device);
   const popErrorScope = device.popErrorScope.bind(device);
+  const scopes: GPUErrorFilter[] = [];
   const genuine = device.lost;
   let left = Infinity;
   let announce: (info: GPUDeviceLostInfo) => void = () => {};
   const define = (name: string, value: unknown) => Object.defineProperty(device, name, { configurable: true, value });
   const renew = () => define("lost", new Promise<GPUDeviceLostInfo>((resolve) => announce = resolve));
+  define("pushErrorScope", (filter: GPUErrorFilter) => {
+    scopes.push(filter);
+    pushErrorScope(filter);
+  });
   define("popErrorScope", async () => {
+    const isAllocation = scopes.pop() === "out-of-memory";
     const error = await popErrorScope();
-    return --left === 0 ? { message: "made by the test" } : error;
+    return isAllocation && --left === 0 ? { message: "made by the test" } : error;
   });
   renew();
   return {
@@ -35,6 +42,7 @@ export function makeFaulty(device: GPUDevice): FaultyDevice {
     },
     mend: () => {
       left = Infinity;
+      define("pushErrorScope", pushErrorScope);
       define("popErrorScope", popErrorScope);
       define("lost", genuine);
     },

@@ -157,7 +157,7 @@ export function describeCapacity(
     text: `${text}\n`,
     json: {
       model: { ...model },
-      job: { ...job, promptTokens: [...job.promptTokens] },
+      job: { ...job, promptTokens: [...job.promptTokens], layers: job.layers ? [...job.layers] : null },
       cluster: { ...cluster },
       capacity: { ...capacity, steps: steps.map((step) => ({ ...step })), losses: { ...losses } },
     },

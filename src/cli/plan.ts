@@ -176,6 +176,7 @@ async function planCluster(
 ): Promise<CommandResult> {
   const cluster = readCluster(text);
   const settings = {
+    ...(options.layers && { layers: options.layers }),
     nodes: options.nodes ?? usualNodes,
     path: options.path,
     positions: options.positions,

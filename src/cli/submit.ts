@@ -166,12 +166,13 @@ async function callSbatch({ step, arguments: words, script }: SlurmJob, after: s
 }
 
 /** Submits all steps; where one is refused, those before it are taken back. */
-async function submitToSlurm(jobs: readonly SlurmJob[], choice: SlurmChoice, { note }: CommandContext) {
+async function submitToSlurm(jobs: readonly SlurmJob[], choice: SlurmChoice, { note, signal }: CommandContext) {
   await mkdir(logFolder(choice.out), { recursive: true });
   const submitted: Submitted[] = [];
   const idOf = (name: string | null) => submitted.find(({ step }) => step === name)?.job ?? null;
   try {
     for (const job of jobs) {
+      signal.throwIfAborted();
       const { name, shards, after } = job.step;
       submitted.push({ step: name, job: await callSbatch(job, idOf(after)), shards, after: idOf(after) });
     }

@@ -47,6 +47,8 @@ export interface CapacityJob {
   readonly promptTokens: readonly number[];
   /** Tokens that all choices of an example add. */
   readonly choiceTokens: number;
+  /** Layers that are scored and searched. Default: all. */
+  readonly layers?: readonly number[] | undefined;
   /** Path nodes. */
   readonly nodes: number;
   /** As in the settings of scoring. */
@@ -172,13 +174,18 @@ function flopsFrom(
   return rows * (own + (layers - 2 - layer) * perRow + keys) + objectiveRows * perRow;
 }
 
+/** Layers that are scored and searched. */
+function layersOf({ layers }: CapacityModel, job: CapacityJob): readonly number[] {
+  return job.layers ?? Array.from({ length: layers }, (_, layer) => layer);
+}
+
 /** Operations of one path: nodes forward and backward from its layer up, and its switched-off end. */
 export function scoringUnits(model: CapacityModel, job: CapacityJob): Unit[] {
   return job.promptTokens.flatMap((tokens, example) => {
     const { forward, backward } = rowFlops(model, tokens);
     const rows = { rows: job.positions === "last" ? 1 : tokens, objectiveRows: 1 };
     // The joint path differs in every gate, which costs the same as from the lowest up.
-    const started = job.path === "joint" ? [0] : Array.from({ length: model.layers }, (_, layer) => layer);
+    const started = job.path === "joint" ? [Math.min(...layersOf(model, job))] : layersOf(model, job);
     return started.map((layer): Unit => {
       const there = flopsFrom(model, layer, forward, rows) + headFlops(model);
       const back = flopsFrom(model, layer, backward, rows) + headFlops(model);
@@ -190,14 +197,14 @@ export function scoringUnits(model: CapacityModel, job: CapacityJob): Unit[] {
 
 /** Operations of one cell of the grid on all examples. */
 export function searchUnits(model: CapacityModel, job: CapacityJob): Unit[] {
-  return Array.from({ length: model.layers }, (_, layer) => {
+  return layersOf(model, job).flatMap((layer) => {
     const flops = job.promptTokens.reduce((sum, tokens) => {
       const objectiveRows = 1 + job.choiceTokens;
       const rows = { rows: tokens + job.choiceTokens, objectiveRows };
       return sum + flopsFrom(model, layer, rowFlops(model, tokens).forward, rows) + objectiveRows * headFlops(model);
     }, 0);
     return Array.from({ length: job.fractions }, (): Unit => ({ flops, cost: model.layers - layer, example: -1 }));
-  }).flat();
+  });
 }
 
 /** Operations of the unmodified model on one example. */
@@ -239,7 +246,7 @@ export function predictShardFlops(
  * @throws {RangeError} If a number is not above 0, or there are no examples.
  */
 export function predictCapacity(model: CapacityModel, job: CapacityJob, cluster: Cluster): Capacity {
-  checkNumbers(job, cluster);
+  checkNumbers(model, job, cluster);
   const { gpus, startSeconds, memoryGb } = cluster;
   const rate = cluster.tflops * 1e12;
   const shards = Math.max(1, Math.floor(gpus / job.tasks));
@@ -262,8 +269,9 @@ export function predictCapacity(model: CapacityModel, job: CapacityJob, cluster:
 
   const tokens = job.promptTokens.reduce((sum, count) => sum + count, 0);
   const scoringRows = (job.positions === "last" ? job.promptTokens.length : tokens) * (job.nodes + 1) *
-    (job.path === "joint" ? 1 : model.layers);
-  const searchRows = (tokens + job.promptTokens.length * job.choiceTokens) * job.fractions * model.layers;
+    (job.path === "joint" ? 1 : layersOf(model, job).length);
+  const searchRows = (tokens + job.promptTokens.length * job.choiceTokens) * job.fractions *
+    layersOf(model, job).length;
   const sharded = (name: "score" | "search", count: number, processes: number) => {
     const flops = predictShardFlops(model, job, count)[name];
     const [rows, directions] = name === "score" ? [scoringRows, 2] : [searchRows, 1];
@@ -334,7 +342,12 @@ export function predictCapacity(model: CapacityModel, job: CapacityJob, cluster:
   };
 }
 
-function checkNumbers(job: CapacityJob, cluster: Cluster): void {
+function checkNumbers(model: CapacityModel, job: CapacityJob, cluster: Cluster): void {
+  const { layers } = job;
+  const wrong = layers?.find((layer) => !(Number.isInteger(layer) && layer >= 0 && layer < model.layers));
+  if (wrong !== undefined || layers?.length === 0) {
+    throw new RangeError(`Cannot predict a cluster: layer ${wrong}, expected some of 0 to ${model.layers - 1}`);
+  }
   const above: Record<string, number> = {
     gpus: cluster.gpus,
     tflops: cluster.tflops,

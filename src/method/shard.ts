@@ -26,7 +26,8 @@ export function checkShard({ index, count }: Shard): void {
 /**
  * Reads `2/6`; or `auto` and `auto/6`, which take the place of this process in an array job from the environment: of Slurm
  * (SLURM_ARRAY_TASK_ID, counted from SLURM_ARRAY_TASK_MIN, of SLURM_ARRAY_TASK_COUNT), or of a Kubernetes indexed job
- * (JOB_COMPLETION_INDEX, from 0; it does not say of how many).
+ * (JOB_COMPLETION_INDEX, from 0; it does not say of how many). With `auto/6`, an array of fewer tasks than 6 makes
+ * the shards of its tasks' numbers, counted from 1: `--array=2,5` makes shards 2 and 5.
  *
  * @throws {RangeError} If the text is something else, or the environment does not say.
  */
@@ -47,8 +48,11 @@ export function parseShard(text: string, environment: (name: string) => string |
   };
   const task = integer("SLURM_ARRAY_TASK_ID");
   const completion = integer("JOB_COMPLETION_INDEX");
+  const named = auto[1] === undefined ? undefined : Number(auto[1]);
+  // An array that does not have a task for every shard was cut down to some of them, which keep their numbers.
+  const isWhole = named === undefined || integer("SLURM_ARRAY_TASK_COUNT") === named;
   const index = task !== undefined
-    ? task - (integer("SLURM_ARRAY_TASK_MIN") ?? 1) + 1
+    ? isWhole ? task - (integer("SLURM_ARRAY_TASK_MIN") ?? 1) + 1 : task
     : completion !== undefined
     ? completion + 1
     : undefined;
@@ -57,7 +61,7 @@ export function parseShard(text: string, environment: (name: string) => string |
       `Cannot find the place of this process: neither SLURM_ARRAY_TASK_ID nor JOB_COMPLETION_INDEX is set; expected I/N`,
     );
   }
-  const count = auto[1] !== undefined ? Number(auto[1]) : integer("SLURM_ARRAY_TASK_COUNT");
+  const count = named ?? integer("SLURM_ARRAY_TASK_COUNT");
   if (count === undefined) {
     throw new RangeError(`Cannot find the number of shards: SLURM_ARRAY_TASK_COUNT is not set; expected auto/N`);
   }

@@ -63,6 +63,8 @@ Deno.test("predictShardFlops() divides the work without losing any, and counts w
   const units = scoringUnits(model, job);
   assertEquals(units.length, 320);
   assert(units[0].flops > units[31].flops);
+  const some = scoringUnits(model, { ...job, layers: [0, 31] });
+  assertEquals([some.length, some[0], some[1]], [20, units[0], units[31]]);
   for (const shards of [2, 6, 320]) {
     const parts = predictShardFlops(model, job, shards).score;
     const total = parts.reduce((sum, flops) => sum + flops, 0);
@@ -74,5 +76,6 @@ Deno.test("predictShardFlops() divides the work without losing any, and counts w
 Deno.test("predictCapacity() refuses clusters and jobs that are none", () => {
   assertThrows(() => predict({ gpus: 0 }), RangeError, "gpus is 0");
   assertThrows(() => predict({ tflops: NaN }), RangeError, "tflops is NaN");
+  assertThrows(() => predict({}, { layers: [3, 32] }), RangeError, "layer 32, expected some of 0 to 31");
   assertThrows(() => predict({}, { promptTokens: [] }), RangeError, "examples is 0");
 });

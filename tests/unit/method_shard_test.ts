@@ -182,7 +182,9 @@ Deno.test("parseShard() reads I/N, and takes the place from array jobs", () => {
   assertEquals(parseShard("2/6", none), { index: 2, count: 6 });
   const slurm = environment({ SLURM_ARRAY_TASK_ID: "5", SLURM_ARRAY_TASK_MIN: "2", SLURM_ARRAY_TASK_COUNT: "6" });
   assertEquals(parseShard("auto", slurm), { index: 4, count: 6 });
-  assertEquals(parseShard("auto/9", slurm), { index: 4, count: 9 });
+  assertEquals(parseShard("auto/6", slurm), { index: 4, count: 6 });
+  const some = environment({ SLURM_ARRAY_TASK_ID: "5", SLURM_ARRAY_TASK_MIN: "2", SLURM_ARRAY_TASK_COUNT: "2" });
+  assertEquals(parseShard("auto/6", some), { index: 5, count: 6 });
   assertEquals(parseShard("auto/3", environment({ JOB_COMPLETION_INDEX: "0" })), { index: 1, count: 3 });
   for (const wrong of ["0/6", "7/6", "1/0", "2", "a/b", "1/6/7", "-1/2", "1.5/2", "auto/x", "auto/0"]) {
     assertThrows(() => parseShard(wrong, slurm), RangeError);

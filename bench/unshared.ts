@@ -12,6 +12,7 @@ import { choiceSums, forwardRequest } from "../src/engine/webgpu/choices.ts";
 import { layerMasks } from "../src/engine/webgpu/masks.ts";
 import { openGpu } from "../src/gpu/device.ts";
 import { Memory } from "../src/gpu/memory.ts";
+import { packWave } from "../src/model/packing.ts";
 import { BufferPool } from "../src/model/buffers.ts";
 import { Sweep } from "../src/model/sweep.ts";
 import { uploadWeights } from "../src/model/weights.ts";
@@ -29,6 +30,11 @@ export interface UnsharedModel {
   pathNode(example: Example, token: number, layer: number, rule: QuadratureRule, node: number): Promise<Float32Array>;
   /** Log-probability of each choice under an intervention, in one forward pass of the prompt with all choices. */
   choices(example: Example, intervention: Intervention): Promise<Float64Array>;
+  /**
+   * Log-probability of one choice in a forward pass that takes every row through every layer to its logits, as a call of a
+   * transformers model does: nothing is left out because nobody asks for it.
+   */
+  everyLogit(example: Example, choice: number, intervention: Intervention): Promise<number>;
   /** Waits for a result that takes the device no time: what every call above waits besides its work. */
   wait(): Promise<void>;
   /** Releases its memory. */
@@ -69,6 +75,19 @@ export async function openUnshared(
         { example: 0, intervention: 0 },
       ], { choices: true });
       return choiceSums(request, request.answers[0], await sweep.run(request, Infinity));
+    },
+    async everyLogit({ prompt, choices }, choice, intervention) {
+      const continuation = choices[choice];
+      const tokens = Uint32Array.of(...prompt, ...continuation.subarray(0, -1));
+      const asked = Array.from(tokens, (_, row) => row);
+      const masks = layerMasks(config, intervention);
+      const segment = { length: tokens.length, position: 0, tokens, spawn: -1, asked, gradient: false, masks };
+      const wave = packWave([segment], { layers: config.layers, windows: config.slidingWindow });
+      const rows = wave.askedRows[0];
+      const picks = Array.from(continuation, (token, i) => ({ row: rows[prompt.length - 1 + i], token }));
+      const mode = { backward: false, residency: "keep", foldsOutputs: false } as const;
+      const { picked, logSumExp } = await sweep.run({ wave, mode, picks }, Infinity);
+      return picks.reduce((sum, { row }, i) => sum + picked[i] - logSumExp[row], 0);
     },
     async wait() {
       await context.recorder.read([{ buffer: context.unusedInput, offset: 0, size: 16 }]);

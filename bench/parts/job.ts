@@ -257,7 +257,20 @@ async function benchGrid({ run, engine, unshared, examples, rounds }: Job, name:
   const perChoice = ({ choices, choiceCharacters, ...example }: Example): Example[] =>
     choices.map((choice, i) => ({ ...example, choices: [choice], choiceCharacters: [choiceCharacters[i]], gold: 0 }));
   let round = 0;
-  const forwards = (contender: string, sequences: (example: Example) => readonly Example[]): Contender => ({
+  const everyLogit = [await unshared.everyLogit(examples[0], 0, middle)];
+  within("the log-probability with every logit", nmse(everyLogit, expected.slice(0, 1)), CHOICE_TOLERANCE);
+  /** Runs the forward passes of an example under an intervention, and returns how many there were. */
+  type Passes = (example: Example, intervention: Intervention) => Promise<number>;
+  const separately = (sequences: (example: Example) => readonly Example[]): Passes => async (example, intervention) => {
+    const all = sequences(example);
+    for (const sequence of all) await unshared.choices(sequence, intervention);
+    return all.length;
+  };
+  const withEveryLogit: Passes = async (example, intervention) => {
+    for (const choice of example.choices.keys()) await unshared.everyLogit(example, choice, intervention);
+    return example.choices.length;
+  };
+  const forwards = (contender: string, passesOf: Passes): Contender => ({
     name: contender,
     async sample() {
       const fractions = run.exhaustive ? defaultFractions : [defaultFractions[round++ % defaultFractions.length]];
@@ -267,10 +280,7 @@ async function benchGrid({ run, engine, unshared, examples, rounds }: Job, name:
       for (const example of used) {
         for (let layer = 0; layer < layers; layer++) {
           for (const fraction of fractions) {
-            for (const sequence of sequences(example)) {
-              await unshared.choices(sequence, mask(layer, fraction));
-              passes++;
-            }
+            passes += await passesOf(example, mask(layer, fraction));
           }
         }
       }
@@ -284,11 +294,13 @@ async function benchGrid({ run, engine, unshared, examples, rounds }: Job, name:
   await searchGrid(engine, examples.slice(0, 2), scores);
   for (let layer = 0; layer < layers; layer++) {
     for (const sequence of [examples[0], ...perChoice(examples[0])]) await unshared.choices(sequence, mask(layer, 0.5));
+    await withEveryLogit(examples[0], mask(layer, 0.5));
   }
   const seconds = await samplePaired([
     wallClock(OWN, () => searchGrid(engine, examples, scores)),
-    forwards("unshared, a forward pass a prompt", (example) => [example]),
-    forwards("unshared, a forward pass a choice", perChoice),
+    forwards("unshared, a forward pass a prompt", separately((example) => [example])),
+    forwards("unshared, a forward pass a choice", separately(perChoice)),
+    forwards("unshared, every logit of a forward pass a choice", withEveryLogit),
   ], rounds);
   for (const [contender, samples] of seconds) {
     const own = contender === OWN;

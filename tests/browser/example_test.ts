@@ -3,7 +3,7 @@ import { assert, assertEquals } from "@std/assert";
 import { createHandler } from "../../examples/browser/serve.ts";
 import { type DemoScores, scoreDemo } from "../../examples/browser/score_demo.ts";
 import { openFileSource } from "../../src/checkpoint/sources.ts";
-import { withPage } from "../support/browser.ts";
+import { accessibilityViolations, withPage } from "../support/browser.ts";
 import { meanSquareError } from "../support/relative_error.ts";
 import { projectPath } from "../cli/program.ts";
 
@@ -24,6 +24,7 @@ Deno.test("the example page gives the scores of Deno when Chromium computes", as
       assert(!status!.startsWith("Error"), `${status}\n${problems.join("\n")}`);
       assertEquals(problems, []);
       assertEquals(await page.locator("tbody tr").count(), 10);
+      assertEquals(await accessibilityViolations(page), []);
       return await page.evaluate("globalThis.result") as DemoScores;
     });
     const inDeno = await scoreDemo(openDemo, { engine: "webgpu" });

@@ -14,15 +14,15 @@ export function summariseForecast(info: EngineInfo, stages: readonly StageForeca
   const flops = (some: readonly StageForecast[]) =>
     some.reduce((sum, { waves }) => waves.reduce((inner, wave) => inner + wave.flops, sum), 0);
   const [fixedBytes, workingBudgetBytes] = ["fixedBytes", "workingBudgetBytes"].map((name) => engineDetail(info, name));
+  const peakBytes = predictPeakBytes(stages.flatMap(({ waves }) => waves), { fixedBytes, workingBudgetBytes });
   const mayFillUp = stages.some(({ varies, waves }) => varies && waves.length > 1);
   return {
     leastFlops: flops(certain),
     mostFlops: flops(stages),
     leastWaves: count(certain),
     mostWaves: count(stages),
-    peakBytes: mayFillUp
-      ? fixedBytes + workingBudgetBytes
-      : predictPeakBytes(stages.flatMap(({ waves }) => waves), { fixedBytes, workingBudgetBytes }),
+    // Waves are halved until they fit, so one that is cut elsewhere has less than twice the bytes.
+    peakBytes: mayFillUp ? fixedBytes + Math.min(workingBudgetBytes, 2 * (peakBytes - fixedBytes)) : peakBytes,
   };
 }
 

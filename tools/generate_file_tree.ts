@@ -42,6 +42,7 @@ const outline: readonly Entry[] = [
   { path: "tests/browser/", description: "pages in a real browser" },
   { path: "tests/trust/", description: "attacks, faults, kills, permissions" },
   { path: "tests/models/", description: "models of real size; opt-in" },
+  { path: "tests/slurm/", description: "the demo on a real Slurm; opt-in" },
   { path: "tests/support/", description: "what tests share" },
   { path: "tests/QUARANTINE.md", description: "tests that fail now and then" },
   { path: "bench/", description: "check, then time, then record; the log of what was tried", isListed: true },

@@ -78,8 +78,9 @@ export async function openTensorStore(
   const recent = new Map<string, StoredArray>();
   let recentBytes = 0;
   const remember = (name: string, array: StoredArray) => {
+    // Two readers may ask for a name at the same time.
+    recentBytes += array.byteLength - (recent.get(name)?.byteLength ?? 0);
     recent.set(name, array);
-    recentBytes += array.byteLength;
     // A map keeps the order of insertion: the oldest go first.
     for (const [oldest, { byteLength }] of recent) {
       if (recentBytes <= cacheBytes) break;

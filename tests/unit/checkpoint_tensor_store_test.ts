@@ -1,5 +1,5 @@
 import { assertEquals, assertRejects } from "@std/assert";
-import { readdir, truncate, writeFile } from "node:fs/promises";
+import { readdir, rm, truncate, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { createMemoryStore, openTensorStore, type StoredArray } from "../../src/checkpoint/tensor_store.ts";
 import { withFolder } from "../support/temporary_folder.ts";
@@ -29,6 +29,16 @@ Deno.test("openTensorStore() forgets what a killed writer left and names a damag
     const [file] = await readdir(folder);
     await truncate(join(folder, file), 40);
     await assertRejects(() => openTensorStore(folder), SyntaxError, file);
+  });
+});
+
+Deno.test("openTensorStore() counts an array once when it is asked for twice at the same time", async () => {
+  await withFolder({}, async (folder) => {
+    await (await openTensorStore(folder)).put(new Map([["a", numbers]]));
+    const store = await openTensorStore(folder, { cacheBytes: numbers.byteLength });
+    await Promise.all([store.get("a"), store.get("a")]);
+    await rm(join(folder, (await readdir(folder))[0]));
+    assertEquals(await store.get("a"), numbers);
   });
 });
 

@@ -90,6 +90,8 @@ export async function workOnJob(
       engine: choice.engine,
       ...(memoryBudgetBytes !== null && { memoryBudgetBytes }),
       ...(weightBudgetBytes !== null && { weightBudgetBytes }),
+      // A job gives the bytes that the program gives.
+      batchInvariant: true,
       signal,
       onProgress,
     });

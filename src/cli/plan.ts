@@ -162,7 +162,7 @@ function requireWork<T extends { readonly model: string | undefined; readonly ta
   return { ...options, model: model!, task: task! };
 }
 
-/** Nodes that most paths come to by default: twice the first try. */
+/** Nodes that most paths take by default: those of the first try. */
 const usualNodes = 8;
 
 /** Test examples of a shape without a task. */

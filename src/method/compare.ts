@@ -3,6 +3,7 @@ import { createRandom } from "../tasks/random.ts";
 import type { Metric } from "../tasks/scoring.ts";
 import type { Evaluation } from "./evaluate.ts";
 import { comparePaired } from "./paired.ts";
+import { quantile } from "./quantile.ts";
 
 /** How to compare. */
 export interface CompareOptions {
@@ -73,14 +74,6 @@ function resampleDifferences(
     return sum / count;
   });
   return differences.sort();
-}
-
-/** Quantile of ascending values, between neighbours in proportion. */
-function quantile(values: Float64Array, share: number): number {
-  const place = share * (values.length - 1);
-  const below = Math.floor(place);
-  const above = Math.min(below + 1, values.length - 1);
-  return values[below] + (place - below) * (values[above] - values[below]);
 }
 
 function checkSameRows(a: Evaluation, b: Evaluation): void {

@@ -1,5 +1,4 @@
 /** What two models' answers to the same examples say about the difference of their accuracies. */
-import { signTest } from "./study/statistics.ts";
 
 /** Two models on the same examples. */
 export interface PairedComparison {
@@ -55,4 +54,16 @@ export function comparePaired(before: readonly boolean[], after: readonly boolea
     interval: [Math.max(-1, centre - reach), Math.min(1, centre + reach)],
     pValue: signTest(Math.min(gained, lost), gained + lost),
   };
+}
+
+/** Two-sided exact sign test: 2 P(X <= fewer) of binomial(count, 1/2), at most 1. */
+export function signTest(fewer: number, count: number): number {
+  // Sums of exp(log) keep the terms of large counts from underflowing before they are added.
+  let logTerm = -count * Math.LN2;
+  let sum = 0;
+  for (let k = 0; k <= fewer; k++) {
+    sum += Math.exp(logTerm);
+    logTerm += Math.log((count - k) / (k + 1));
+  }
+  return Math.min(1, 2 * sum);
 }

@@ -6,7 +6,7 @@ import { tipsClass } from "./chart.ts";
 import { renderFigure } from "./figure.ts";
 import { type Html, html } from "./html.ts";
 import { counted, significant } from "./numbers.ts";
-import { ascending, quantile } from "./quantile.ts";
+import { ascending, quantile } from "../method/quantile.ts";
 import { logTicks } from "./ticks.ts";
 import type { RunResults } from "../method/run_results.ts";
 

@@ -297,8 +297,3 @@ export function compileTemplate(source: string, limits: TemplateLimits = default
       isExpression ? run(row, (evaluation, scope) => evaluation.value(only as Expression, scope)) : render(row),
   };
 }
-
-/** Whether a text has anything that Jinja would replace. */
-export function hasTemplateSyntax(source: string): boolean {
-  return /\{[{%#]/.test(source);
-}

@@ -1,5 +1,6 @@
 /** The statistics of a study: paired tests on the same test rows, and summaries over redraws. */
 import { createRandom } from "../../tasks/random.ts";
+import { comparePaired } from "../paired.ts";
 import { type Spread, spread } from "../redraws.ts";
 
 /** Two models on the same rows, compared by McNemar's exact test. */
@@ -20,24 +21,8 @@ export interface PairedTest {
  * @param after The same of the second `[N]`.
  */
 export function mcnemarTest(before: readonly boolean[], after: readonly boolean[]): PairedTest {
-  let gained = 0, lost = 0;
-  before.forEach((right, row) => {
-    if (after[row] && !right) gained++;
-    if (right && !after[row]) lost++;
-  });
-  return { gained, lost, pValue: signTest(Math.min(gained, lost), gained + lost) };
-}
-
-/** Two-sided exact sign test: 2 P(X <= fewer) of binomial(count, 1/2), at most 1. */
-export function signTest(fewer: number, count: number): number {
-  // Sums of exp(log) keep the terms of large counts from underflowing before they are added.
-  let logTerm = -count * Math.LN2;
-  let sum = 0;
-  for (let k = 0; k <= fewer; k++) {
-    sum += Math.exp(logTerm);
-    logTerm += Math.log((count - k) / (k + 1));
-  }
-  return Math.min(1, 2 * sum);
+  const { gained, lost, pValue } = comparePaired(before, after);
+  return { gained, lost, pValue };
 }
 
 /** A mean over rows with a 95 % interval and a test against zero. */

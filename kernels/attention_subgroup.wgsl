@@ -85,6 +85,10 @@ fn products(own: Block, row: Block) -> Eight {
   return Eight(vec4(s0, s1, s2, s3), vec4(s4, s5, s6, s7));
 }
 
+fn add(x: Eight, y: Eight) -> Eight {
+  return Eight(x.low + y.low, x.high + y.high);
+}
+
 // sum + sum_i weights_i (row of lane i), over sixteen columns.
 fn weighted(sum: Block, weights: Eight, row: Block) -> Block {
   var total = sum;
@@ -182,6 +186,39 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
   let end = min(keys, tile.w + subgroupMax(query.y) - own.x);
   var top = -1e30;
   var sum = 0.0;
+  // This lane's own query stays in registers: a load costs as much as dozens of products.
+  var q0 = Block();
+  var q1 = Block();
+  var q2 = Block();
+  var q3 = Block();
+  var q4 = Block();
+  var q5 = Block();
+  var q6 = Block();
+  var q7 = Block();
+  if (CHUNKS > 0u) {
+    q0 = load_q(q_at, 0u);
+  }
+  if (CHUNKS > 1u) {
+    q1 = load_q(q_at, 1u);
+  }
+  if (CHUNKS > 2u) {
+    q2 = load_q(q_at, 2u);
+  }
+  if (CHUNKS > 3u) {
+    q3 = load_q(q_at, 3u);
+  }
+  if (CHUNKS > 4u) {
+    q4 = load_q(q_at, 4u);
+  }
+  if (CHUNKS > 5u) {
+    q5 = load_q(q_at, 5u);
+  }
+  if (CHUNKS > 6u) {
+    q6 = load_q(q_at, 6u);
+  }
+  if (CHUNKS > 7u) {
+    q7 = load_q(q_at, 7u);
+  }
   var o0 = Block();
   var o1 = Block();
   var o2 = Block();
@@ -193,10 +230,29 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
   for (var first = 0u; first < end; first += 8u) {
     let row = row_of(min(first + lane, keys - 1u), tile, own) * kv_stride;
     var s = Eight();
-    for (var chunk = 0u; chunk < CHUNKS; chunk += 1u) {
-      let part = products(load_q(q_at, chunk), load_kv(row + k_column, chunk));
-      s.low += part.low;
-      s.high += part.high;
+    if (CHUNKS > 0u) {
+      s = add(s, products(q0, load_kv(row + k_column, 0u)));
+    }
+    if (CHUNKS > 1u) {
+      s = add(s, products(q1, load_kv(row + k_column, 1u)));
+    }
+    if (CHUNKS > 2u) {
+      s = add(s, products(q2, load_kv(row + k_column, 2u)));
+    }
+    if (CHUNKS > 3u) {
+      s = add(s, products(q3, load_kv(row + k_column, 3u)));
+    }
+    if (CHUNKS > 4u) {
+      s = add(s, products(q4, load_kv(row + k_column, 4u)));
+    }
+    if (CHUNKS > 5u) {
+      s = add(s, products(q5, load_kv(row + k_column, 5u)));
+    }
+    if (CHUNKS > 6u) {
+      s = add(s, products(q6, load_kv(row + k_column, 6u)));
+    }
+    if (CHUNKS > 7u) {
+      s = add(s, products(q7, load_kv(row + k_column, 7u)));
     }
     let visible = seen(first, keys, tile, own, query);
     s.low = select(vec4(-1e30), s.low * params.scale, visible.low > vec4(0.5));

@@ -454,6 +454,10 @@ fn products(own: Block, row: Block) -> Eight {
   return Eight(vec4(s0, s1, s2, s3), vec4(s4, s5, s6, s7));
 }
 
+fn add(x: Eight, y: Eight) -> Eight {
+  return Eight(x.low + y.low, x.high + y.high);
+}
+
 // sum + sum_i weights_i (row of lane i), over sixteen columns.
 fn weighted(sum: Block, weights: Eight, row: Block) -> Block {
   var total = sum;
@@ -528,6 +532,55 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
   let k_at = row * kv_stride + group.y * columns;
   let v_at = k_at + params.key_heads * columns;
   let shared_heads = params.query_heads / params.key_heads;
+  // This lane's own key and value stay in registers: a load costs as much as dozens of products.
+  var k0 = Block();
+  var v0 = Block();
+  var k1 = Block();
+  var v1 = Block();
+  var k2 = Block();
+  var v2 = Block();
+  var k3 = Block();
+  var v3 = Block();
+  var k4 = Block();
+  var v4 = Block();
+  var k5 = Block();
+  var v5 = Block();
+  var k6 = Block();
+  var v6 = Block();
+  var k7 = Block();
+  var v7 = Block();
+  if (CHUNKS > 0u) {
+    k0 = load_kv(k_at, 0u);
+    v0 = load_kv(v_at, 0u);
+  }
+  if (CHUNKS > 1u) {
+    k1 = load_kv(k_at, 1u);
+    v1 = load_kv(v_at, 1u);
+  }
+  if (CHUNKS > 2u) {
+    k2 = load_kv(k_at, 2u);
+    v2 = load_kv(v_at, 2u);
+  }
+  if (CHUNKS > 3u) {
+    k3 = load_kv(k_at, 3u);
+    v3 = load_kv(v_at, 3u);
+  }
+  if (CHUNKS > 4u) {
+    k4 = load_kv(k_at, 4u);
+    v4 = load_kv(v_at, 4u);
+  }
+  if (CHUNKS > 5u) {
+    k5 = load_kv(k_at, 5u);
+    v5 = load_kv(v_at, 5u);
+  }
+  if (CHUNKS > 6u) {
+    k6 = load_kv(k_at, 6u);
+    v6 = load_kv(v_at, 6u);
+  }
+  if (CHUNKS > 7u) {
+    k7 = load_kv(k_at, 7u);
+    v7 = load_kv(v_at, 7u);
+  }
   var dk0 = Block();
   var dv0 = Block();
   var dk1 = Block();
@@ -555,13 +608,69 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
       let d_at = d_row * params.query_stride + head * columns;
       var s = Eight();
       var dp = Eight();
-      for (var chunk = 0u; chunk < CHUNKS; chunk += 1u) {
-        let scores = products(load_kv(k_at, chunk), load_q(q_at, chunk));
-        s.low += scores.low;
-        s.high += scores.high;
-        let gradients = products(load_kv(v_at, chunk), load_d_o(d_at, chunk));
-        dp.low += gradients.low;
-        dp.high += gradients.high;
+      var q0 = Block();
+      var g0 = Block();
+      var q1 = Block();
+      var g1 = Block();
+      var q2 = Block();
+      var g2 = Block();
+      var q3 = Block();
+      var g3 = Block();
+      var q4 = Block();
+      var g4 = Block();
+      var q5 = Block();
+      var g5 = Block();
+      var q6 = Block();
+      var g6 = Block();
+      var q7 = Block();
+      var g7 = Block();
+      if (CHUNKS > 0u) {
+        q0 = load_q(q_at, 0u);
+        g0 = load_d_o(d_at, 0u);
+        s = add(s, products(k0, q0));
+        dp = add(dp, products(v0, g0));
+      }
+      if (CHUNKS > 1u) {
+        q1 = load_q(q_at, 1u);
+        g1 = load_d_o(d_at, 1u);
+        s = add(s, products(k1, q1));
+        dp = add(dp, products(v1, g1));
+      }
+      if (CHUNKS > 2u) {
+        q2 = load_q(q_at, 2u);
+        g2 = load_d_o(d_at, 2u);
+        s = add(s, products(k2, q2));
+        dp = add(dp, products(v2, g2));
+      }
+      if (CHUNKS > 3u) {
+        q3 = load_q(q_at, 3u);
+        g3 = load_d_o(d_at, 3u);
+        s = add(s, products(k3, q3));
+        dp = add(dp, products(v3, g3));
+      }
+      if (CHUNKS > 4u) {
+        q4 = load_q(q_at, 4u);
+        g4 = load_d_o(d_at, 4u);
+        s = add(s, products(k4, q4));
+        dp = add(dp, products(v4, g4));
+      }
+      if (CHUNKS > 5u) {
+        q5 = load_q(q_at, 5u);
+        g5 = load_d_o(d_at, 5u);
+        s = add(s, products(k5, q5));
+        dp = add(dp, products(v5, g5));
+      }
+      if (CHUNKS > 6u) {
+        q6 = load_q(q_at, 6u);
+        g6 = load_d_o(d_at, 6u);
+        s = add(s, products(k6, q6));
+        dp = add(dp, products(v6, g6));
+      }
+      if (CHUNKS > 7u) {
+        q7 = load_q(q_at, 7u);
+        g7 = load_d_o(d_at, 7u);
+        s = add(s, products(k7, q7));
+        dp = add(dp, products(v7, g7));
       }
       let log_sums = all_lanes(lse[q_row * params.query_heads + head]);
       let deltas = all_lanes(delta[d_row * params.query_heads + head]);
@@ -578,36 +687,36 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
         p.high * (dp.high - deltas.high) * params.scale,
       );
       if (CHUNKS > 0u) {
-        dk0 = weighted(dk0, share, load_q(q_at, 0u));
-        dv0 = weighted(dv0, p, load_d_o(d_at, 0u));
+        dk0 = weighted(dk0, share, q0);
+        dv0 = weighted(dv0, p, g0);
       }
       if (CHUNKS > 1u) {
-        dk1 = weighted(dk1, share, load_q(q_at, 1u));
-        dv1 = weighted(dv1, p, load_d_o(d_at, 1u));
+        dk1 = weighted(dk1, share, q1);
+        dv1 = weighted(dv1, p, g1);
       }
       if (CHUNKS > 2u) {
-        dk2 = weighted(dk2, share, load_q(q_at, 2u));
-        dv2 = weighted(dv2, p, load_d_o(d_at, 2u));
+        dk2 = weighted(dk2, share, q2);
+        dv2 = weighted(dv2, p, g2);
       }
       if (CHUNKS > 3u) {
-        dk3 = weighted(dk3, share, load_q(q_at, 3u));
-        dv3 = weighted(dv3, p, load_d_o(d_at, 3u));
+        dk3 = weighted(dk3, share, q3);
+        dv3 = weighted(dv3, p, g3);
       }
       if (CHUNKS > 4u) {
-        dk4 = weighted(dk4, share, load_q(q_at, 4u));
-        dv4 = weighted(dv4, p, load_d_o(d_at, 4u));
+        dk4 = weighted(dk4, share, q4);
+        dv4 = weighted(dv4, p, g4);
       }
       if (CHUNKS > 5u) {
-        dk5 = weighted(dk5, share, load_q(q_at, 5u));
-        dv5 = weighted(dv5, p, load_d_o(d_at, 5u));
+        dk5 = weighted(dk5, share, q5);
+        dv5 = weighted(dv5, p, g5);
       }
       if (CHUNKS > 6u) {
-        dk6 = weighted(dk6, share, load_q(q_at, 6u));
-        dv6 = weighted(dv6, p, load_d_o(d_at, 6u));
+        dk6 = weighted(dk6, share, q6);
+        dv6 = weighted(dv6, p, g6);
       }
       if (CHUNKS > 7u) {
-        dk7 = weighted(dk7, share, load_q(q_at, 7u));
-        dv7 = weighted(dv7, p, load_d_o(d_at, 7u));
+        dk7 = weighted(dk7, share, q7);
+        dv7 = weighted(dv7, p, g7);
       }
     }
   }
@@ -904,6 +1013,10 @@ fn products(own: Block, row: Block) -> Eight {
   return Eight(vec4(s0, s1, s2, s3), vec4(s4, s5, s6, s7));
 }
 
+fn add(x: Eight, y: Eight) -> Eight {
+  return Eight(x.low + y.low, x.high + y.high);
+}
+
 // sum + sum_i weights_i (row of lane i), over sixteen columns.
 fn weighted(sum: Block, weights: Eight, row: Block) -> Block {
   var total = sum;
@@ -1000,6 +1113,55 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
   for (var c = 0u; c < columns; c += 1u) {
     row_delta += dot(d_o[d_at + c], o[q_at + c]);
   }
+  // This lane's own rows stay in registers: a load costs as much as dozens of products.
+  var q0 = Block();
+  var g0 = Block();
+  var q1 = Block();
+  var g1 = Block();
+  var q2 = Block();
+  var g2 = Block();
+  var q3 = Block();
+  var g3 = Block();
+  var q4 = Block();
+  var g4 = Block();
+  var q5 = Block();
+  var g5 = Block();
+  var q6 = Block();
+  var g6 = Block();
+  var q7 = Block();
+  var g7 = Block();
+  if (CHUNKS > 0u) {
+    q0 = load_q(q_at, 0u);
+    g0 = load_d_o(d_at, 0u);
+  }
+  if (CHUNKS > 1u) {
+    q1 = load_q(q_at, 1u);
+    g1 = load_d_o(d_at, 1u);
+  }
+  if (CHUNKS > 2u) {
+    q2 = load_q(q_at, 2u);
+    g2 = load_d_o(d_at, 2u);
+  }
+  if (CHUNKS > 3u) {
+    q3 = load_q(q_at, 3u);
+    g3 = load_d_o(d_at, 3u);
+  }
+  if (CHUNKS > 4u) {
+    q4 = load_q(q_at, 4u);
+    g4 = load_d_o(d_at, 4u);
+  }
+  if (CHUNKS > 5u) {
+    q5 = load_q(q_at, 5u);
+    g5 = load_d_o(d_at, 5u);
+  }
+  if (CHUNKS > 6u) {
+    q6 = load_q(q_at, 6u);
+    g6 = load_d_o(d_at, 6u);
+  }
+  if (CHUNKS > 7u) {
+    q7 = load_q(q_at, 7u);
+    g7 = load_d_o(d_at, 7u);
+  }
   var dq0 = Block();
   var dq1 = Block();
   var dq2 = Block();
@@ -1012,13 +1174,53 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     let row = row_of(min(first + lane, keys - 1u), tile, own) * kv_stride;
     var s = Eight();
     var dp = Eight();
-    for (var chunk = 0u; chunk < CHUNKS; chunk += 1u) {
-      let scores = products(load_q(q_at, chunk), load_kv(row + k_column, chunk));
-      s.low += scores.low;
-      s.high += scores.high;
-      let gradients = products(load_d_o(d_at, chunk), load_kv(row + v_column, chunk));
-      dp.low += gradients.low;
-      dp.high += gradients.high;
+    var k0 = Block();
+    var k1 = Block();
+    var k2 = Block();
+    var k3 = Block();
+    var k4 = Block();
+    var k5 = Block();
+    var k6 = Block();
+    var k7 = Block();
+    if (CHUNKS > 0u) {
+      k0 = load_kv(row + k_column, 0u);
+      s = add(s, products(q0, k0));
+      dp = add(dp, products(g0, load_kv(row + v_column, 0u)));
+    }
+    if (CHUNKS > 1u) {
+      k1 = load_kv(row + k_column, 1u);
+      s = add(s, products(q1, k1));
+      dp = add(dp, products(g1, load_kv(row + v_column, 1u)));
+    }
+    if (CHUNKS > 2u) {
+      k2 = load_kv(row + k_column, 2u);
+      s = add(s, products(q2, k2));
+      dp = add(dp, products(g2, load_kv(row + v_column, 2u)));
+    }
+    if (CHUNKS > 3u) {
+      k3 = load_kv(row + k_column, 3u);
+      s = add(s, products(q3, k3));
+      dp = add(dp, products(g3, load_kv(row + v_column, 3u)));
+    }
+    if (CHUNKS > 4u) {
+      k4 = load_kv(row + k_column, 4u);
+      s = add(s, products(q4, k4));
+      dp = add(dp, products(g4, load_kv(row + v_column, 4u)));
+    }
+    if (CHUNKS > 5u) {
+      k5 = load_kv(row + k_column, 5u);
+      s = add(s, products(q5, k5));
+      dp = add(dp, products(g5, load_kv(row + v_column, 5u)));
+    }
+    if (CHUNKS > 6u) {
+      k6 = load_kv(row + k_column, 6u);
+      s = add(s, products(q6, k6));
+      dp = add(dp, products(g6, load_kv(row + v_column, 6u)));
+    }
+    if (CHUNKS > 7u) {
+      k7 = load_kv(row + k_column, 7u);
+      s = add(s, products(q7, k7));
+      dp = add(dp, products(g7, load_kv(row + v_column, 7u)));
     }
     let visible = seen(first, keys, tile, own, query);
     let p = Eight(
@@ -1030,28 +1232,28 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
       p.high * (dp.high - vec4(row_delta)) * params.scale,
     );
     if (CHUNKS > 0u) {
-      dq0 = weighted(dq0, share, load_kv(row + k_column, 0u));
+      dq0 = weighted(dq0, share, k0);
     }
     if (CHUNKS > 1u) {
-      dq1 = weighted(dq1, share, load_kv(row + k_column, 1u));
+      dq1 = weighted(dq1, share, k1);
     }
     if (CHUNKS > 2u) {
-      dq2 = weighted(dq2, share, load_kv(row + k_column, 2u));
+      dq2 = weighted(dq2, share, k2);
     }
     if (CHUNKS > 3u) {
-      dq3 = weighted(dq3, share, load_kv(row + k_column, 3u));
+      dq3 = weighted(dq3, share, k3);
     }
     if (CHUNKS > 4u) {
-      dq4 = weighted(dq4, share, load_kv(row + k_column, 4u));
+      dq4 = weighted(dq4, share, k4);
     }
     if (CHUNKS > 5u) {
-      dq5 = weighted(dq5, share, load_kv(row + k_column, 5u));
+      dq5 = weighted(dq5, share, k5);
     }
     if (CHUNKS > 6u) {
-      dq6 = weighted(dq6, share, load_kv(row + k_column, 6u));
+      dq6 = weighted(dq6, share, k6);
     }
     if (CHUNKS > 7u) {
-      dq7 = weighted(dq7, share, load_kv(row + k_column, 7u));
+      dq7 = weighted(dq7, share, k7);
     }
   }
   if (slot + lane >= tile.y) {
@@ -1173,6 +1375,10 @@ fn products(own: Block, row: Block) -> Eight {
   return Eight(vec4(s0, s1, s2, s3), vec4(s4, s5, s6, s7));
 }
 
+fn add(x: Eight, y: Eight) -> Eight {
+  return Eight(x.low + y.low, x.high + y.high);
+}
+
 // sum + sum_i weights_i (row of lane i), over sixteen columns.
 fn weighted(sum: Block, weights: Eight, row: Block) -> Block {
   var total = sum;
@@ -1270,6 +1476,39 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
   let end = min(keys, tile.w + subgroupMax(query.y) - own.x);
   var top = -1e30;
   var sum = 0.0;
+  // This lane's own query stays in registers: a load costs as much as dozens of products.
+  var q0 = Block();
+  var q1 = Block();
+  var q2 = Block();
+  var q3 = Block();
+  var q4 = Block();
+  var q5 = Block();
+  var q6 = Block();
+  var q7 = Block();
+  if (CHUNKS > 0u) {
+    q0 = load_q(q_at, 0u);
+  }
+  if (CHUNKS > 1u) {
+    q1 = load_q(q_at, 1u);
+  }
+  if (CHUNKS > 2u) {
+    q2 = load_q(q_at, 2u);
+  }
+  if (CHUNKS > 3u) {
+    q3 = load_q(q_at, 3u);
+  }
+  if (CHUNKS > 4u) {
+    q4 = load_q(q_at, 4u);
+  }
+  if (CHUNKS > 5u) {
+    q5 = load_q(q_at, 5u);
+  }
+  if (CHUNKS > 6u) {
+    q6 = load_q(q_at, 6u);
+  }
+  if (CHUNKS > 7u) {
+    q7 = load_q(q_at, 7u);
+  }
   var o0 = Block();
   var o1 = Block();
   var o2 = Block();
@@ -1281,10 +1520,29 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
   for (var first = 0u; first < end; first += 8u) {
     let row = row_of(min(first + lane, keys - 1u), tile, own) * kv_stride;
     var s = Eight();
-    for (var chunk = 0u; chunk < CHUNKS; chunk += 1u) {
-      let part = products(load_q(q_at, chunk), load_kv(row + k_column, chunk));
-      s.low += part.low;
-      s.high += part.high;
+    if (CHUNKS > 0u) {
+      s = add(s, products(q0, load_kv(row + k_column, 0u)));
+    }
+    if (CHUNKS > 1u) {
+      s = add(s, products(q1, load_kv(row + k_column, 1u)));
+    }
+    if (CHUNKS > 2u) {
+      s = add(s, products(q2, load_kv(row + k_column, 2u)));
+    }
+    if (CHUNKS > 3u) {
+      s = add(s, products(q3, load_kv(row + k_column, 3u)));
+    }
+    if (CHUNKS > 4u) {
+      s = add(s, products(q4, load_kv(row + k_column, 4u)));
+    }
+    if (CHUNKS > 5u) {
+      s = add(s, products(q5, load_kv(row + k_column, 5u)));
+    }
+    if (CHUNKS > 6u) {
+      s = add(s, products(q6, load_kv(row + k_column, 6u)));
+    }
+    if (CHUNKS > 7u) {
+      s = add(s, products(q7, load_kv(row + k_column, 7u)));
     }
     let visible = seen(first, keys, tile, own, query);
     s.low = select(vec4(-1e30), s.low * params.scale, visible.low > vec4(0.5));

@@ -242,7 +242,7 @@ async function evaluateTask(options: EvalOptions, context: CommandContext): Prom
         id,
         gold,
         logProbs: Array.from(result.logProbs[index], finite),
-        prediction: result.scores.acc.predictions[index],
+        prediction: result.scores[task.metrics[0]].predictions[index],
       })),
     },
   };

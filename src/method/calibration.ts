@@ -1,6 +1,6 @@
 /** How sure a model is of its answers, and how often it is right when it is that sure. */
 import type { Example } from "../tasks/example.ts";
-import { bestChoice } from "../tasks/scoring.ts";
+import { bestChoice, isRight } from "../tasks/scoring.ts";
 import type { Evaluation } from "./evaluate.ts";
 import { choiceConfidence } from "./filter.ts";
 
@@ -22,7 +22,7 @@ export interface CalibrationBin {
 export interface Calibration {
   /** Number of answers. */
   readonly count: number;
-  /** Share of examples whose most probable choice is the gold one. */
+  /** Share of examples whose most probable choice is the gold one, or one of several gold ones. */
   readonly accuracy: number;
   /** Mean probability of the most probable choice among the choices. */
   readonly meanConfidence: number;
@@ -57,7 +57,7 @@ export function calibrate(
   if (only.length === 0) throw new RangeError("Cannot calibrate 0 answers: expected at least one");
   const answers = only.map((index) => ({
     confidence: choiceConfidence(logProbs[index]),
-    right: bestChoice(logProbs[index]) === examples[index].gold,
+    right: isRight(examples[index], bestChoice(logProbs[index])),
   }));
   const meanConfidence = (of: typeof answers) => meanOrNull(of.map(({ confidence }) => confidence));
   const sorted = Array.from({ length: bins }, (): typeof answers => []);

@@ -49,7 +49,7 @@ export interface GroupsComparison {
 /**
  * Compares two evaluations of the same examples on groups of rows.
  *
- * @param marks The group of each example, such as `task.column(split, "marker")` gives them.
+ * @param marks The group of each example, such as `task.marks(split, "marker")` gives them.
  * @param options `metric`, default `acc`; `bins` of the calibration, default 10.
  * @throws {RangeError} If marks, evaluations and examples do not fit each other, or there is no example.
  */

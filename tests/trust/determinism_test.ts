@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { openFileSource } from "../../src/checkpoint/sources.ts";
 import { readSafetensorsHeader, readTensorF64 } from "../../src/checkpoint/safetensors.ts";
 import { secateur } from "../cli/program.ts";
+import { meanSquareError } from "../support/relative_error.ts";
 import { withFolder } from "../support/temporary_folder.ts";
 import { folderState, repeatable } from "./folder_state.ts";
 import { type TinyProject, tinyRun, writeTinyProject } from "./tiny_project.ts";
@@ -40,16 +41,6 @@ for (const [engine, options] of Object.entries(engines)) {
   });
 }
 
-/** Normalised mean square difference. */
-function nmse(actual: Float64Array, expected: Float64Array): number {
-  let errors = 0, squares = 0;
-  for (const [i, value] of expected.entries()) {
-    errors += (actual[i] - value) ** 2;
-    squares += value ** 2;
-  }
-  return errors / squares;
-}
-
 Deno.test("secateur score gives the same scores within 1e-9 when budgets cut waves and stream layers", async () => {
   await withFolder({}, async (folder) => {
     const project: TinyProject = await writeTinyProject(folder, { layers: 3, width: 32, neurons: 64, headWidth: 8 });
@@ -65,7 +56,7 @@ Deno.test("secateur score gives the same scores within 1e-9 when budgets cut wav
     const ample = await score("ample");
     for (const budget of [["--memory-budget", "1MiB"], ["--memory-budget", "600KiB"], ["--weight-budget", "100KiB"]]) {
       const { scores, waves, weights } = await score(budget[1], ...budget);
-      const error = nmse(scores, ample.scores);
+      const error = meanSquareError(scores, ample.scores);
       assert(error < 1e-9, `${budget.join(" ")}: ${error}`);
       assert(waves > ample.waves || weights === "streamed", `${budget.join(" ")} changed nothing`);
     }

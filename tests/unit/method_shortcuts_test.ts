@@ -24,6 +24,15 @@ Deno.test("calibrate() is the expected calibration error of known answers", () =
   assertEquals([result.bins[0].confidence, result.bins[0].accuracy], [null, null]);
 });
 
+Deno.test("calibrate() counts any of several right choices when an example has them", () => {
+  const examples = [{ ...toyExample(0, 0), golds: [0, 1] }, toyExample(1, 0)];
+  const evaluation = evaluateLogProbs(examples, [sure(0.2), sure(0.2)]);
+  const { accuracy, meanConfidenceRight, meanConfidenceWrong } = calibrate(examples, evaluation);
+  assertEquals(accuracy, 0.5);
+  assertAlmostEquals(meanConfidenceRight!, 0.8, 1e-12);
+  assertAlmostEquals(meanConfidenceWrong!, 0.8, 1e-12);
+});
+
 Deno.test("calibrate() puts a confidence of 1 into the last bin, looks at some examples only, and throws when there are none", () => {
   const examples = toyExamples(2);
   const evaluation = evaluateLogProbs(examples, [Float64Array.of(0, -Infinity), sure(0.5)]);

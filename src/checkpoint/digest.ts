@@ -39,3 +39,14 @@ export async function digestWeights(
   }
   return hash.digest("hex").slice(0, 32);
 }
+
+/** Rows of each weight that `digestFirstRows` reads. */
+const firstRows = 4;
+
+/** `digestWeights` of the first rows of every weight: telling models apart must not take as long as reading them. */
+export async function digestFirstRows(
+  checkpoint: Pick<Checkpoint, "config" | "readRows" | "typeOf">,
+  signal: AbortSignal,
+): Promise<string> {
+  return await digestWeights(checkpoint, { signal, rowsPerWeight: firstRows });
+}

@@ -1,5 +1,6 @@
 /** `secateur score`: Integrated Gradients of every neuron. */
 import { join } from "node:path";
+import { digestExamples } from "../method/example_digest.ts";
 import { runFileNames, writeScores } from "../method/files.ts";
 import { layerScores } from "../method/neuron_scores.ts";
 import { describePerformance } from "../method/performance.ts";
@@ -66,7 +67,7 @@ export const score = defineCommand({
       const result = await withFolderLock(options.out, async () => {
         const scored = await scoreNeurons(engine, adaptation, { ...settings, signal, onProgress });
         signal.throwIfAborted();
-        await writeScores(file, scored, provenance);
+        await writeScores(file, scored, { ...provenance, examples: digestExamples(adaptation) });
         return scored;
       });
 

@@ -1,5 +1,6 @@
 /** `secateur search`: which layer to prune, and how much of it. */
 import { join } from "node:path";
+import { digestExamples } from "../method/example_digest.ts";
 import { readScores, runFileNames, writeGrid, writePlan } from "../method/files.ts";
 import { describePerformance } from "../method/performance.ts";
 import { digestFile } from "../method/partial_file.ts";
@@ -90,7 +91,7 @@ export const search = defineCommand({
       const result = await withFolderLock(options.out, async () => {
         const found = await searchGrid(engine, selection, scores, { ...settings, signal, onProgress });
         signal.throwIfAborted();
-        await writeGrid(files[0], found, provenance);
+        await writeGrid(files[0], found, { ...provenance, examples: digestExamples(selection) });
         await writePlan(files[1], planFromSearch(engine.config, found));
         return found;
       });

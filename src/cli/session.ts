@@ -1,6 +1,7 @@
 /** What a command works with: a checkpoint, its tokenizer, a task and an engine, opened and closed together. */
 import { basename } from "node:path";
 import type { Checkpoint } from "../checkpoint/checkpoint.ts";
+import { digestFirstRows } from "../checkpoint/digest.ts";
 import { openCheckpoint } from "../checkpoint/open.ts";
 import type { Engine } from "../engine/engine.ts";
 import { openEngine } from "../engine/open.ts";
@@ -27,7 +28,7 @@ export interface Work {
   readonly checkpoint: Checkpoint;
   readonly tokenizer: Tokenizer;
   readonly task: Task;
-  readonly provenance: Provenance;
+  readonly provenance: Provenance & { readonly weights: string };
 }
 
 /** A model, a task and what computes. */
@@ -112,7 +113,7 @@ export async function withWork<T>(
       ...(chatTemplate && { chatTemplate }),
     });
     const named = options.prompt === "instruction" ? task.name : options.task;
-    const provenance: Provenance = {
+    const provenance: Work["provenance"] = {
       model: model.reference,
       task: named,
       ...(data !== null && { data }),
@@ -120,6 +121,7 @@ export async function withWork<T>(
       ...(options.fewshot !== undefined && { fewshot: options.fewshot }),
       ...(chatTemplate && { chatTemplate: basename(chatTemplate.file) }),
       ...(options["system-prompt"] !== undefined && { systemPrompt: options["system-prompt"] }),
+      weights: await digestFirstRows(checkpoint, context.signal),
       versions: { secateur: version },
     };
     const result = await use({ checkpoint, tokenizer, task, provenance });

@@ -1,11 +1,10 @@
 /** `--shard` of `score` and `search`: one part of the work, its partial, and what is skipped because it is there already. */
 import { lstat, rmdir } from "node:fs/promises";
 import { join } from "node:path";
-import { digestWeights } from "../checkpoint/digest.ts";
 import type { Json } from "../checkpoint/strict_json.ts";
-import { hashOf } from "../checkpoint/tensor_store.ts";
 import type { Engine } from "../engine/engine.ts";
 import { openEngine } from "../engine/open.ts";
+import { digestExamples } from "../method/example_digest.ts";
 import type { Jsonable } from "../method/json.ts";
 import {
   type Partial,
@@ -35,9 +34,6 @@ export const shardOptions = {
   },
 } as const satisfies OptionTable;
 
-/** Rows of each weight that the digest of a model reads: telling models apart must not take as long as reading them. */
-const digestRows = 4;
-
 /** @throws {UsageError} If the text names no shard. */
 export function readShard(text: string): Shard {
   try {
@@ -45,13 +41,6 @@ export function readShard(text: string): Shard {
   } catch (error) {
     throw new UsageError((error as Error).message, "give --shard I/N, such as --shard 2/6.");
   }
-}
-
-/** Digest of examples as the model reads them. */
-function digestExamples(examples: readonly Example[]): string {
-  return hashOf(
-    JSON.stringify(examples, (_, value) => ArrayBuffer.isView(value) ? Array.from(value as Uint32Array) : value),
-  );
 }
 
 /** The arguments without `--shard`, which differ from shard to shard. */
@@ -83,15 +72,12 @@ export async function runShard(
   const { step, shard, out } = job;
   const { signal, typed } = context;
   const { family, layers, width, neurons } = checkpoint.config;
+  const examples = digestExamples(job.examples);
   const known = {
     step,
     shard,
-    inputs: {
-      model: await digestWeights(checkpoint, { signal, rowsPerWeight: digestRows }),
-      examples: digestExamples(job.examples),
-      scores: job.scores,
-    },
-    provenance,
+    inputs: { model: provenance.weights, examples, scores: job.scores },
+    provenance: { ...provenance, examples },
     model: { family, layers, width, neurons },
     settings: job.settings,
     arguments: withoutShard(typed),

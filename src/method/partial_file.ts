@@ -199,7 +199,8 @@ function agreements(partial: PartialHeader): Record<string, string> {
     "digest of the model": inputs.model,
     "digest of the examples": inputs.examples,
     "digest of the scores": inputs.scores,
-    provenance: JSON.stringify(provenance),
+    // A file may have its fields in another order.
+    provenance: JSON.stringify(Object.fromEntries(Object.entries(provenance).sort())),
     "shape of the model": JSON.stringify(model),
     settings: JSON.stringify(settings),
     "number of units": String(unitCount),

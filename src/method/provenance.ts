@@ -17,8 +17,12 @@ export interface Provenance {
   readonly chatTemplate?: string;
   /** The system prompt in front of everything; absent where there is none. */
   readonly systemPrompt?: string;
+  /** Digest of the model's configuration and of the first rows of every weight, so that another model is noticed. */
+  readonly weights?: string;
   /** Versions of the software, such as `{ secateur: "0.1.0" }`. */
   readonly versions: Readonly<Record<string, string>>;
+  /** Digest of the examples that a file's numbers come from, as the model reads them; absent where a file has several. */
+  readonly examples?: string;
 }
 
 /** Reads a provenance. */
@@ -30,5 +34,7 @@ export const provenanceSchema: Schema<Provenance> = record({
   fewshot: optional(integer),
   chatTemplate: optional(text),
   systemPrompt: optional(text),
+  weights: optional(text),
   versions: dictionary(text),
+  examples: optional(text),
 });

@@ -8,7 +8,9 @@ import { isDeepStrictEqual } from "node:util";
 import { join } from "node:path";
 import { removeLeftovers, writeFileAtomic } from "../checkpoint/atomic_file.ts";
 import { checkSpace, prunedCheckpointBytes, writePrunedCheckpoint } from "../checkpoint/prune_checkpoint.ts";
+import type { Example } from "../tasks/example.ts";
 import { describeAnswers } from "./answers_file.ts";
+import { digestExamples } from "./example_digest.ts";
 import {
   readGrid,
   readPlan,
@@ -35,13 +37,13 @@ import { traceNeurons } from "./neuron_excerpts.ts";
 /** Name of the pruned checkpoint in the folder of a run. */
 export const prunedFolderName = "pruned";
 
-/** Thrown where the results of an earlier run are not those that this run would find. */
+/** Thrown where the results of an earlier run are not those that this run would find: other options, model or rows. */
 export class OtherOptionsError extends RangeError {
   /** Tells this error from others by name. */
   override readonly name = "OtherOptionsError";
 
   constructor(file: string) {
-    super(`${file} was made with other options`);
+    super(`${file} was made with other options, or of another model or other rows`);
   }
 }
 
@@ -107,7 +109,9 @@ async function readEarlier(folder: string, input: PipelineInput, provenance: Pro
     ? isDeepStrictEqual(scored.examples, ids(input.adaptation))
     : scored.examples.every((id) => ids(input.adaptation).includes(id));
   const wantedScore = resolveScoreSettings(input.score ?? {}, engine);
-  if (!sameExamples || !isDeepStrictEqual([scored.settings, scores.provenance], [wantedScore, provenance])) {
+  const wantedOf = (examples: readonly Example[]) => ({ ...provenance, examples: digestExamples(examples) });
+  const wanted = [wantedScore, wantedOf(input.adaptation)];
+  if (!sameExamples || !isDeepStrictEqual([scored.settings, scores.provenance], wanted)) {
     throw new OtherOptionsError(scoresFile);
   }
 
@@ -116,8 +120,9 @@ async function readEarlier(folder: string, input: PipelineInput, provenance: Pro
   if (!await exists(gridFile)) return { scored, pruned: false };
   const grid = await readGrid(gridFile, engine.config);
   const wantedSearch = resolveSearchSettings(input.search ?? {}, engine, scored.scores);
+  const selection = input.selection ?? input.adaptation;
   const found = [grid.result.examples, grid.result.settings, grid.provenance];
-  if (!isDeepStrictEqual(found, [ids(input.selection ?? input.adaptation), wantedSearch, provenance])) {
+  if (!isDeepStrictEqual(found, [ids(selection), wantedSearch, wantedOf(selection)])) {
     throw new OtherOptionsError(gridFile);
   }
   // The plan follows from the grid, so one that is missing is only written again.
@@ -132,7 +137,7 @@ async function readEarlier(folder: string, input: PipelineInput, provenance: Pro
 /**
  * Scores, searches, prunes and evaluates, and writes what comes of it into a folder.
  *
- * @throws {OtherOptionsError} If `resume` is set and the folder has results of a run with other options.
+ * @throws {OtherOptionsError} If `resume` is set and the folder has results of a run with other options, of another model or of other rows.
  * @throws {RangeError} As `runPipeline`. The signal's reason is thrown as it is; finished files stay.
  */
 export async function runInFolder(run: FolderRun): Promise<FolderRunResult> {
@@ -158,12 +163,13 @@ export async function runInFolder(run: FolderRun): Promise<FolderRunResult> {
     ...(searched && { searched }),
     onScored: async (result) => {
       signal?.throwIfAborted();
-      await writeScores(place.scores, result, provenance);
+      await writeScores(place.scores, result, { ...provenance, examples: digestExamples(run.input.adaptation) });
       await run.input.onScored?.(result);
     },
     onSearched: async (result, plan) => {
       signal?.throwIfAborted();
-      await writeGrid(place.grid, result, provenance);
+      const { adaptation, selection = adaptation } = run.input;
+      await writeGrid(place.grid, result, { ...provenance, examples: digestExamples(selection) });
       await writePlan(place.plan, plan);
       await run.input.onSearched?.(result, plan);
     },

@@ -1,6 +1,7 @@
 /** The work of one job, from its folder into its folder; run again, it goes on where it was. */
 import { readFile, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
+import { digestFirstRows } from "../checkpoint/digest.ts";
 import { openCheckpoint } from "../checkpoint/open.ts";
 import type { Engine, Progress } from "../engine/engine.ts";
 import { openEngine } from "../engine/open.ts";
@@ -83,6 +84,7 @@ export async function workOnJob(
           "nothing; expected different splits for adaptation and test",
       );
     }
+    const weights = await digestFirstRows(checkpoint, signal);
     signal.throwIfAborted();
     around.onEngine();
     const { memoryBudgetBytes, weightBudgetBytes } = choice;
@@ -100,7 +102,7 @@ export async function workOnJob(
       folder: results,
       resume: true,
       checkpoint: request.writePruned ? modelFolder : null,
-      provenance: { model: request.model, task: task.name, versions: { secateur: version } },
+      provenance: { model: request.model, task: task.name, weights, versions: { secateur: version } },
       arguments: commandArguments(request),
       tokenText: (id) => tokenizer.tokenText(id),
       report: async (results) => (await import("../report/run_report.ts")).renderRunReport(results),

@@ -40,8 +40,9 @@ export function scoringCosts(
 const columns = ["nodes", "objectiveAtOne", "objectiveAtZero", "attributionSum", "relativeError"] as const;
 
 /**
- * Attributes one shard's share of the paths.
+ * Attributes one shard's share of the paths. All attributions of the share are held in memory at once, as f64.
  *
+ * @param engine To merge to the bits of one process, a WebGPU engine has to be opened with `batchInvariant`.
  * @throws {RangeError} As `scoreNeurons`.
  */
 export async function scoreShard(

@@ -29,6 +29,7 @@ function cellCost({ layer }: Cell, layers: number): number {
 /**
  * Measures one shard's share of the cells.
  *
+ * @param engine To merge to the bits of one process, a WebGPU engine has to be opened with `batchInvariant`.
  * @throws {RangeError} As `searchGrid`.
  */
 export async function searchShard(

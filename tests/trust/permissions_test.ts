@@ -37,6 +37,22 @@ const GRANTS: Readonly<Record<string, { read: (keyof Places)[]; write: (keyof Pl
   plan: { read: ["MODEL", "DATA"], write: [] },
   info: { read: ["MODEL", "DATA"], write: [] },
   tasks: { read: ["MODEL", "DATA"], write: [] },
+  status: { read: ["OUT"], write: [] },
+  merge: { read: ["OUT"], write: ["OUT"] },
+  submit: { read: [], write: [] },
+  doctor: { read: [], write: [] },
+  completion: { read: [], write: [] },
+};
+
+/** What a command asks for besides, and goes on without. */
+const WISHES: Readonly<Record<string, readonly string[]>> = {
+  doctor: [
+    "env null",
+    "env VK_DRIVER_FILES",
+    "env VK_ICD_FILENAMES",
+    "sys homedir",
+    ...["/usr/share", "/etc", "/usr/local/share"].map((folder) => `read ${folder}/vulkan/icd.d`),
+  ],
 };
 
 const document = await readFile(projectPath("docs/permissions.md"), "utf8");
@@ -75,7 +91,7 @@ function isAbove(path: string, places: Places): boolean {
 }
 
 Deno.test("every command of docs/permissions.md works with its grants and asks for nothing else", async () => {
-  assertEquals(lines.map(commandOf), Object.keys(GRANTS));
+  assertEquals([...new Set(lines.map(commandOf))], Object.keys(GRANTS));
   await withFolder({}, async (folder) => {
     const project = await writeTinyProject(folder);
     const places: Places = {
@@ -98,13 +114,14 @@ Deno.test("every command of docs/permissions.md works with its grants and asks f
       const readable = read.map((name) => places[name]);
       const writable = write.map((name) => places[name]);
       const stray = accesses.filter(({ permission, value }) => {
+        if (WISHES[command]?.includes(`${permission} ${value}`)) return false;
         if (permission === "read") return !isInside(value, readable) && !isAbove(value, places);
         if (permission === "write") return !isInside(value, writable);
         if (permission === "env") return !VARIABLES.has(value);
         return permission !== "sys" || value !== "statfs" && value !== "systemMemoryInfo";
       });
       assertEquals({ command, stray }, { command, stray: [] });
-      assert(accesses.some(({ permission }) => permission === "read"), "nothing was recorded");
+      assert(accesses.length > 0, "nothing was recorded");
     }
     assertEquals(await inputs(), before);
   });

@@ -16,11 +16,12 @@ import type { Example } from "../tasks/example.ts";
 import type { Task } from "../tasks/task.ts";
 import type { OptionTable, OptionValues } from "./arguments.ts";
 import { type CommandContext, type CommandResult, defineCommand } from "./command.ts";
-import { comparisonOptions, otherSide, reportComparison } from "./comparison.ts";
+import { comparisonOptions, otherSide, reportComparison, type Side } from "./comparison.ts";
 import { CommandError } from "./errors.ts";
 import { formatPerformance } from "./forecast.ts";
 import { engineOptions, modelOptions, seedOptions, taskOptions, testOptions } from "./options.ts";
-import { countSkipped, type Session, testExamples, withSession } from "./session.ts";
+import { countSkipped, type Session, withSession } from "./session.ts";
+import { type EvaluatedRows, evaluatedRows } from "./test_rows.ts";
 import { counted, finite, formatEngine, formatShare, formatTable } from "./text.ts";
 
 const evalOptions = {
@@ -73,23 +74,27 @@ async function preparePlace(path: string | undefined): Promise<void> {
 }
 
 /** One model's answers to the rows, with what was there to answer them; nothing in it needs the engine any more. */
-interface Measured {
+interface Measured extends EvaluatedRows {
   readonly session: Session;
-  readonly examples: readonly Example[];
   /** One for each plan. */
   readonly evaluations: readonly Evaluation[];
 }
 
-/** Opens a model, asks it under each plan, and closes it: two models need not be in memory at once. */
+/**
+ * Opens a model, asks it under each plan, and closes it: two models need not be in memory at once.
+ *
+ * @param sides All that is compared, which decides on which rows.
+ */
 function measure(
   options: EvalOptions,
   model: string,
   plans: readonly (string | null)[],
+  sides: readonly Side[],
   context: CommandContext,
 ): Promise<Measured> {
   return withSession({ ...options, model }, context, async (session) => {
-    const examples = await testExamples(session.task, options);
-    return { session, examples, evaluations: await evaluatePlans(session, examples, plans, context) };
+    const rows = await evaluatedRows(session, options, sides);
+    return { session, ...rows, evaluations: await evaluatePlans(session, rows.examples, plans, context) };
   });
 }
 
@@ -107,8 +112,9 @@ async function countRows(task: Task, split: string): Promise<Record<string, numb
 async function writeResults(
   options: EvalOptions,
   { task, provenance, engine }: Session,
-  { examples, evaluation, against, comparison, startedAt }: {
+  { examples, notes, evaluation, against, comparison, startedAt }: {
     readonly examples: readonly Example[];
+    readonly notes: readonly string[];
     readonly evaluation: Evaluation;
     readonly against: Evaluation | null;
     readonly comparison: ReturnType<typeof reportComparison> | null;
@@ -143,6 +149,7 @@ async function writeResults(
         ...provenance,
         plan: options.plan ?? null,
         split,
+        notes: [...notes],
         engine: { ...engine.info },
         ...(options["skip-bad-rows"] && { skippedRows: countSkipped(task) }),
         ...(comparison && { comparison: comparison.json }),
@@ -161,9 +168,12 @@ async function evaluateTask(options: EvalOptions, context: CommandContext): Prom
   await preparePlace(options["log-samples"]);
   const { model, plan = null } = options;
   const isSameModel = other?.model === model;
-  const measured = await measure(options, model, other && isSameModel ? [plan, other.plan] : [plan], context);
-  const beside = other && !isSameModel ? await measure(options, other.model, [other.plan], context) : measured;
-  const { session, examples, evaluations: [result] } = measured;
+  const sides = [{ model, plan }, ...(other ? [other] : [])];
+  const plans = other && isSameModel ? [plan, other.plan] : [plan];
+  const measured = await measure(options, model, plans, sides, context);
+  const beside = other && !isSameModel ? await measure(options, other.model, [other.plan], sides, context) : measured;
+  const { session, examples, notes, evaluations: [result] } = measured;
+  for (const line of notes) context.note(line);
   const { engine, task, provenance } = session;
   const against = other === null ? null : beside.evaluations.at(-1)!;
   const comparison = other === null || against === null ? null : reportComparison({
@@ -179,6 +189,7 @@ async function evaluateTask(options: EvalOptions, context: CommandContext): Prom
     evaluation: result,
     against,
     comparison,
+    notes,
     startedAt,
   });
 
@@ -222,6 +233,8 @@ async function evaluateTask(options: EvalOptions, context: CommandContext): Prom
       model: provenance.model,
       data: provenance.data ?? null,
       plan,
+      split: options.split ?? task.evaluationSplit,
+      notes: [...notes],
       engine: { ...engine.info },
       performance: performance && { ...performance },
       ...(options["skip-bad-rows"] && { skippedRows: countSkipped(task) }),

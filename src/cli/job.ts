@@ -13,8 +13,9 @@ import { CommandError } from "./errors.ts";
 import { lockName, withFolderLock } from "./folder_lock.ts";
 import { forecastWork, formatPerformance } from "./forecast.ts";
 import { type runOptions, scoreSettings, searchSettings } from "./options.ts";
-import { countSkipped, decidingMetric, drawExamples, type Session, testExamples } from "./session.ts";
+import { countSkipped, decidingMetric, drawExamples, type Session } from "./session.ts";
 import { plain, type Style } from "./style.ts";
+import { testExamples } from "./test_rows.ts";
 import { counted, formatChoice, formatCompleteness, formatEngine, formatShare, formatTable } from "./text.ts";
 
 /** What to do with a folder that has results already. */
@@ -109,12 +110,13 @@ export async function runJob(
   session: Session,
   options: JobOptions,
   existing: Existing,
-  { signal, onProgress, typed }: CommandContext,
+  context: CommandContext,
 ): Promise<FolderRunResult> {
+  const { signal, onProgress, typed } = context;
   const { engine, task, provenance } = session;
   const { out } = options;
   const { adaptation, selection } = await drawExamples(task, options);
-  const test = await testExamples(task, options, [...adaptation, ...selection]);
+  const test = await testExamples(task, options, [...adaptation, ...selection], context);
   await checkPlace(out);
   return await withFolderLock(out, async () => {
     await prepareFolder(out, existing);

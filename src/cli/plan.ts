@@ -10,7 +10,8 @@ import { type CommandContext, type CommandResult, defineCommand } from "./comman
 import { UsageError } from "./errors.ts";
 import { formatFlops, summariseForecast } from "./forecast.ts";
 import { engineOptions, modelOptions, runOptions, scoreSettings, searchSettings, taskOptions } from "./options.ts";
-import { decidingMetric, drawExamples, engineSettings, testExamples, withWork } from "./session.ts";
+import { decidingMetric, drawExamples, engineSettings, withWork } from "./session.ts";
+import { testExamples } from "./test_rows.ts";
 import { counted, formatEngine, formatTable } from "./text.ts";
 
 /** Waves of a stage that are listed one by one. */
@@ -79,7 +80,7 @@ export function describeWork(
       );
     }
     const { adaptation, selection } = await drawExamples(task, options);
-    const test = await testExamples(task, options, [...adaptation, ...selection]);
+    const test = await testExamples(task, options, [...adaptation, ...selection], context);
     const metric = decidingMetric(task, options.metric);
     const forecaster = await createWebGpuForecaster(checkpoint, engineSettings(options, context));
     try {
@@ -193,7 +194,7 @@ async function planCluster(
   }
   return await withWork(requireWork(options), context, async ({ checkpoint, task }) => {
     const { adaptation, selection } = await drawExamples(task, options);
-    const test = await testExamples(task, options, [...adaptation, ...selection]);
+    const test = await testExamples(task, options, [...adaptation, ...selection], context);
     const choiceTokens = adaptation.map(({ choices }) => choices.reduce((sum, { length }) => sum + length, 0));
     return describeCapacity(capacityModel(checkpoint.config), {
       ...settings,

@@ -8,18 +8,17 @@ import { openEngine } from "../engine/open.ts";
 import type { WebGpuEngineOptions } from "../engine/webgpu.ts";
 import { hashFiles, loadTaskWithData, type TaskOptions } from "../method/load_task.ts";
 import type { Provenance } from "../method/provenance.ts";
-import { defaultAdaptationSplit, drawAdaptation, type DrawnExamples, findShared } from "../tasks/draw.ts";
+import { defaultAdaptationSplit, drawAdaptation, type DrawnExamples } from "../tasks/draw.ts";
 import { loadChatTemplate } from "../tasks/chat_template.ts";
 import type { PromptStyle } from "../tasks/builtin_tasks.ts";
-import type { Example } from "../tasks/example.ts";
 import type { Metric } from "../tasks/scoring.ts";
 import type { Task } from "../tasks/task.ts";
 import { loadTokenizer, type Tokenizer } from "../tasks/tokenizer.ts";
 import type { OptionValues } from "./arguments.ts";
 import type { CommandContext } from "./command.ts";
-import { CommandError, UsageError } from "./errors.ts";
+import { UsageError } from "./errors.ts";
 import { findModel } from "./model.ts";
-import type { adaptationOptions, selectionOptions, testOptions } from "./options.ts";
+import type { adaptationOptions, selectionOptions } from "./options.ts";
 import { counted } from "./text.ts";
 import { version } from "./version.ts";
 
@@ -202,42 +201,4 @@ export async function drawExamples(
     seed: options.seed,
     sampling: options.sampling,
   });
-}
-
-/** The rows of the only split, without those that are used already. */
-async function otherExamples(task: Task, used: readonly Example[], limit: number | undefined): Promise<Example[]> {
-  const ids = new Set(used.map(({ id }) => id));
-  const examples = await task.examples(task.evaluationSplit, limit === undefined ? {} : { limit: limit + ids.size });
-  const others = examples.filter(({ id }) => !ids.has(id)).slice(0, limit);
-  if (others.length > 0) return others;
-  throw new CommandError(
-    `all ${examples.length} examples of ${task.name} are adaptation examples, so none is left to test on`,
-    "lower --adaptation-examples, or give more rows with --data.",
-  );
-}
-
-/** The examples that nothing is chosen on. */
-export async function testExamples(
-  task: Task,
-  options: OptionValues<typeof testOptions>,
-  used: readonly Example[] = [],
-): Promise<readonly Example[]> {
-  const { limit } = options;
-  const split = options.split ?? task.evaluationSplit;
-  if (!task.splits.includes(split)) {
-    throw new UsageError(
-      `task ${task.name} has no split ${split}`,
-      `name the one to evaluate on with --split: ${task.splits.join(", ")}.`,
-    );
-  }
-  if (options.split === undefined && task.splits.length === 1) return await otherExamples(task, used, limit);
-  const examples = await task.examples(split, limit === undefined ? {} : { limit });
-  const shared = findShared(used, examples);
-  if (shared) {
-    throw new CommandError(
-      `example ${shared.id} is both an adaptation and a test example`,
-      "name different splits with --adaptation-split and --split: measuring on what was fitted proves nothing.",
-    );
-  }
-  return examples;
 }

@@ -8,6 +8,7 @@ import { HubError } from "../checkpoint/hub_error.ts";
 import { isAbsent } from "../checkpoint/hub_cache.ts";
 import { MAX_PARQUET_BYTES } from "../tasks/data_file.ts";
 import { quote } from "../tasks/python_value.ts";
+import { onlySplit } from "../tasks/split_roles.ts";
 import { loadTask as loadLocalTask, type LoadTaskOptions, type Task } from "../tasks/task.ts";
 import type { DataWish, FilesBySplit, FoundData } from "../tasks/task_data.ts";
 
@@ -32,9 +33,6 @@ export interface TaskWithData {
   /** Local files that were given, one after the other. */
   readonly files: readonly string[];
 }
-
-/** Name of the split that a file without one is. */
-const ONLY_SPLIT = "data";
 
 /** `split=file`; the split has none of the characters that a path would have. */
 const PAIR = /^([\w.-]+)=(.+)$/s;
@@ -68,7 +66,7 @@ async function readTexts(texts: readonly string[]): Promise<FilesBySplit | null>
   for (const [i, text] of texts.entries()) {
     const [, split, file] = kinds[i] === "file" ? [] : PAIR.exec(text) ?? [];
     if (split === undefined && texts.length === 1) {
-      if (kinds[i] === "file") return { [ONLY_SPLIT]: text };
+      if (kinds[i] === "file") return { [onlySplit]: text };
       checkNoFile(text);
       return null;
     }
@@ -139,7 +137,7 @@ class DatasetFinder {
 /** The files of splits in words: `split=file`, or the file alone where it is used for everything. */
 function describeFiles(splits: FilesBySplit): string[] {
   return Object.entries(splits).flatMap(([split, paths]) =>
-    [paths].flat().map((path) => split === ONLY_SPLIT ? path : `${split}=${path}`)
+    [paths].flat().map((path) => split === onlySplit ? path : `${split}=${path}`)
   );
 }
 

@@ -36,7 +36,7 @@ export async function drawAdaptation(task: Task, split: string, options: DrawOpt
 }
 
 /** The first of some examples that is also a test example: measuring on what was fitted proves nothing. */
-export function findShared(used: readonly Example[], test: readonly Example[]): Example | undefined {
+export function findShared<T extends Pick<Example, "id">>(used: readonly T[], test: readonly Example[]): T | undefined {
   const ids = new Set(test.map(({ id }) => id));
   return used.find(({ id }) => ids.has(id));
 }

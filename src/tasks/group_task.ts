@@ -8,6 +8,7 @@ import type { Message } from "./message.ts";
 import { quote, type ValueRecord } from "./python_value.ts";
 import { drawRows, type SampleOptions } from "./sample.ts";
 import type { Metric } from "./scoring.ts";
+import type { StandIn } from "./split_roles.ts";
 import type { RowMark, Selection, Task } from "./task.ts";
 import type { TaskGroup } from "./task_tree.ts";
 
@@ -44,6 +45,7 @@ export class GroupTask implements Task {
   readonly splits: readonly string[];
   readonly trainingSplit: string | null;
   readonly evaluationSplit: string;
+  readonly standIn: StandIn | null;
   readonly #members: ReadonlyMap<string, GroupMember>;
 
   /** @throws {RangeError} If the tasks do not agree on their splits, or have no metric in common. */
@@ -62,6 +64,7 @@ export class GroupTask implements Task {
     this.splits = first.splits.filter((split) => members.every((task) => task.splits.includes(split)));
     this.trainingSplit = agree(group, "training split", members, (task) => task.trainingSplit);
     this.evaluationSplit = agree(group, "split to evaluate", members, (task) => task.evaluationSplit);
+    this.standIn = members.find(({ standIn }) => standIn !== null)?.standIn ?? null;
     this.#members = new Map(members.map((task) => [task.name, task]));
   }
 

@@ -7,12 +7,22 @@ export interface NamedSplits {
   readonly testSplit: string | null;
 }
 
+/** A split that is evaluated because the data lacks the one that the task names. */
+export interface StandIn {
+  /** The split that the task names. */
+  readonly of: string;
+  /** Whether what stands in is by its name a split that models or plans are fitted on. */
+  readonly isTraining: boolean;
+}
+
 /** The splits that are used. */
 export interface SplitRoles {
   /** Adaptation examples come from it; null where the task names none. */
   readonly trainingSplit: string | null;
   /** The split a result is measured on. */
   readonly evaluationSplit: string;
+  /** What `evaluationSplit` stands in for; null where it is the split that the task names, or one of the same meaning. */
+  readonly standIn: StandIn | null;
   /** The split in the data for a name in the task, such as for that of the few-shot examples. */
   find(name: string): string;
 }
@@ -24,9 +34,17 @@ const synonyms: Readonly<Record<string, readonly string[]>> = {
   test: ["testing", "eval", "evaluation"],
 };
 
+/** Name of the split that a file without one is: it was given for everything, so it stands in for nothing. */
+export const onlySplit = "data";
+
+/** Whether two names mean the same split. */
+function isSame(name: string, other: string): boolean {
+  return name === other || (synonyms[name] ?? []).includes(other);
+}
+
 /** The roles as the task names them. */
 export function ownRoles({ trainingSplit, validationSplit, testSplit }: NamedSplits): SplitRoles {
-  return { trainingSplit, evaluationSplit: (testSplit ?? validationSplit)!, find: (name) => name };
+  return { trainingSplit, evaluationSplit: (testSplit ?? validationSplit)!, standIn: null, find: (name) => name };
 }
 
 /**
@@ -45,9 +63,13 @@ export function chosenRoles(named: NamedSplits, splits: readonly string[]): Spli
   const find = (name: string) => stand(name) ?? name;
   const { trainingSplit, validationSplit, testSplit } = named;
   const measured = [testSplit, validationSplit].filter((name) => name !== null);
+  const evaluationSplit = measured.map(stand).find((name) => name !== null) ?? measured[0];
+  const isNamed = isSame(measured[0], evaluationSplit) || evaluationSplit === onlySplit;
+  const training = [trainingSplit ?? "train", "train", "adaptation"];
   return {
     trainingSplit: trainingSplit === null ? only : find(trainingSplit),
-    evaluationSplit: measured.map(stand).find((name) => name !== null) ?? measured[0],
+    evaluationSplit,
+    standIn: isNamed ? null : { of: measured[0], isTraining: training.some((name) => isSame(name, evaluationSplit)) },
     find,
   };
 }

@@ -14,7 +14,7 @@ import { composeRequest, type PromptFrame } from "./request.ts";
 import { drawRows, type SampleOptions } from "./sample.ts";
 import type { FurtherMetric } from "./further_scoring.ts";
 import type { Metric } from "./scoring.ts";
-import { chosenRoles, ownRoles, type SplitRoles } from "./split_roles.ts";
+import { chosenRoles, ownRoles, type SplitRoles, type StandIn } from "./split_roles.ts";
 import type { TaskConfig } from "./task_config.ts";
 import { type DataOptions, findTaskData, type TaskData } from "./task_data.ts";
 import { readTaskTree, type TaskGroup } from "./task_tree.ts";
@@ -68,6 +68,8 @@ export interface Task {
   readonly trainingSplit: string | null;
   /** The split a result is measured on: `test_split`, else `validation_split`. */
   readonly evaluationSplit: string;
+  /** What `evaluationSplit` stands in for in data that lacks it; null where it is the split that the task file names. */
+  readonly standIn: StandIn | null;
   /** Rows that were left out so far, of the splits that were used; empty unless `skipBadRows` was asked for. */
   readonly skippedRows: readonly SkippedRow[];
   /**
@@ -128,6 +130,7 @@ class LoadedTask implements GroupMember {
   readonly splits: readonly string[];
   readonly trainingSplit: string | null;
   readonly evaluationSplit: string;
+  readonly standIn: StandIn | null;
   readonly skippedRows: SkippedRow[] = [];
   readonly #roles: SplitRoles;
   readonly #read = new Map<string, Promise<Split>>();
@@ -149,6 +152,7 @@ class LoadedTask implements GroupMember {
     this.#roles = data.isChosen ? chosenRoles(config, this.splits) : ownRoles(config);
     this.trainingSplit = this.#roles.trainingSplit;
     this.evaluationSplit = this.#roles.evaluationSplit;
+    this.standIn = this.#roles.standIn;
   }
 
   #split(name: string): Promise<Split> {

@@ -39,6 +39,23 @@ Deno.test("secateur run does the whole job on a built-in task and one file of ro
     );
     assertEquals(golds.filter((gold: number) => gold === 1).length, 2);
 
+    // What the plan was chosen on is not evaluated, or said to be.
+    const evaluation = ["eval", "--model", demoModel, "--task", "boolq", "--skip-bad-rows", "--json"];
+    const plan = ["--plan", `${folder}/run/plan.json`, "--compare", "--output", `${folder}/results.json`];
+    const compared = await secateur([...evaluation, "--data", file, ...plan]);
+    const { notes, examples, split } = JSON.parse(compared.stdout);
+    assertEquals([split, notes], ["data", ["Left out 4 rows of data that the plan was chosen on."]]);
+    assert(compared.stderr.includes(notes[0]), compared.stderr);
+    const ids: string[] = examples.map(({ id }: { id: string }) => id);
+    assertEquals([ids.length, ids.some((id) => adaptation.includes(id))], [11, false]);
+    assertEquals(JSON.parse(await Deno.readTextFile(`${folder}/results.json`)).secateur.notes, notes);
+    const pruned = ["--model", `${folder}/run/pruned`, "--split", "test", "--data", `test=${file}`];
+    const asked = JSON.parse((await secateur([...evaluation.toSpliced(1, 2), ...pruned])).stdout);
+    assertMatch(asked.notes.join(), /^The plan was chosen on 4 of the 15 rows evaluated/);
+    await Deno.copyFile(`${folder}/run/plan.json`, `${folder}/plan.json`);
+    const alone = await secateur([...evaluation, "--data", file, "--plan", `${folder}/plan.json`]);
+    assertMatch(alone.stderr, /^Rows that the plan was chosen on may be among those evaluated/m);
+
     // Scores of other rows must not be taken over.
     assertMatch(run.provenance.dataSha256, /^[0-9a-f]{64}$/);
     await Deno.writeTextFile(file, questions(16));
@@ -47,6 +64,32 @@ Deno.test("secateur run does the whole job on a built-in task and one file of ro
     assertMatch(
       resumed.stderr,
       /^Error: .*scores\.safetensors was made with other options, or of another model or other rows\n/,
+    );
+  });
+});
+
+Deno.test("secateur eval refuses to evaluate on training rows that it was not asked for, and run says that it tests on them", async () => {
+  await withFolder(async (folder) => {
+    const file = `${folder}/rows.jsonl`;
+    await Deno.writeTextFile(file, questions(6));
+    const evaluation = ["eval", "--model", demoModel, "--task", "boolq", "--json", "--data"];
+    const refused = await secateur([...evaluation, `train=${file}`]);
+    assertEquals([refused.code, refused.stdout], [2, ""]);
+    assertMatch(
+      refused.stderr,
+      /^Error: task boolq is evaluated on its split validation, .* only train\nHint: .*--split train/,
+    );
+    const asked = await secateur([...evaluation, `train=${file}`, "--split", "train"]);
+    assertEquals([asked.code, asked.stderr, JSON.parse(asked.stdout).split], [0, "", "train"]);
+    const other = await secateur([...evaluation, `held-out=${file}`]);
+    const note = "Task boolq is evaluated on its split validation, which the data lacks: held-out stands in for it.";
+    assertEquals([other.code, other.stderr, JSON.parse(other.stdout).notes], [0, `${note}\n`, [note]]);
+    const job = ["--model", demoModel, "--task", "boolq", "--adaptation-examples", "2", "--out", `${folder}/run`];
+    const run = await secateur(["run", ...job, "--data", `train=${file}`, "--dry-run"]);
+    assertEquals(run.code, 0);
+    assertMatch(
+      run.stderr,
+      /train stands in for it; adaptation examples are drawn from it, and its other rows are the test\./,
     );
   });
 });

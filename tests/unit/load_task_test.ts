@@ -56,9 +56,27 @@ Deno.test("loadTask() uses one file for everything when it is given alone", asyn
   await withTask({ "rows.jsonl": jsonl(rows(4)) }, "rows.jsonl", async (task) => {
     assertEquals([task.splits, task.trainingSplit, task.evaluationSplit], [["data"], "data", "data"]);
     assertEquals(await contexts(task), ["data/0 q0?", "data/1 q1?", "data/2 q2?", "data/3 q3?"]);
+    assertEquals(task.standIn, null);
     const drawn = await task.sample("data", { count: 2, seed: 1, sampling: "balanced" });
     assertEquals(drawn.map(({ gold }) => gold).sort(), [0, 1]);
   });
+});
+
+Deno.test("loadTask() says what stands in for the split that a task is evaluated on", async () => {
+  const cases: [string, Task["standIn"]][] = [
+    ["validation", null],
+    ["dev", null],
+    ["train", { of: "validation", isTraining: true }],
+    ["training", { of: "validation", isTraining: true }],
+    ["adaptation", { of: "validation", isTraining: true }],
+    ["other", { of: "validation", isTraining: false }],
+  ];
+  for (const [split, expected] of cases) {
+    await withTask({ "rows.jsonl": jsonl(rows(2)) }, [`${split}=rows.jsonl`], (task) => {
+      assertEquals([task.evaluationSplit, task.standIn], [split, expected]);
+      return Promise.resolve();
+    });
+  }
 });
 
 Deno.test("loadTask() never shows a row its own answer when one file is the pool of few-shot examples too", async () => {

@@ -1,0 +1,168 @@
+/** The rows that results are measured on: those that nothing was fitted on, and what must be said where that is in doubt. */
+import { basename, dirname, join, resolve } from "node:path";
+import { readRun, runFileNames } from "../method/files.ts";
+import type { Provenance } from "../method/provenance.ts";
+import { prunedFolderName } from "../method/run_folder.ts";
+import { findShared } from "../tasks/draw.ts";
+import type { Example } from "../tasks/example.ts";
+import type { Task } from "../tasks/task.ts";
+import type { OptionValues } from "./arguments.ts";
+import type { CommandContext } from "./command.ts";
+import type { Side } from "./comparison.ts";
+import { CommandError, UsageError } from "./errors.ts";
+import type { testOptions } from "./options.ts";
+import type { Work } from "./session.ts";
+import { counted } from "./text.ts";
+
+type TestOptions = OptionValues<typeof testOptions>;
+
+/** Rows by their ids. */
+type Rows = readonly Pick<Example, "id">[];
+
+/** The split to measure on. */
+function testSplit(task: Task, asked: string | undefined): string {
+  const split = asked ?? task.evaluationSplit;
+  if (task.splits.includes(split)) return split;
+  throw new UsageError(
+    `task ${task.name} has no split ${split}`,
+    `name the one to evaluate on with --split: ${task.splits.join(", ")}.`,
+  );
+}
+
+/** The rows of the only split, without those that are used already. */
+async function otherExamples(task: Task, used: Rows, limit: number | undefined): Promise<Example[]> {
+  const ids = new Set(used.map(({ id }) => id));
+  const examples = await task.examples(task.evaluationSplit, limit === undefined ? {} : { limit: limit + ids.size });
+  const others = examples.filter(({ id }) => !ids.has(id)).slice(0, limit);
+  if (others.length > 0) return others;
+  throw new CommandError(
+    `all ${examples.length} examples of ${task.name} are adaptation examples, so none is left to test on`,
+    "lower --adaptation-examples, or give more rows with --data.",
+  );
+}
+
+/** Whether the rows to measure on are what is left of the only split. */
+function isShared(task: Task, { split }: TestOptions): boolean {
+  return split === undefined && task.splits.length === 1;
+}
+
+/** What stands in for the split that the task names, in words; null where nothing does. */
+function describeStandIn(task: Task, { split }: TestOptions): string | null {
+  if (split !== undefined || task.standIn === null) return null;
+  return `Task ${task.name} is evaluated on its split ${task.standIn.of}, which the data lacks: ` +
+    `${task.evaluationSplit} stands in for it`;
+}
+
+/** The examples of a run that nothing is chosen on. */
+export async function testExamples(
+  task: Task,
+  options: TestOptions,
+  used: readonly Example[],
+  { note }: Pick<CommandContext, "note">,
+): Promise<readonly Example[]> {
+  const { limit } = options;
+  const split = testSplit(task, options.split);
+  const standIn = describeStandIn(task, options);
+  if (isShared(task, options)) {
+    const examples = await otherExamples(task, used, limit);
+    if (standIn !== null) note(`${standIn}; adaptation examples are drawn from it, and its other rows are the test.`);
+    return examples;
+  }
+  const examples = await task.examples(split, limit === undefined ? {} : { limit });
+  const shared = findShared(used, examples);
+  if (shared) {
+    throw new CommandError(
+      `example ${shared.id} is both an adaptation and a test example`,
+      "name different splits with --adaptation-split and --split: measuring on what was fitted proves nothing.",
+    );
+  }
+  if (standIn !== null) note(`${standIn}.`);
+  return examples;
+}
+
+/** Whether two results are of the same rows. */
+function isSameData(a: Provenance, b: Provenance): boolean {
+  if (a.dataSha256 !== undefined || b.dataSha256 !== undefined) return a.dataSha256 === b.dataSha256;
+  return a.data === b.data && a.task === b.task;
+}
+
+/** The folder of the run that a plan or pruned checkpoint comes from; null where its name does not tell. */
+function runFolder({ model, plan }: Side): string | null {
+  if (plan !== null) return basename(plan) === runFileNames.plan ? dirname(plan) : null;
+  return dirname(resolve(model));
+}
+
+/**
+ * The rows of this task's data that a plan, or the plan of a pruned checkpoint, was chosen on: none for a plain checkpoint and
+ * for a run on other data; null where no run tells.
+ */
+async function fittedRows(side: Side, { task, provenance }: Pick<Work, "task" | "provenance">): Promise<Rows | null> {
+  if (side.plan === null && basename(resolve(side.model)) !== prunedFolderName) return [];
+  const folder = runFolder(side);
+  // A run that did not finish, or a file that another program wrote, tells as little as none.
+  const run = folder === null ? null : await readRun(join(folder, runFileNames.run)).catch(() => null);
+  if (run === null) return null;
+  if (!isSameData(run.provenance, provenance)) return [];
+  const ids = [...new Set([...run.examples.adaptation, ...run.examples.selection])];
+  // The same file may have been given as another split: its rows have the same numbers.
+  const isOneFile = task.group === null && task.splits.length === 1 && provenance.dataSha256 !== undefined;
+  return ids.map((id) => ({ id: isOneFile ? `${task.splits[0]}/${id.slice(id.lastIndexOf("/") + 1)}` : id }));
+}
+
+/** The rows of an evaluation. */
+export interface EvaluatedRows {
+  readonly examples: readonly Example[];
+  /** What a reader of the results must know about them. */
+  readonly notes: readonly string[];
+}
+
+/**
+ * The examples to evaluate models and plans on.
+ *
+ * @param sides What is evaluated. Rows that a plan was chosen on are left out where the data has one split only, and counted
+ * in a note where a split is asked for.
+ * @throws {UsageError} If the training split would stand in for the one that the task names.
+ */
+export async function evaluatedRows(
+  work: Pick<Work, "task" | "provenance">,
+  options: TestOptions,
+  sides: readonly Side[],
+): Promise<EvaluatedRows> {
+  const { task } = work;
+  const { limit } = options;
+  const split = testSplit(task, options.split);
+  const standIn = describeStandIn(task, options);
+  if (standIn !== null && task.standIn!.isTraining) {
+    throw new UsageError(
+      `task ${task.name} is evaluated on its split ${task.standIn!.of}, and the data has only ${
+        task.splits.join(", ")
+      }`,
+      `give its rows (--data ${
+        task.standIn!.of
+      }=FILE), or name the training split with --split ${split} to evaluate on it.`,
+    );
+  }
+  const notes = standIn === null ? [] : [`${standIn}.`];
+  const known = await Promise.all(sides.map((side) => fittedRows(side, work)));
+  const fitted = new Set(known.flatMap((rows) => rows ?? []).map(({ id }) => id));
+  if (task.splits.length === 1 && known.includes(null)) {
+    notes.push(
+      "Rows that the plan was chosen on may be among those evaluated: the data has one split only, and there is no " +
+        `${runFileNames.run} of its run beside it.`,
+    );
+  }
+  if (fitted.size > 0 && isShared(task, options)) {
+    const examples = await otherExamples(task, [...fitted].map((id) => ({ id })), limit);
+    notes.push(`Left out ${counted(fitted.size, "row")} of ${split} that the plan was chosen on.`);
+    return { examples, notes };
+  }
+  const examples = await task.examples(split, limit === undefined ? {} : { limit });
+  const shared = examples.filter(({ id }) => fitted.has(id)).length;
+  if (shared > 0) {
+    notes.push(
+      `The plan was chosen on ${shared} of the ${counted(examples.length, "row")} evaluated: measuring on what was ` +
+        "fitted proves nothing.",
+    );
+  }
+  return { examples, notes };
+}

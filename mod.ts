@@ -233,4 +233,5 @@ export type { SampleOptions, Sampling } from "./src/tasks/sample.ts";
 export type { FurtherMetric, FurtherScore } from "./src/tasks/further_scoring.ts";
 export type { Metric, Score } from "./src/tasks/scoring.ts";
 export type { LoadTaskOptions, RowMark, Selection, Task } from "./src/tasks/task.ts";
+export type { StandIn } from "./src/tasks/split_roles.ts";
 export type { EncodeOptions, LoadTokenizerOptions, Tokenizer, TokenizerSources } from "./src/tasks/tokenizer_from.ts";

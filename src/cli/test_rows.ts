@@ -86,21 +86,17 @@ function isSameData(a: Provenance, b: Provenance): boolean {
   return a.data === b.data && a.task === b.task;
 }
 
-/** The folder of the run that a plan or pruned checkpoint comes from; null where its name does not tell. */
-function runFolder({ model, plan }: Side): string | null {
-  if (plan !== null) return basename(plan) === runFileNames.plan ? dirname(plan) : null;
-  return dirname(resolve(model));
-}
-
 /**
  * The rows of this task's data that a plan, or the plan of a pruned checkpoint, was chosen on: none for a plain checkpoint and
  * for a run on other data; null where no run tells.
  */
 async function fittedRows(side: Side, { task, provenance }: Pick<Work, "task" | "provenance">): Promise<Rows | null> {
   if (side.plan === null && basename(resolve(side.model)) !== prunedFolderName) return [];
-  const folder = runFolder(side);
+  const folder = dirname(resolve(side.plan ?? side.model));
+  // Another plan than the run's own may lie beside it.
+  const isOwn = side.plan === null || basename(side.plan) === runFileNames.plan;
   // A run that did not finish, or a file that another program wrote, tells as little as none.
-  const run = folder === null ? null : await readRun(join(folder, runFileNames.run)).catch(() => null);
+  const run = isOwn ? await readRun(join(folder, runFileNames.run)).catch(() => null) : null;
   if (run === null) return null;
   if (!isSameData(run.provenance, provenance)) return [];
   const ids = [...new Set([...run.examples.adaptation, ...run.examples.selection])];

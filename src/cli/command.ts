@@ -49,6 +49,8 @@ export interface Command {
   /** All its options, those that every command has included. */
   readonly options: OptionTable;
   help(): string;
+  /** The arguments with those of a file that they name; absent where a command takes no file of options. */
+  expand?(args: readonly string[]): Promise<string[]>;
   /**
    * Understands the arguments without carrying anything out.
    *

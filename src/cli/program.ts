@@ -101,9 +101,10 @@ export async function runProgram(commands: readonly Command[], args: readonly st
       print(command.help());
       return exitCodes.ok;
     }
-    const format = command.check(rest);
+    const expanded = await command.expand?.(rest) ?? rest;
+    const format = command.check(expanded);
     if (format === "events") events = new EventStream(print);
-    const result = await command.execute(rest, {
+    const result = await command.execute(expanded, {
       typed: args,
       signal: controller.signal,
       style: format === "text" ? chooseStyle({ isTerminal: Deno.stdout.isTerminal(), noColor: Deno.noColor }) : plain,

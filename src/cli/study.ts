@@ -377,7 +377,4 @@ const command = defineCommand({
 });
 
 /** The command; its options may also stand in a file. */
-export const study: Command = {
-  ...command,
-  execute: async (args, context) => await command.execute(await withConfigFile(options, args), context),
-};
+export const study: Command = { ...command, expand: (args) => withConfigFile(options, args) };

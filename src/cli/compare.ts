@@ -1,10 +1,10 @@
 /** `secateur compare`: two runs side by side, such as the same job on two adapters. */
 import { writeFileAtomic } from "../checkpoint/atomic_file.ts";
 import type { Jsonable } from "../method/json.ts";
-import { readRunResults, type RunResults } from "../method/run_results.ts";
+import type { RunResults } from "../method/run_results.ts";
 import { type AnswerComparison, compareRuns, type RunComparison } from "../report/compare_runs.ts";
 import { defineCommand } from "./command.ts";
-import { checkFolders } from "./report.ts";
+import { checkFolders, readCompleteRun } from "./report.ts";
 import { counted, formatConfiguration, formatEngine, formatShare, formatTable } from "./text.ts";
 
 /** The facts of a run that stand beside those of the other. */
@@ -74,9 +74,9 @@ export const compare = defineCommand({
     html: { type: "text", placeholder: "FILE", description: "Also write the comparison as a page." },
   },
   run: async ({ html }, _context, words) => {
-    checkFolders(words, ["DIR_A", "DIR_B"], "compare");
+    await checkFolders(words, ["DIR_A", "DIR_B"], "compare");
     const [first, second] = words;
-    const [a, b] = [await readRunResults(first), await readRunResults(second)];
+    const [a, b] = [await readCompleteRun(first), await readCompleteRun(second)];
     const comparison = compareRuns(a, b);
     if (html !== undefined) {
       const { renderComparison } = await import("../report/comparison_page.ts");

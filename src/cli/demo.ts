@@ -5,9 +5,9 @@ import { type Arm, type RedrawResult, runRedraws, type Spread } from "../method/
 import { type OptionValues, parseOptions } from "./arguments.ts";
 import { defineCommand } from "./command.ts";
 import { CommandError } from "./errors.ts";
-import { formatJob, type JobOptions, planningOptions, runJob } from "./job.ts";
+import { formatJob, type JobOptions, planningOptions, prepareJob, runJob } from "./job.ts";
 import { budgetOptions, engineOptions, runOptions, testOptions } from "./options.ts";
-import { adaptationSplit, withSession } from "./session.ts";
+import { adaptationSplit, withSession, type Work } from "./session.ts";
 import { formatConfiguration, formatShare, formatTable } from "./text.ts";
 
 const folder = new URL("../../examples/demo/", import.meta.url);
@@ -74,15 +74,16 @@ export const demo = defineCommand({
     }
     const model = fileURLToPath(new URL("model", folder));
     const task = fileURLToPath(new URL("task/demo.yaml", folder));
-    return await withSession({ ...options, model, task }, context, async (session) => {
+    const defaults: OptionValues<typeof runOptions> = parseOptions("demo", runOptions, []);
+    const { out, seed, limit, redraws } = options;
+    const jobOptions: JobOptions = { ...defaults, model, out, seed, limit };
+    const prepare = (work: Work) => prepareJob(work, jobOptions, "overwrite", context);
+    return await withSession({ ...options, model, task }, context, prepare, async (session, examples) => {
       const { engine } = session;
       if (options.engine === "auto" && engine.info.kind === "reference") {
         context.note("No WebGPU adapter was found: the demo runs on the float64 reference engine, which is slow.");
       }
-      const defaults: OptionValues<typeof runOptions> = parseOptions("demo", runOptions, []);
-      const { out, seed, limit, redraws } = options;
-      const jobOptions: JobOptions = { ...defaults, model, out, seed, limit };
-      const job = await runJob(session, jobOptions, "overwrite", context);
+      const job = await runJob(session, examples, jobOptions, "overwrite", context);
 
       const split = adaptationSplit(session.task, undefined);
       const size = jobOptions["adaptation-examples"];

@@ -63,10 +63,16 @@ function systemCode(error: unknown): unknown {
   return known?.[0] ?? systemCode(error.cause);
 }
 
+/** Whether a folder cannot be made because a part of its path is a file. */
+export function isBlocked(error: unknown): boolean {
+  const code = systemCode(error);
+  return code === "ENOTDIR" || code === "EEXIST";
+}
+
 /** What to do about an error of the library or of the operating system. */
 function hintFor(error: Error): string {
   const code = systemCode(error);
-  if (code === "ENOENT") return "check the path; a model is a folder with config.json, a task is a .yaml file.";
+  if (code === "ENOENT" || code === "ENOTDIR" || code === "EISDIR") return "check the path.";
   if (error.name === "NotCapable") return "docs/permissions.md lists the permissions that each command needs.";
   if (code === "EACCES" || code === "EPERM" || code === "EROFS") {
     return "check the permissions of that path, or write elsewhere with --out.";
@@ -84,9 +90,6 @@ function hintFor(error: Error): string {
   }
   if (error.name === "GpuFailure") {
     return "repeat the command: `run --resume` goes on after the last finished stage. If it fails again, update the driver.";
-  }
-  if (error instanceof RangeError || error instanceof SyntaxError || error instanceof TypeError) {
-    return "change what the message names; SECATEUR_TRACE=1 shows where it was noticed.";
   }
   return "SECATEUR_TRACE=1 shows where this comes from.";
 }

@@ -1,14 +1,12 @@
 /** `secateur eval`: accuracy of a checkpoint, as it is or with a plan applied as a mask, alone or beside another one. */
-import { mkdir, stat } from "node:fs/promises";
-import { dirname } from "node:path";
 import { writeFileAtomic } from "../checkpoint/atomic_file.ts";
-import type { Engine } from "../engine/engine.ts";
+import type { Intervention } from "../engine/engine.ts";
 import { evaluate as evaluateExamples, type Evaluation } from "../method/evaluate.ts";
 import { readPlan, runFileNames } from "../method/files.ts";
 import { describeHarnessResults } from "../method/harness_results.ts";
 import { formatJson } from "../method/json.ts";
 import { describePerformance } from "../method/performance.ts";
-import { planToIntervention } from "../method/plan.ts";
+import { type PlanModel, planToIntervention } from "../method/plan.ts";
 import { describeSamples, serialiseSamples } from "../method/samples.ts";
 import { splitGroupId } from "../tasks/group_task.ts";
 import { scoreGroup } from "../tasks/group_scoring.ts";
@@ -17,10 +15,10 @@ import type { Task } from "../tasks/task.ts";
 import type { OptionTable, OptionValues } from "./arguments.ts";
 import { type CommandContext, type CommandResult, defineCommand } from "./command.ts";
 import { comparisonOptions, otherSide, reportComparison, type Side } from "./comparison.ts";
-import { CommandError } from "./errors.ts";
 import { formatPerformance } from "./forecast.ts";
+import { preparePlace, requireFile } from "./input_file.ts";
 import { engineOptions, modelOptions, seedOptions, taskOptions, testOptions } from "./options.ts";
-import { countSkipped, type Session, withSession } from "./session.ts";
+import { countSkipped, type Session, withSession, withWork, type Work } from "./session.ts";
 import { type EvaluatedRows, evaluatedRows } from "./test_rows.ts";
 import { counted, finite, formatEngine, formatShare, formatTable } from "./text.ts";
 
@@ -46,31 +44,22 @@ const evalOptions = {
 
 type EvalOptions = OptionValues<typeof evalOptions>;
 
-/** What a model answers under plans; null stands for no plan. */
-async function evaluatePlans(
-  { engine, task }: { readonly engine: Engine; readonly task: Task },
-  examples: readonly Example[],
-  plans: readonly (string | null)[],
-  { signal, onProgress }: CommandContext,
-): Promise<Evaluation[]> {
+/** What plans do to a model; null stands for no plan. */
+async function readInterventions(plans: readonly (string | null)[], config: PlanModel): Promise<Intervention[]> {
   const interventions = [];
-  for (const plan of plans) {
-    interventions.push(plan === null ? [] : planToIntervention(await readPlan(plan, engine.config)));
-  }
-  return await evaluateExamples(engine, examples, {
-    interventions,
-    furtherMetrics: task.furtherMetrics,
-    signal,
-    onProgress,
-  });
+  for (const plan of plans) interventions.push(plan === null ? [] : planToIntervention(await readPlan(plan, config)));
+  return interventions;
 }
 
-/** Sees to it that a file can be written later, before anything is computed for it. */
-async function preparePlace(path: string | undefined): Promise<void> {
-  if (path === undefined) return;
-  const status = await stat(path).catch(() => undefined);
-  if (status && !status.isFile()) throw new CommandError(`${path} is no file`, "name a file, new or to be replaced.");
-  await mkdir(dirname(path), { recursive: true });
+/** Finds mistakes in what both sides of an evaluation name, before either model is asked anything. */
+async function checkSides(options: EvalOptions, other: Side | null, context: CommandContext): Promise<void> {
+  const { plan, "against-plan": againstPlan } = options;
+  if (plan !== undefined) await requireFile(plan, "plan", runFileNames.plan);
+  if (againstPlan !== undefined) await requireFile(againstPlan, "against-plan", runFileNames.plan);
+  if (other === null || other.model === options.model) return;
+  await withWork({ ...options, model: other.model }, context, async ({ checkpoint }) => {
+    await readInterventions([other.plan], checkpoint.config);
+  });
 }
 
 /** One model's answers to the rows, with what was there to answer them; nothing in it needs the engine any more. */
@@ -92,9 +81,15 @@ function measure(
   sides: readonly Side[],
   context: CommandContext,
 ): Promise<Measured> {
-  return withSession({ ...options, model }, context, async (session) => {
-    const rows = await evaluatedRows(session, options, sides);
-    return { session, ...rows, evaluations: await evaluatePlans(session, rows.examples, plans, context) };
+  const { signal, onProgress } = context;
+  const prepare = async (work: Work) => ({
+    interventions: await readInterventions(plans, work.checkpoint.config),
+    rows: await evaluatedRows(work, options, sides),
+  });
+  return withSession({ ...options, model }, context, prepare, async (session, { interventions, rows }) => {
+    const { furtherMetrics } = session.task;
+    const settings = { interventions, furtherMetrics, signal, onProgress };
+    return { session, ...rows, evaluations: await evaluateExamples(session.engine, rows.examples, settings) };
   });
 }
 
@@ -166,6 +161,7 @@ async function evaluateTask(options: EvalOptions, context: CommandContext): Prom
   const other = otherSide(options);
   await preparePlace(options.output);
   await preparePlace(options["log-samples"]);
+  await checkSides(options, other, context);
   const { model, plan = null } = options;
   const isSameModel = other?.model === model;
   const sides = [{ model, plan }, ...(other ? [other] : [])];

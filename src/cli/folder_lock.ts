@@ -5,7 +5,7 @@
 import { rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { createFolder } from "../checkpoint/atomic_file.ts";
-import { CommandError } from "./errors.ts";
+import { CommandError, isBlocked } from "./errors.ts";
 
 /** Name of the locked file; it is in the folder while somebody works there, and after a kill. */
 export const lockName = ".secateur.lock";
@@ -33,13 +33,30 @@ async function lock(folder: string): Promise<Deno.FsFile> {
 }
 
 /**
+ * Creates a folder if need be and finds out whether one may work in it, before long work begins elsewhere.
+ *
+ * @throws {CommandError} As `withFolderLock`.
+ */
+export async function checkFolder(folder: string): Promise<void> {
+  await withFolderLock(folder, () => Promise.resolve());
+}
+
+/**
  * Creates a folder if need be and lets `use` work in it as the only process that does.
  *
  * @throws {CommandError} If another process works in it. What the system says of a folder that cannot be written is passed
  * on before `use` begins.
  */
 export async function withFolderLock<T>(folder: string, use: () => Promise<T>): Promise<T> {
-  await createFolder(folder);
+  try {
+    await createFolder(folder);
+  } catch (error) {
+    if (!isBlocked(error)) throw error;
+    throw new CommandError(
+      `${folder} cannot be made: a part of that path is a file`,
+      "name another folder with --out.",
+    );
+  }
   const file = await lock(folder);
   try {
     return await use();

@@ -7,13 +7,15 @@ import { removeFolderAtomic } from "../checkpoint/atomic_folder.ts";
 import { runFileNames } from "../method/files.ts";
 import type { PlanningOptions } from "../method/pipeline.ts";
 import { type FolderRunResult, prunedFolderName, runInFolder } from "../method/run_folder.ts";
+import type { DrawnExamples } from "../tasks/draw.ts";
+import type { Example } from "../tasks/example.ts";
 import type { OptionValues } from "./arguments.ts";
 import type { CommandContext } from "./command.ts";
 import { CommandError } from "./errors.ts";
-import { lockName, withFolderLock } from "./folder_lock.ts";
+import { checkFolder, lockName, withFolderLock } from "./folder_lock.ts";
 import { forecastWork, formatPerformance } from "./forecast.ts";
 import { type runOptions, scoreSettings, searchSettings } from "./options.ts";
-import { countSkipped, decidingMetric, drawExamples, type Session } from "./session.ts";
+import { countSkipped, decidingMetric, drawExamples, type Session, type Work } from "./session.ts";
 import { plain, type Style } from "./style.ts";
 import { testExamples } from "./test_rows.ts";
 import { counted, formatChoice, formatCompleteness, formatEngine, formatShare, formatTable } from "./text.ts";
@@ -105,19 +107,36 @@ export function planningOptions(session: Session, options: JobOptions): Planning
   };
 }
 
-/** Does the whole job in the folder of `--out`, in which no other process may work meanwhile. */
-export async function runJob(
-  session: Session,
+/** What a job works on. */
+export interface JobExamples extends DrawnExamples {
+  /** Those that nothing is chosen on. */
+  readonly test: readonly Example[];
+}
+
+/** Draws the examples of a job and sees to it that its folder can be written, before weights are loaded. */
+export async function prepareJob(
+  { task }: Work,
   options: JobOptions,
   existing: Existing,
   context: CommandContext,
-): Promise<FolderRunResult> {
-  const { signal, onProgress, typed } = context;
-  const { engine, task, provenance } = session;
-  const { out } = options;
+): Promise<JobExamples> {
   const { adaptation, selection } = await drawExamples(task, options);
   const test = await testExamples(task, options, [...adaptation, ...selection], context);
-  await checkPlace(out);
+  await checkFolder(options.out);
+  await inspectFolder(options.out, existing);
+  return { adaptation, selection, test };
+}
+
+/** Does the whole job in the folder of `--out`, in which no other process may work meanwhile. */
+export async function runJob(
+  session: Session,
+  { adaptation, selection, test }: JobExamples,
+  options: JobOptions,
+  existing: Existing,
+  { signal, onProgress, typed }: CommandContext,
+): Promise<FolderRunResult> {
+  const { engine, task, provenance } = session;
+  const { out } = options;
   return await withFolderLock(out, async () => {
     await prepareFolder(out, existing);
     return await runInFolder({

@@ -64,7 +64,7 @@ export const merge = defineCommand({
     },
   },
   run: async ({ step, scores }, _context, words) => {
-    checkFolders(words, ["DIR"], "merge", "the --out of a job in shards");
+    await checkFolders(words, ["DIR"], "merge", "the --out of a job in shards");
     const [folder] = words;
     const steps = (["score", "search"] as const).filter((name) => step === undefined || step === name);
     const found = new Map<PartialStep, Partial[]>();

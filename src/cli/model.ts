@@ -1,13 +1,69 @@
 /** Finds the model that a command line names: a folder, or a name that is looked up and downloaded. */
+import { readdir, stat } from "node:fs/promises";
+import { basename, dirname, join } from "node:path";
 import { type ResolvedRepository, resolveModel } from "../checkpoint/hub.ts";
+import { isAbsent } from "../checkpoint/hub_cache.ts";
+import { didYouMean } from "./arguments.ts";
 import type { CommandContext } from "./command.ts";
+import { CommandError } from "./errors.ts";
 
-/** Resolves `--model`, showing the bytes of a download. */
-export function findModel(
+/** Names in a folder; none where it cannot be listed. */
+async function namesIn(folder: string): Promise<string[]> {
+  return await readdir(folder).catch(() => []);
+}
+
+async function isFolder(path: string): Promise<boolean> {
+  return await stat(path).then((status) => status.isDirectory(), () => false);
+}
+
+/** Refuses a folder that holds a checkpoint one level deeper. */
+async function checkDepth(folder: string): Promise<void> {
+  const names = await namesIn(folder);
+  if (names.includes("config.json")) return;
+  for (const name of names.sort()) {
+    if (!(await namesIn(join(folder, name))).includes("config.json")) continue;
+    throw new CommandError(
+      `${folder} has no config.json, and its folder ${name} has one`,
+      `--model ${join(folder, name)}`,
+    );
+  }
+}
+
+/**
+ * Refuses a path that leads nowhere instead of looking for it on the hub: one that begins as paths do, or in a folder
+ * that is here. A name with a revision is a name.
+ */
+async function checkPath(model: string): Promise<void> {
+  const above = dirname(model);
+  const isPath = /^(?:[.~]|[a-zA-Z]:)?[/\\]|^\.\.[/\\]|^~/.test(model);
+  const first = model.split("/")[0];
+  // No name of the hub is a single word.
+  if (!isPath && first !== model && (model.includes("@") || !await isFolder(first))) return;
+  const suggestion = didYouMean(basename(model), await namesIn(above), above === "." ? "" : join(above, "/"));
+  throw new CommandError(
+    `there is no folder ${model}${suggestion}`,
+    isPath || first === model
+      ? "check the path; a model is a folder with config.json, or org/name[@revision] of the hub."
+      : `check the path, or write ${model}@main for the model of that name on the hub.`,
+  );
+}
+
+/**
+ * Resolves `--model`, showing the bytes of a download.
+ *
+ * @throws {CommandError} If it is a path that leads to no folder, or to the folder above that of a checkpoint.
+ */
+export async function findModel(
   model: string,
   { signal, onProgress }: Pick<CommandContext, "signal" | "onProgress">,
 ): Promise<ResolvedRepository> {
-  return resolveModel(model, {
+  const status = await stat(model).catch((error) => isAbsent(error) ? null : undefined);
+  if (status === null) await checkPath(model);
+  else if (status?.isDirectory()) await checkDepth(model);
+  else if (status) {
+    throw new CommandError(`${model} is a file`, "name a folder with config.json, or org/name[@revision].");
+  }
+  return await resolveModel(model, {
     signal,
     onProgress: ({ bytesDone, bytesTotal }) =>
       onProgress({ stage: "download", done: bytesDone, total: bytesTotal, unit: "bytes" }),

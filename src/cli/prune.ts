@@ -1,8 +1,11 @@
 /** `secateur prune`: a copy of a checkpoint in which the planned neurons are zero. */
+import { lstat } from "node:fs/promises";
 import { openCheckpoint } from "../checkpoint/open.ts";
 import { writePrunedCheckpoint } from "../checkpoint/prune_checkpoint.ts";
 import { readPlan, runFileNames } from "../method/files.ts";
 import { defineCommand } from "./command.ts";
+import { CommandError } from "./errors.ts";
+import { requireFile } from "./input_file.ts";
 import { findModel } from "./model.ts";
 import { modelOptions } from "./options.ts";
 import { counted } from "./text.ts";
@@ -24,6 +27,13 @@ export const prune = defineCommand({
     link: { type: "flag", description: "Share files that do not change with the checkpoint, by hard links." },
   },
   async run({ model, plan: planFile, out, overwrite, link }, { signal, onProgress }) {
+    await requireFile(planFile, "plan", runFileNames.plan);
+    if (!overwrite && await lstat(out).then(() => true, () => false)) {
+      throw new CommandError(
+        `${out} is there already`,
+        "--overwrite replaces a checkpoint that is there, or name another folder with --out.",
+      );
+    }
     const { folder } = await findModel(model, { signal, onProgress });
     const checkpoint = await openCheckpoint(folder);
     try {

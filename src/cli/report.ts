@@ -1,32 +1,42 @@
 /** `secateur report`: makes the page of a run or of a study again, from the files of its folder. */
-import { readdir, readFile } from "node:fs/promises";
+import { readdir, readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { writeFileAtomic } from "../checkpoint/atomic_file.ts";
+import { isAbsent } from "../checkpoint/hub_cache.ts";
 import { parseJsonObject } from "../checkpoint/strict_json.ts";
 import { runFileNames } from "../method/files.ts";
-import { readRunResults } from "../method/run_results.ts";
+import { readRunResults, type RunResults } from "../method/run_results.ts";
 import { list, text } from "../method/schema.ts";
 import { parseStudy } from "../method/study/study.ts";
 import { commandLine } from "../report/command_line.ts";
 import { defineCommand } from "./command.ts";
-import { UsageError } from "./errors.ts";
+import { CommandError, UsageError } from "./errors.ts";
 import { studyFileNames } from "./study.ts";
 
 /**
- * Checks the folders that stand after a command's name: as many as there are placeholders.
+ * Checks the folders that stand after a command's name: as many as there are placeholders, and all there.
  *
  * @throws {UsageError} If there are fewer or more.
+ * @throws {CommandError} If one is no folder.
  */
-export function checkFolders(
+export async function checkFolders(
   words: readonly string[],
   placeholders: readonly string[],
   command: string,
   each = "the folder of a complete run",
-): void {
+): Promise<void> {
   const hint = `secateur ${command} ${placeholders.join(" ")}; each is ${each}.`;
   if (words.length < placeholders.length) throw new UsageError(`${placeholders[words.length]} is missing`, hint);
   if (words.length > placeholders.length) {
     throw new UsageError(`unexpected argument ${JSON.stringify(words[placeholders.length])}`, hint);
+  }
+  for (const folder of words) {
+    const status = await stat(folder).catch((error) => {
+      if (isAbsent(error)) return null;
+      throw error;
+    });
+    if (status === null) throw new CommandError(`there is no folder ${folder}`, hint);
+    if (!status.isDirectory()) throw new CommandError(`${folder} is a file, expected a folder`, hint);
   }
 }
 
@@ -41,8 +51,22 @@ async function studyPage(folder: string, names: readonly string[]): Promise<stri
   return renderStudyReport(study, commandLine(list(text)(typed, `arguments of ${log}`)));
 }
 
+/**
+ * Reads the folder of a complete run.
+ *
+ * @throws {CommandError} If a file of it is missing.
+ */
+export async function readCompleteRun(folder: string): Promise<RunResults> {
+  try {
+    return await readRunResults(folder);
+  } catch (error) {
+    if (!(error instanceof RangeError && error.message.includes(": it has no "))) throw error;
+    throw new CommandError(error.message, "name the --out of a run; `run --resume` completes an interrupted one.");
+  }
+}
+
 async function runPage(folder: string): Promise<string> {
-  const results = await readRunResults(folder);
+  const results = await readCompleteRun(folder);
   const { renderRunReport } = await import("../report/run_report.ts");
   return renderRunReport(results);
 }
@@ -63,7 +87,7 @@ export const report = defineCommand({
     },
   },
   run: async ({ out }, _context, words) => {
-    checkFolders(words, ["DIR"], "report");
+    await checkFolders(words, ["DIR"], "report");
     const [folder] = words;
     const names = await readdir(folder);
     const page = names.includes(studyFileNames.study) ? await studyPage(folder, names) : await runPage(folder);

@@ -5,10 +5,10 @@ import type { Jsonable } from "../method/json.ts";
 import { prunedFolderName } from "../method/run_folder.ts";
 import { type CommandContext, type CommandResult, defineCommand } from "./command.ts";
 import { UsageError } from "./errors.ts";
-import { type Existing, formatJob, inspectFolder, jobFiles, type JobOptions, runJob } from "./job.ts";
+import { type Existing, formatJob, inspectFolder, jobFiles, type JobOptions, prepareJob, runJob } from "./job.ts";
 import { engineOptions, modelOptions, runOptions, taskOptions } from "./options.ts";
 import { describeWork } from "./plan.ts";
-import { withSession } from "./session.ts";
+import { withSession, type Work } from "./session.ts";
 
 /** The waves and the files of a run that is not done. */
 async function describeRun(
@@ -51,13 +51,16 @@ export const run = defineCommand({
     ...runOptions,
     ...engineOptions,
   },
-  run: (options, context) => {
+  run: async (options, context) => {
     const { resume, overwrite } = options;
     const existing = resume ? "resume" : overwrite ? "overwrite" : "refuse";
     if (resume && overwrite) throw new UsageError("--resume and --overwrite exclude each other", "give one of them.");
-    if (options["dry-run"]) return describeRun(options, existing, context);
-    return withSession(options, context, async (session) => {
-      const job = await runJob(session, options, existing, context);
+    if (options["dry-run"]) return await describeRun(options, existing, context);
+    // Before a model by name is downloaded.
+    if (existing === "refuse") await inspectFolder(options.out, existing);
+    const prepare = (work: Work) => prepareJob(work, options, existing, context);
+    return await withSession(options, context, prepare, async (session, examples) => {
+      const job = await runJob(session, examples, options, existing, context);
       return {
         text: `${formatJob(job, context.style)}\n`,
         json: { ...job.record as unknown as { [name: string]: Jsonable }, files: job.files },

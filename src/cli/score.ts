@@ -9,10 +9,10 @@ import { scoreShard } from "../method/shard_score.ts";
 import type { Task } from "../tasks/task.ts";
 import type { Json } from "../checkpoint/strict_json.ts";
 import { defineCommand } from "./command.ts";
-import { withFolderLock } from "./folder_lock.ts";
+import { checkFolder, withFolderLock } from "./folder_lock.ts";
 import { forecastWork, formatPerformance } from "./forecast.ts";
 import { adaptationOptions, engineOptions, modelOptions, scoreOptions, scoreSettings, taskOptions } from "./options.ts";
-import { decidingMetric, drawExamples, withSession, withWork } from "./session.ts";
+import { decidingMetric, drawExamples, withSession, withWork, type Work } from "./session.ts";
 import { readShard, runShard, shardOptions } from "./shards.ts";
 import { counted, formatCompleteness, formatEngine, formatTable } from "./text.ts";
 
@@ -59,8 +59,12 @@ export const score = defineCommand({
         });
       });
     }
-    return withSession(options, context, async ({ engine, task, provenance }) => {
-      const { adaptation } = await drawExamples(task, options);
+    const prepare = async ({ task }: Work) => {
+      const examples = await drawExamples(task, options);
+      await checkFolder(options.out);
+      return examples;
+    };
+    return withSession(options, context, prepare, async ({ engine, task, provenance }, { adaptation }) => {
       const settings = settingsOf(task);
       const forecast = forecastWork(engine, { adaptation, score: settings });
       const file = join(options.out, runFileNames.scores);

@@ -9,7 +9,7 @@ import { searchShard } from "../method/shard_search.ts";
 import type { Task } from "../tasks/task.ts";
 import type { Json } from "../checkpoint/strict_json.ts";
 import { defineCommand } from "./command.ts";
-import { withFolderLock } from "./folder_lock.ts";
+import { checkFolder, withFolderLock } from "./folder_lock.ts";
 import { forecastWork, formatPerformance } from "./forecast.ts";
 import {
   adaptationOptions,
@@ -20,8 +20,9 @@ import {
   selectionOptions,
   taskOptions,
 } from "./options.ts";
-import { decidingMetric, drawExamples, withSession, withWork } from "./session.ts";
+import { decidingMetric, drawExamples, withSession, withWork, type Work } from "./session.ts";
 import { readShard, runShard, shardOptions } from "./shards.ts";
+import { requireFile } from "./input_file.ts";
 import { formatChoice, formatConfiguration, formatEngine, formatShare, formatTable } from "./text.ts";
 
 /** Rows of the table of the best configurations. */
@@ -56,12 +57,13 @@ export const search = defineCommand({
     ...shardOptions,
     ...engineOptions,
   },
-  run: (options, context) => {
+  run: async (options, context) => {
     const { signal, onProgress } = context;
     const settingsOf = (task: Task) => ({ ...searchSettings(options), metric: decidingMetric(task, options.metric) });
+    await requireFile(options.scores, "scores", runFileNames.scores);
     if (options.shard !== undefined) {
       const shard = readShard(options.shard);
-      return withWork(options, context, async (work) => {
+      return await withWork(options, context, async (work) => {
         const { scores } = (await readScores(options.scores, work.checkpoint.config)).result;
         const { selection } = await drawExamples(work.task, options);
         const settings = settingsOf(work.task);
@@ -76,9 +78,13 @@ export const search = defineCommand({
         });
       });
     }
-    return withSession(options, context, async ({ engine, task, provenance }) => {
-      const { scores } = (await readScores(options.scores, engine.config)).result;
+    const prepare = async ({ checkpoint, task }: Work) => {
+      const { scores } = (await readScores(options.scores, checkpoint.config)).result;
       const { selection } = await drawExamples(task, options);
+      await checkFolder(options.out);
+      return { scores, selection };
+    };
+    return await withSession(options, context, prepare, async ({ engine, task, provenance }, { scores, selection }) => {
       const settings = settingsOf(task);
       const { site, scored } = scores;
       const forecast = forecastWork(engine, {

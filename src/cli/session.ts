@@ -16,7 +16,7 @@ import type { Task } from "../tasks/task.ts";
 import { loadTokenizer, type Tokenizer } from "../tasks/tokenizer.ts";
 import type { OptionValues } from "./arguments.ts";
 import type { CommandContext } from "./command.ts";
-import { UsageError } from "./errors.ts";
+import { CommandError, UsageError } from "./errors.ts";
 import { findModel } from "./model.ts";
 import type { adaptationOptions, selectionOptions } from "./options.ts";
 import { counted } from "./text.ts";
@@ -131,17 +131,24 @@ export async function withWork<T>(
   }
 }
 
-/** As `withWork`, with an engine. */
-export function withSession<T>(
+/**
+ * As `withWork`, with an engine.
+ *
+ * @param prepare Reads and checks whatever needs no engine: loading weights may take long, and mistakes show before it.
+ * @param use Gets what `prepare` found.
+ */
+export function withSession<P, T>(
   options: WorkOptions & EngineChoice,
   context: Surroundings,
-  use: (session: Session) => Promise<T>,
+  prepare: (work: Work) => Promise<P>,
+  use: (session: Session, prepared: P) => Promise<T>,
 ): Promise<T> {
-  // The task comes before the engine: a mistake in it shows at once, and loading weights may take long.
   return withWork(options, context, async (work) => {
+    const prepared = await prepare(work);
+    context.signal.throwIfAborted();
     const engine = await openEngine(work.checkpoint, { engine: options.engine, ...engineSettings(options, context) });
     try {
-      return await use({ ...work, engine });
+      return await use({ ...work, engine }, prepared);
     } finally {
       await engine.close();
     }
@@ -190,15 +197,31 @@ export function adaptationSplit(task: Task, asked: string | undefined): string {
   return split;
 }
 
-/** The examples that neurons are scored on, and those the configuration is chosen on. */
+/**
+ * The examples that neurons are scored on, and those the configuration is chosen on.
+ *
+ * @throws {CommandError} If the split has too few rows.
+ */
 export async function drawExamples(
   task: Task,
   options: OptionValues<typeof adaptationOptions> & Partial<OptionValues<typeof selectionOptions>>,
 ): Promise<DrawnExamples> {
-  return await drawAdaptation(task, adaptationSplit(task, options["adaptation-split"]), {
-    count: options["adaptation-examples"],
-    selectionCount: options["selection-examples"] ?? 0,
-    seed: options.seed,
-    sampling: options.sampling,
-  });
+  const { "selection-examples": selectionCount = 0 } = options;
+  try {
+    return await drawAdaptation(task, adaptationSplit(task, options["adaptation-split"]), {
+      count: options["adaptation-examples"],
+      selectionCount,
+      seed: options.seed,
+      sampling: options.sampling,
+    });
+  } catch (error) {
+    if (!(error instanceof RangeError && error.message.startsWith("Cannot draw "))) throw error;
+    throw new CommandError(
+      error.message,
+      `lower --adaptation-examples${
+        selectionCount > 0 ? " or --selection-examples" : ""
+      }, or give more rows with --data.`,
+      { cause: error },
+    );
+  }
 }

@@ -116,7 +116,7 @@ export const status = defineCommand({
   words: "DIR",
   options: {},
   run: async (_options, _context, words) => {
-    checkFolders(words, ["DIR"], "status", "the --out of a job in shards");
+    await checkFolders(words, ["DIR"], "status", "the --out of a job in shards");
     const [folder] = words;
     const steps: StepStatus[] = [];
     for (const step of ["score", "search"] as const) {

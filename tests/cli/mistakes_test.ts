@@ -1,0 +1,86 @@
+/** Mistakes in what a command line names: noticed before weights are loaded, in words that say what to write instead. */
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { join } from "node:path";
+import { demoModel, demoTask, projectPath, secateur, withFolder } from "./program.ts";
+
+const onDemo = ["--model", demoModel, "--task", demoTask];
+
+/** No engine opens: whoever asks for one first fails with other words. */
+const noAdapter = { VK_DRIVER_FILES: "/nonexistent", VK_ICD_FILENAMES: "/nonexistent" };
+
+/** A hub that nothing answers for: whoever asks it fails with other words. */
+const noHub = { HF_ENDPOINT: "http://127.0.0.1:9" };
+
+async function refuse(args: readonly string[], error: string, hint: string): Promise<void> {
+  const { code, stdout, stderr } = await secateur(args, { ...noAdapter, ...noHub });
+  assertEquals({ code, stdout, stderr }, { code: 1, stdout: "", stderr: `Error: ${error}\nHint: ${hint}\n` });
+}
+
+Deno.test("secateur refuses places and files that do not fit before it opens an engine", async () => {
+  await withFolder(async (folder) => {
+    const [file, full] = [join(folder, "file"), join(folder, "full")];
+    await Deno.writeTextFile(file, "");
+    await Deno.mkdir(full);
+    await Deno.writeTextFile(join(full, "plan.json"), "{}");
+    const blocked = "cannot be made: a part of that path is a file";
+    await refuse(
+      ["run", ...onDemo, "--out", full],
+      `${full} is not empty`,
+      "--resume continues the run in it, --overwrite replaces it, or name another folder with --out.",
+    );
+    await refuse(
+      ["run", ...onDemo, "--out", join(folder, "new"), "--adaptation-examples", "8000"],
+      "Cannot draw 8000 examples: the split has 400 rows",
+      "lower --adaptation-examples, or give more rows with --data.",
+    );
+    for (const command of ["run", "score"]) {
+      const out = join(file, "new");
+      await refuse([command, ...onDemo, "--out", out], `${out} ${blocked}`, "name another folder with --out.");
+    }
+    await refuse(
+      ["eval", ...onDemo, "--plan", join(folder, "none.json")],
+      `there is no file ${join(folder, "none.json")}`,
+      "check the path; --plan wants a file such as plan.json.",
+    );
+    await refuse(
+      ["eval", ...onDemo, "--plan", full],
+      `${full} is a folder, and --plan wants a file`,
+      `--plan ${join(full, "plan.json")}`,
+    );
+    await refuse(
+      ["prune", "--model", demoModel, "--plan", join(full, "plan.json"), "--out", full],
+      `${full} is there already`,
+      "--overwrite replaces a checkpoint that is there, or name another folder with --out.",
+    );
+    await refuse(
+      ["report", join(folder, "none")],
+      `there is no folder ${join(folder, "none")}`,
+      "secateur report DIR; each is the folder of a complete run.",
+    );
+    const { stderr } = await secateur(["eval", ...onDemo, "--against", "nowhere"], noAdapter);
+    assertStringIncludes(stderr, "Error: there is no folder nowhere\n");
+    assertEquals(await Array.fromAsync(Deno.readDir(folder), ({ name }) => name).then((names) => names.sort()), [
+      "file",
+      "full",
+    ]);
+  });
+});
+
+Deno.test("secateur asks no hub for a path that leads to no folder", async () => {
+  await withFolder(async (folder) => {
+    await Deno.mkdir(join(folder, "first"));
+    const { stderr } = await secateur(["info", "--model", join(folder, "frist")], noHub);
+    assert(
+      stderr.startsWith(`Error: there is no folder ${folder}/frist; did you mean ${folder}/first?\nHint: `),
+      stderr,
+    );
+    const near = await secateur(["info", "--model", "tests/clli"], { ...noHub });
+    assertStringIncludes(near.stderr, "did you mean tests/cli?\nHint: check the path, or write tests/clli@main for");
+    const above = projectPath("examples/demo");
+    await refuse(
+      ["info", "--model", above],
+      `${above} has no config.json, and its folder model has one`,
+      `--model ${demoModel}`,
+    );
+  });
+});

@@ -1,5 +1,6 @@
 /** Declarative option tables over `node:util` parseArgs: types, ranges, defaults, help, and did-you-mean. */
 import { parseArgs } from "node:util";
+import { didYouMean } from "../tasks/did_you_mean.ts";
 import { UsageError } from "./errors.ts";
 
 interface OptionBase {
@@ -84,41 +85,6 @@ export function formatBytes(bytes: number): string {
   const exponent = bytes < 1 ? 0 : Math.min(units.length - 1, Math.floor(Math.log2(bytes) / 10));
   const amount = bytes / 1024 ** exponent;
   return `${Number.isInteger(amount) ? amount : amount.toFixed(1)} ${units[exponent]}`;
-}
-
-/**
- * The candidate closest to a word, or null when none is close: at most one edit (insertion, deletion, replacement or
- * swap of neighbours) for every three letters of the word, and always one.
- */
-export function closest(word: string, candidates: readonly string[]): string | null {
-  let best: string | null = null;
-  let bestDistance = Math.max(1, Math.floor(word.length / 3)) + 1;
-  for (const candidate of candidates) {
-    const distance = editDistance(word, candidate);
-    if (distance < bestDistance) [best, bestDistance] = [candidate, distance];
-  }
-  return best;
-}
-
-function editDistance(a: string, b: string): number {
-  const rows: number[][] = [Array.from({ length: b.length + 1 }, (_, j) => j)];
-  for (let i = 1; i <= a.length; i++) {
-    rows[i] = [i];
-    for (let j = 1; j <= b.length; j++) {
-      const replace = rows[i - 1][j - 1] + (a[i - 1] === b[j - 1] ? 0 : 1);
-      rows[i][j] = Math.min(rows[i - 1][j] + 1, rows[i][j - 1] + 1, replace);
-      if (i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1]) {
-        rows[i][j] = Math.min(rows[i][j], rows[i - 2][j - 2] + 1);
-      }
-    }
-  }
-  return rows[a.length][b.length];
-}
-
-/** `; did you mean X?` where a candidate is close, else nothing. */
-export function didYouMean(word: string, candidates: readonly string[], prefix = ""): string {
-  const found = closest(word, candidates);
-  return found === null ? "" : `; did you mean ${prefix}${found}?`;
 }
 
 /**

@@ -1,5 +1,6 @@
 /** `secateur completion`: a script that lets a shell complete commands, options and choices, made from the option tables. */
-import { didYouMean, type Option, type OptionTable } from "./arguments.ts";
+import { didYouMean } from "../tasks/did_you_mean.ts";
+import type { Option, OptionTable } from "./arguments.ts";
 import { type Command, defineCommand } from "./command.ts";
 import { UsageError } from "./errors.ts";
 

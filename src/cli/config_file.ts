@@ -1,7 +1,8 @@
 /** `--config FILE`: options from a YAML file, under the names they have on the command line, which overrides them. */
 import { readFile } from "node:fs/promises";
 import { parse } from "yaml";
-import { didYouMean, type OptionTable } from "./arguments.ts";
+import { didYouMean } from "../tasks/did_you_mean.ts";
+import type { OptionTable } from "./arguments.ts";
 import { CommandError, UsageError } from "./errors.ts";
 
 /** The option that names the file. */

@@ -3,7 +3,7 @@ import { readdir, stat } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { type ResolvedRepository, resolveModel } from "../checkpoint/hub.ts";
 import { isAbsent } from "../checkpoint/hub_cache.ts";
-import { didYouMean } from "./arguments.ts";
+import { didYouMean } from "../tasks/did_you_mean.ts";
 import type { CommandContext } from "./command.ts";
 import { CommandError } from "./errors.ts";
 

@@ -1,6 +1,6 @@
 /** Runs one command of a list with the terminal around it: help, results, progress, Ctrl-C, errors, exit codes. */
 import { formatJson } from "../method/json.ts";
-import { didYouMean } from "./arguments.ts";
+import { didYouMean } from "../tasks/did_you_mean.ts";
 import type { Command } from "./command.ts";
 import { describeError, exitCodes, Interrupted, UsageError } from "./errors.ts";
 import { EventStream } from "./events.ts";

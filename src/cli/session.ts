@@ -14,6 +14,7 @@ import type { PromptStyle } from "../tasks/builtin_tasks.ts";
 import type { Metric } from "../tasks/scoring.ts";
 import type { Task } from "../tasks/task.ts";
 import { loadTokenizer, type Tokenizer } from "../tasks/tokenizer.ts";
+import { didYouMean } from "../tasks/did_you_mean.ts";
 import type { OptionValues } from "./arguments.ts";
 import type { CommandContext } from "./command.ts";
 import { CommandError, UsageError } from "./errors.ts";
@@ -190,7 +191,7 @@ export function adaptationSplit(task: Task, asked: string | undefined): string {
   }
   if (!task.splits.includes(split)) {
     throw new UsageError(
-      `task ${task.name} has no split ${split}`,
+      `task ${task.name} has no split ${split}${didYouMean(split, task.splits)}`,
       `name one of its splits with --adaptation-split: ${task.splits.join(", ")}.`,
     );
   }

@@ -3,6 +3,7 @@ import { basename, dirname, join, resolve } from "node:path";
 import { readRun, runFileNames } from "../method/files.ts";
 import type { Provenance } from "../method/provenance.ts";
 import { prunedFolderName } from "../method/run_folder.ts";
+import { didYouMean } from "../tasks/did_you_mean.ts";
 import { findShared } from "../tasks/draw.ts";
 import type { Example } from "../tasks/example.ts";
 import type { Task } from "../tasks/task.ts";
@@ -24,7 +25,7 @@ function testSplit(task: Task, asked: string | undefined): string {
   const split = asked ?? task.evaluationSplit;
   if (task.splits.includes(split)) return split;
   throw new UsageError(
-    `task ${task.name} has no split ${split}`,
+    `task ${task.name} has no split ${split}${didYouMean(split, task.splits)}`,
     `name the one to evaluate on with --split: ${task.splits.join(", ")}.`,
   );
 }

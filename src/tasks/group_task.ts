@@ -152,6 +152,7 @@ export class GroupTask implements Task {
         golds.push(gold);
       }
     }
-    return await this.examples(split, { ids: drawRows(golds, options).map((position) => ids[position]) });
+    const drawn = drawRows(golds, options, `the split ${split}`);
+    return await this.examples(split, { ids: drawn.map((position) => ids[position]) });
   }
 }

@@ -1,6 +1,7 @@
 /** From a dataset row to the texts of a request, as lm-evaluation-harness `multiple_choice` composes them. */
 import { BadRowError } from "./bad_row.ts";
 import type { Row } from "./dataset.ts";
+import { didYouMean } from "./did_you_mean.ts";
 import type { Message } from "./message.ts";
 import { isPythonSpace, pythonText, quote, typeName, type Value } from "./python_value.ts";
 import { parsePythonLiteral } from "./python_literal.ts";
@@ -72,10 +73,14 @@ export class Prompt {
     }
     if (isColumn) return value;
     if (/^\d+$/.test(value)) return Number(value);
-    if (/^[A-Za-z_]\w*$/.test(docToText.text)) {
-      fail(row, docToText, `${docToText.text} is no column; the columns are ${[...this.columns].join(", ")}`);
-    }
+    if (isName(docToText.text)) this.#failColumn(row, docToText);
     return value;
+  }
+
+  /** Says that a setting looks like the name of a column, but is none. */
+  #failColumn(row: Row, { key, text }: { readonly key: string; readonly text: string }): never {
+    const columns = [...this.columns];
+    fail(row, { key }, `${text} is no column; the columns are ${columns.join(", ")}${didYouMean(text, columns)}`);
   }
 
   /** The choices `[C]`, C at least 2, none of them empty. */
@@ -94,6 +99,7 @@ export class Prompt {
       try {
         value = parsePythonLiteral(value);
       } catch (error) {
+        if (isName(docToChoice.text)) this.#failColumn(row, docToChoice);
         fail(row, docToChoice, `${quote(value)} is no list: ${(error as Error).message}`);
       }
     }
@@ -137,6 +143,7 @@ export class Prompt {
     const gold = typeof index === "number" ? index : choices.indexOf(index);
     if (gold >= 0 && gold < choices.length) return gold;
     if (typeof index === "number") fail(row, key, `the index ${index} is outside the choices 0..${choices.length - 1}`);
+    if (isName(key.text) && !this.columns.has(key.text)) this.#failColumn(row, key);
     const isIndexAsText = /^\d+$/.test(index) && this.columns.has(key.text);
     const hint = isIndexAsText ? `; if it is an index, write "{{${key.text}}}"` : "";
     fail(row, key, `${quote(index)} is none of the choices ${quote(choices)}${hint}`);
@@ -236,6 +243,11 @@ export class Prompt {
 /** Whether there is white space on either side of the place where two texts meet. */
 export function meetsSpace(before: string, after: string): boolean {
   return before === "" || after === "" || isPythonSpace(before.at(-1)!) || isPythonSpace(after[0]);
+}
+
+/** Whether a text may be the name of a column, which no template with braces or sentence is. */
+function isName(text: string): boolean {
+  return /^[A-Za-z_]\w*$/.test(text);
 }
 
 function isSetting(setting: PromptSettings["docToTarget"]): setting is ColumnOrTemplate {

@@ -20,15 +20,18 @@ export interface SampleOptions {
  * With `balanced` the numbers of rows per gold index differ by at most one; which indices get one more is random too.
  *
  * @param golds Gold index of every row of the split.
+ * @param what The split in words, for errors.
  * @returns Positions in `golds`.
  * @throws {RangeError} If the split has too few rows, or too few with one gold index.
  */
-export function drawRows(golds: readonly number[], options: SampleOptions): number[] {
+export function drawRows(golds: readonly number[], options: SampleOptions, what = "the split"): number[] {
   const { count, seed, sampling = "plain" } = options;
   if (!Number.isInteger(count) || count < 1) {
     throw new RangeError(`Cannot draw ${count} examples: expected a positive integer`);
   }
-  if (count > golds.length) throw new RangeError(`Cannot draw ${count} examples: the split has ${golds.length} rows`);
+  if (count > golds.length) {
+    throw new RangeError(`Cannot draw ${count} examples: ${what} has ${golds.length} rows`);
+  }
   const random = createRandom(seed);
   if (sampling === "plain") return random.sample([...golds.keys()], count);
 
@@ -45,8 +48,8 @@ export function drawRows(golds: readonly number[], options: SampleOptions): numb
     const wanted = Math.floor(count / labels.length) + (favoured.has(label) ? 1 : 0);
     if (wanted > rows.length) {
       throw new RangeError(
-        `Cannot draw ${count} balanced examples: ${wanted} rows with gold index ${label} are needed, and the split has ` +
-          `${rows.length}`,
+        `Cannot draw ${count} balanced examples: ${wanted} rows with gold index ${label} are needed, and ${what} ` +
+          `has ${rows.length}`,
       );
     }
     return random.sample(rows, wanted);

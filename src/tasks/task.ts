@@ -334,7 +334,7 @@ class LoadedTask implements GroupMember {
 
   async sample(split: string, options: SampleOptions): Promise<Example[]> {
     const rows = await this.rowGolds(split, options.sampling === "balanced");
-    const drawn = drawRows(rows.map(({ gold }) => gold), options);
+    const drawn = drawRows(rows.map(({ gold }) => gold), options, `the split ${split}`);
     return await this.examples(split, { ids: drawn.map((position) => rows[position].id) });
   }
 }

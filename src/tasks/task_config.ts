@@ -55,7 +55,7 @@ export interface TaskConfig {
   readonly version: string | number | null;
   /** `metadata`, such as the licence of the dataset. */
   readonly metadata: Readonly<Record<string, unknown>>;
-  /** Absolute paths of the data files of each split; null if the rows are in a dataset of the Hugging Face hub. */
+  /** Absolute paths of the data files of each split; null if the rows are in a dataset of the Hugging Face hub, or elsewhere. */
   readonly data: ReadonlyMap<string, readonly string[]> | null;
   /** `dataset_path` and `dataset_name`; null where the file names no dataset. */
   readonly dataset: DatasetName | null;
@@ -87,6 +87,32 @@ const aggregations: Readonly<Record<Metric | FurtherMetric, string>> = {
 
 /** Keys that change neither requests nor metrics. */
 const ignoredKeys = ["tag", "task_alias", "group_alias", "should_decontaminate", "doc_to_decontamination_query"];
+
+/** Every other key of a task. */
+const taskKeys = [
+  "data",
+  "dataset_kwargs",
+  "dataset_name",
+  "dataset_path",
+  "description",
+  "doc_to_choice",
+  "doc_to_target",
+  "doc_to_text",
+  "fewshot_config",
+  "fewshot_delimiter",
+  "fewshot_split",
+  "gen_prefix",
+  "metadata",
+  "metric_list",
+  "num_fewshot",
+  "output_type",
+  "repeats",
+  "target_delimiter",
+  "task",
+  "test_split",
+  "training_split",
+  "validation_split",
+];
 
 function readDocToText(settings: Settings): PromptSettings["docToText"] | undefined {
   if (typeof settings.value("doc_to_text") === "number") return settings.count("doc_to_text", 0);
@@ -186,11 +212,14 @@ function readMetrics(settings: Settings): Pick<TaskConfig, "metrics" | "furtherM
   };
 }
 
-/** Paths from a mapping of splits, or from one path or list of paths, which is the split `train`. */
+/** The split that files are whose split is not named, as in the harness. */
+export const unnamedSplit = "train";
+
+/** Paths from a mapping of splits, or from one path or list of paths without names of splits. */
 function readPaths(settings: Settings, key: string): ReadonlyMap<string, readonly string[]> {
   const value = settings.value(key);
   const folder = dirname(settings.entries.get(key)?.file ?? settings.file);
-  const splits = isRecord(value) ? Object.entries(value) : [["train", value] as const];
+  const splits = isRecord(value) ? Object.entries(value) : [[unnamedSplit, value] as const];
   if (splits.length === 0) settings.expect(key, value, "a file for each split");
   return new Map(splits.map(([split, files]) => {
     const list: readonly unknown[] = Array.isArray(files) ? files : [files];
@@ -215,9 +244,9 @@ function readData(settings: Settings): Pick<TaskConfig, "data" | "dataset"> {
   const dataset = path === null ? null : { path, subset };
   const options: Settings = settings.below("dataset_kwargs");
   if (settings.value("data") !== undefined) return { data: readPaths(settings, "data"), dataset };
-  if (path === null) settings.expect("data", undefined, "the data file of each split, or dataset_path: json");
-  if (!localKinds.includes(path)) return { data: null, dataset };
-  if (options.value("data_files") === undefined) options.expect("data_files", undefined, "the data file of each split");
+  // Files that are not named here may be given when the task is loaded.
+  if (path === null || !localKinds.includes(path)) return { data: null, dataset };
+  if (options.value("data_files") === undefined) return { data: null, dataset: null };
   const data = readPaths(options, "data_files");
   options.checkUnknown();
   return { data, dataset };
@@ -234,11 +263,14 @@ export function checkTask(entries: TaskEntries, file: string): TaskConfig {
   const settings = new Settings(entries, file);
   // A task that generates text uses many unsupported keys; this is the one to name.
   const outputType = settings.text("output_type");
+  if (outputType === undefined) settings.checkUnknown([...taskKeys, ...Object.keys(refusedKeys), ...ignoredKeys]);
   if (outputType !== "multiple_choice") {
     settings.expect("output_type", outputType, '"multiple_choice", the only kind of task that has choices to score');
   }
   for (const [key, advice] of Object.entries(refusedKeys)) settings.refuse(key, advice);
   for (const key of ignoredKeys) settings.value(key);
+  // A misspelt key shows before the one that is missing for it.
+  settings.checkUnknown(taskKeys);
   const repeats = settings.count("repeats", 1) ?? 1;
   if (repeats !== 1) settings.expect("repeats", repeats, "1: scoring the same choices again gives the same result");
 

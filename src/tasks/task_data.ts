@@ -1,7 +1,8 @@
 /** Where the data files of a task come from: the caller, a dataset that is looked for, or the task file. */
 import { resolve } from "node:path";
+import { didYouMean } from "./did_you_mean.ts";
 import { quote } from "./python_value.ts";
-import type { DatasetName, TaskConfig } from "./task_config.ts";
+import { type DatasetName, type TaskConfig, unnamedSplit } from "./task_config.ts";
 
 /** One or several files of each split. */
 export type FilesBySplit = Readonly<Record<string, string | readonly string[]>>;
@@ -57,8 +58,14 @@ function checkSplits(config: TaskConfig, files: ReadonlyMap<string, readonly str
   };
   for (const [key, split] of Object.entries(named)) {
     if (split === null || files.has(split)) continue;
+    const splits = [...files.keys()];
+    const isOneFile = files === config.data && splits.length === 1 && splits[0] === unnamedSplit;
     throw new RangeError(
-      `Cannot load ${config.file}: ${key} is ${quote(split)}, but there are files for ${[...files.keys()].join(", ")}`,
+      `Cannot load ${config.file}: ${key} is ${quote(split)}, but there are files for ${splits.join(", ")}` +
+        (isOneFile
+          ? `; data without names of splits is the split ${unnamedSplit}: write ${key}: ${unnamedSplit}, or give files ` +
+            `by split, such as {${unnamedSplit}: FILE, ${split}: FILE}`
+          : didYouMean(split, splits)),
     );
   }
 }
@@ -66,7 +73,8 @@ function checkSplits(config: TaskConfig, files: ReadonlyMap<string, readonly str
 /**
  * Finds the data files of a task: those that the caller gives or finds, else those that its file names.
  *
- * @throws {RangeError} If there are none, one of a group is given files, or a split that its own dataset must have is missing.
+ * @throws {TypeError} If the file names no data and none is given.
+ * @throws {RangeError} If a dataset cannot be read, one of a group is given files, or a split that its own dataset must have is missing.
  */
 export async function findTaskData(config: TaskConfig, isInGroup: boolean, options: DataOptions): Promise<TaskData> {
   const { data } = options;
@@ -88,7 +96,13 @@ export async function findTaskData(config: TaskConfig, isInGroup: boolean, optio
     if (!found?.isChosen) checkSplits(config, files);
     return { files, isChosen: found?.isChosen ?? false };
   }
-  const { path, subset } = dataset!;
+  if (dataset === null) {
+    throw new TypeError(
+      `Cannot read ${config.file}: data is missing: expected the data file of each split, dataset_path: json with ` +
+        "dataset_kwargs.data_files, or rows of your own (--data)",
+    );
+  }
+  const { path, subset } = dataset;
   throw new RangeError(
     `Cannot load task ${name}: its rows are in the dataset ${path}${subset === null ? "" : ` (${subset})`}, and only ` +
       "local files are read; give a file for each split",

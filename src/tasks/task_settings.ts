@@ -1,4 +1,5 @@
 /** Typed access to the settings of a task or group file, with errors that name file and key. */
+import { didYouMean } from "./did_you_mean.ts";
 import { isRecord, quote, type Value } from "./python_value.ts";
 import { PythonFunction, type TaskEntries, type TaskEntry } from "./task_file.ts";
 import { compileTemplate, type Template } from "./template.ts";
@@ -117,9 +118,13 @@ export class Settings {
     this.fail("metadata", `has ${quote(version)} as version, expected a number or text`);
   }
 
-  checkUnknown(): void {
-    const unknown = [...this.entries.keys()].find((key) => !this.#known.has(key));
+  /** @param further Keys that are known besides those that were read. */
+  checkUnknown(further: readonly string[] = []): void {
+    const known = new Set([...this.#known, ...further]);
+    const unknown = [...this.entries.keys()].find((key) => !known.has(key));
     if (unknown === undefined) return;
-    this.fail(unknown, `is not a known key; known are ${[...this.#known].sort().join(", ")}`);
+    const useful = [...known].filter((key) => !(key in refusedKeys)).sort();
+    const hint = didYouMean(unknown, useful);
+    this.fail(unknown, `is not a known key${hint === "" ? "; known" : `${hint} Known`} are ${useful.join(", ")}`);
   }
 }

@@ -5,6 +5,7 @@ import { fileURLToPath } from "node:url";
 import { builtinTasks, findBuiltin, instructionFile, type PromptStyle } from "./builtin_tasks.ts";
 import { isRecord, quote } from "./python_value.ts";
 import { type Metric, metrics } from "./scoring.ts";
+import { didYouMean } from "./did_you_mean.ts";
 import { checkTask, type TaskConfig } from "./task_config.ts";
 import { builtinPrefix, readOwnEntries, readTaskFile, resolveTaskPath, type TaskEntries } from "./task_file.ts";
 import { Settings } from "./task_settings.ts";
@@ -220,7 +221,7 @@ function locate(reference: string | URL): string {
       `Cannot find the task ${
         quote(reference)
       }: expected a built-in one (${families}, or a part of one) or the path of ` +
-        "a YAML file",
+        `a YAML file${didYouMean(reference, builtinTasks.map(({ name }) => name))}`,
     );
   }
   return resolve(reference);

@@ -1,13 +1,7 @@
 /** The option tables of the program: types, ranges, defaults, suggestions, help. */
 import { assertEquals, assertIsError, assertStringIncludes, assertThrows } from "@std/assert";
-import {
-  closest,
-  describeOptions,
-  formatBytes,
-  type OptionTable,
-  parseBytes,
-  parseOptions,
-} from "../../src/cli/arguments.ts";
+import { describeOptions, formatBytes, type OptionTable, parseBytes, parseOptions } from "../../src/cli/arguments.ts";
+import { closest } from "../../src/tasks/did_you_mean.ts";
 import { UsageError } from "../../src/cli/errors.ts";
 
 const table = {

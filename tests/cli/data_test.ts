@@ -85,6 +85,13 @@ Deno.test("secateur eval refuses to evaluate on training rows that it was not as
     const note = "Task boolq is evaluated on its split validation, which the data lacks: held-out stands in for it.";
     assertEquals([other.code, other.stderr, JSON.parse(other.stdout).notes], [0, `${note}\n`, [note]]);
     const job = ["--model", demoModel, "--task", "boolq", "--adaptation-examples", "2", "--out", `${folder}/run`];
+    const many = ["--data", file, "--adaptation-examples", "80", "--out", `${folder}/run`];
+    const refusedRun = await secateur(["run", ...job.slice(0, 4), ...many]);
+    assertEquals([refusedRun.code, refusedRun.stdout], [1, ""]);
+    assertMatch(
+      refusedRun.stderr,
+      /^Error: Cannot draw 80 examples: the split data has 6 rows\nHint: .*--adaptation/,
+    );
     const run = await secateur(["run", ...job, "--data", `train=${file}`, "--dry-run"]);
     assertEquals(run.code, 0);
     assertMatch(

@@ -30,7 +30,7 @@ Deno.test("secateur refuses places and files that do not fit before it opens an 
     );
     await refuse(
       ["run", ...onDemo, "--out", join(folder, "new"), "--adaptation-examples", "8000"],
-      "Cannot draw 8000 examples: the split has 400 rows",
+      "Cannot draw 8000 examples: the split adaptation has 400 rows",
       "lower --adaptation-examples, or give more rows with --data.",
     );
     for (const command of ["run", "score"]) {

@@ -79,6 +79,50 @@ Deno.test("loadTask() says what stands in for the split that a task is evaluated
   }
 });
 
+Deno.test("loadTask() takes the rows of a task that names none", async () => {
+  const none = yaml.replace("dataset_path: org/questions\ndataset_name: en\n", "");
+  for (const text of [none, `${none}dataset_path: json\n`]) {
+    await withTask({ "rows.jsonl": jsonl(rows(2)) }, "rows.jsonl", async (task) => {
+      assertEquals(await contexts(task), ["data/0 q0?", "data/1 q1?"]);
+    }, { yaml: text });
+    await assertRejects(
+      () => withTask({}, undefined, () => Promise.resolve(), { yaml: text }),
+      TypeError,
+      "data is missing: expected the data file of each split",
+    );
+  }
+});
+
+Deno.test("loadTask() uses a file that a task names without a split as its training split", async () => {
+  const one = yaml.replace("dataset_path: org/questions\ndataset_name: en\n", "data: rows.jsonl\n")
+    .replace("validation_split: validation", "test_split: train");
+  await withTask({ "rows.jsonl": jsonl(rows(2)) }, undefined, async (task) => {
+    assertEquals([task.splits, task.trainingSplit, task.evaluationSplit], [["train"], "train", "train"]);
+    assertEquals(await contexts(task), ["train/0 q0?", "train/1 q1?"]);
+  }, { yaml: one });
+});
+
+Deno.test("loadTask() names the columns when a setting names none of them", async () => {
+  const changes: [string, string, string][] = [
+    ["doc_to_text: q", "doc_to_text: question", "question is no column; the columns are q, label"],
+    [
+      "doc_to_target: label",
+      "doc_to_target: lable",
+      "lable is no column; the columns are q, label; did you mean label?",
+    ],
+    ['doc_to_choice: ["no", "yes"]', "doc_to_choice: choices", "choices is no column; the columns are q, label"],
+  ];
+  for (const [from, to, expected] of changes) {
+    await withTask({ "rows.jsonl": jsonl(rows(2)) }, "rows.jsonl", async (task) => {
+      await assertRejects(() => task.requests("data"), RangeError, expected);
+    }, { yaml: yaml.replace(from, to) });
+  }
+});
+
+Deno.test("loadTask() suggests the built-in task that is meant", async () => {
+  await assertRejects(() => loadTask("bolq", { tokenizer }), RangeError, "a YAML file; did you mean boolq?");
+});
+
 Deno.test("loadTask() never shows a row its own answer when one file is the pool of few-shot examples too", async () => {
   await withTask({ "rows.jsonl": jsonl(rows(3)) }, "rows.jsonl", async (task) => {
     for (const text of await contexts(task)) {
@@ -196,6 +240,7 @@ const badRows: readonly [string, unknown, string][] = [
   ["has null instead of text", { q: null, label: 1 }, 'the column "q" holds null, expected text'],
   ["has a number instead of text", { q: 1.5, label: 1 }, 'the column "q" holds 1.5, expected text'],
   ["has a gold outside the choices", { q: "a?", label: 2 }, "doc_to_target: the index 2 is outside the choices 0..1"],
+  ["has an answer that is no choice", { q: "a?", label: "" }, '"" is none of the choices'],
   ["has no label", { q: "a?", label: -1 }, "the index -1 is outside the choices"],
   ["has a label of text", { q: "a?", label: "maybe" }, '"maybe" is none of the choices ["no","yes"]'],
   ["has null as label", { q: "a?", label: null }, "it gives null, null, expected the index or the text"],

@@ -309,7 +309,14 @@ Deno.test("loadTask() lets later includes and the file itself win when keys meet
 
 /** Changes to boolq, and what the error must say. */
 const badTasks: readonly [string, Readonly<Record<string, string>>, string][] = [
-  ["a key is unknown", { doc_to_txt: "x" }, "doc_to_txt is not a known key; known are"],
+  ["a key is unknown", { question: "x" }, "question is not a known key; known are data, dataset_kwargs, "],
+  [
+    "a key is misspelt",
+    { doc_to_text: "", doc_to_txt: "x" },
+    "doc_to_txt is not a known key; did you mean doc_to_text? Known are",
+  ],
+  ["a further key is misspelt", { descripton: "x" }, "descripton is not a known key; did you mean description?"],
+  ["the output type is misspelt", { output_type: "", output_typ: "x" }, "output_typ is not a known key; did you mean"],
   [
     "the output is generated",
     { output_type: "generate_until" },
@@ -354,8 +361,14 @@ const badTasks: readonly [string, Readonly<Record<string, string>>, string][] = 
   ["requests are repeated", { repeats: "2" }, "repeats is 2, expected 1"],
   ["there is no split to measure", { validation_split: "" }, "test_split is missing"],
   ["a split has no file", { test_split: "test" }, 'test_split is "test", but there are files for train, validation'],
+  ["a split is misspelt", { validation_split: "validaton" }, "files for train, validation; did you mean validation?"],
+  [
+    "one file is two splits",
+    { dataset_path: "", dataset_kwargs: "", data: "train.jsonl" },
+    "data without names of splits is the split train: write validation_split: train, or give files by split",
+  ],
   ["there are no files", { dataset_path: "", dataset_kwargs: "" }, "data is missing"],
-  ["no files are named", { dataset_kwargs: "" }, "dataset_kwargs.data_files is missing"],
+  ["no files are named", { dataset_kwargs: "" }, "dataset_path: json with dataset_kwargs.data_files, or rows of your"],
   ["a file is an address", { dataset_kwargs: '{data_files: "https://example.org/x.jsonl"}' }, "no address"],
   ["files are a pattern", { dataset_kwargs: '{data_files: "*.jsonl"}' }, "no address and no pattern"],
   ["a file is a number", { dataset_kwargs: "{data_files: {train: 3}}" }, "data_files is 3, expected the path"],

@@ -18,7 +18,7 @@ const { liveBytes, weightBytes } = engine.info.details as Record<string, number>
 const budget = { memoryBudgetBytes: liveBytes + 25_000, weightBudgetBytes: weightBytes };
 const tight = await openTestEngine(checkpoint, { kernelVariant, ...budget });
 
-await testCalls(() => openTestEngine(checkpoint, { kernelVariant }));
+await testCalls(() => openTestEngine(checkpoint, { kernelVariant, batchInvariant: true }));
 
 for (const [name, call] of Object.entries(CALLS)) {
   Deno.test(`${name}() reports progress from 0 to the total, wave by wave, when it runs to the end`, async () => {

@@ -35,6 +35,8 @@ export interface CommandDefinition<T extends OptionTable> {
   readonly example: string;
   /** What may stand between name and options, for the help, such as `ls | show TASK`; absent where nothing may. */
   readonly words?: string;
+  /** How to go on after Ctrl-C, for commands that can. */
+  readonly afterInterrupt?: string;
   readonly options: T;
   /** @param words What stands there. */
   run(options: OptionValues<T>, context: CommandContext, words: readonly string[]): Promise<CommandResult>;
@@ -46,6 +48,8 @@ export interface Command {
   readonly summary: string;
   /** As in its definition. */
   readonly words?: string | undefined;
+  /** As in its definition. */
+  readonly afterInterrupt?: string | undefined;
   /** All its options, those that every command has included. */
   readonly options: OptionTable;
   help(): string;
@@ -81,6 +85,7 @@ export function defineCommand<const T extends OptionTable>(definition: CommandDe
     name,
     summary,
     words: definition.words,
+    afterInterrupt: definition.afterInterrupt,
     options: table,
     check(args) {
       const { json, events } = parse(args, []) as OptionValues<typeof commonOptions>;

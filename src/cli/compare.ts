@@ -14,7 +14,7 @@ function describeRunColumn({ record, searched }: RunResults): [name: string, val
   return [
     ["engine", formatEngine(record.engine)],
     ["chosen", formatConfiguration(record.chosen)],
-    ["tied on accuracy", String(record.tiedOnAccuracy)],
+    ["others tied with it", String(record.tiedOnAccuracy - 1)],
     [`test ${metric}, unpruned`, formatShare(record.test.unpruned[metric].accuracy)],
     [`test ${metric}, pruned`, formatShare(record.test.pruned[metric].accuracy)],
     ["worst completeness error", record.completeness.worst.toExponential(1)],

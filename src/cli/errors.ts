@@ -24,7 +24,8 @@ export class CommandError extends Error {
 /** The person pressed Ctrl-C; exit code 130. The reason of the program's abort signal. */
 export class Interrupted extends Error {
   override readonly name = "Interrupted";
-  constructor() {
+  /** @param hint How to go on later, where that is possible. */
+  constructor(readonly hint?: string) {
     super("interrupted");
   }
 }
@@ -38,7 +39,8 @@ export interface Failure {
 /** Finds the words and the exit code for an error. `trace` adds the stack of an error that is not the user's. */
 export function describeError(error: unknown, trace = false): Failure {
   if (error instanceof Interrupted) {
-    return { code: exitCodes.interrupted, lines: ["Interrupted: nothing half-written was left behind."] };
+    const hint = error.hint === undefined ? [] : [`Hint: ${error.hint}`];
+    return { code: exitCodes.interrupted, lines: ["Interrupted: nothing half-written was left behind.", ...hint] };
   }
   if (error instanceof UsageError || error instanceof CommandError) {
     const code = error instanceof UsageError ? exitCodes.usage : exitCodes.failure;

@@ -6,7 +6,7 @@ import { isAbsent } from "../checkpoint/hub_cache.ts";
 import { removeFolderAtomic } from "../checkpoint/atomic_folder.ts";
 import { runFileNames } from "../method/files.ts";
 import type { PlanningOptions } from "../method/pipeline.ts";
-import { type FolderRunResult, prunedFolderName, runInFolder } from "../method/run_folder.ts";
+import { type EarlierResults, type FolderRunResult, prunedFolderName, runInFolder } from "../method/run_folder.ts";
 import type { DrawnExamples } from "../tasks/draw.ts";
 import type { Example } from "../tasks/example.ts";
 import type { OptionValues } from "./arguments.ts";
@@ -160,8 +160,22 @@ export async function runJob(
   });
 }
 
+/** What was not computed again. */
+export function namesTakenOver({ scored, searched, pruned }: EarlierResults): string[] {
+  return [
+    ...(scored ? [runFileNames.scores] : []),
+    ...(searched ? [runFileNames.grid, runFileNames.plan] : []),
+    ...(pruned ? [`${prunedFolderName}/`] : []),
+  ];
+}
+
+function formatTakenOver(earlier: EarlierResults): string {
+  const names = namesTakenOver(earlier);
+  return `taken over from the earlier run: ${names.length === 0 ? "nothing" : names.join(", ")}`;
+}
+
 /** The job's results as a person reads them. */
-export function formatJob({ input, result, record, files }: FolderRunResult, style: Style = plain): string {
+export function formatJob({ input, result, earlier, record, files }: FolderRunResult, style: Style = plain): string {
   const { scored, searched, test, seconds } = result;
   const { metric } = searched.settings;
   const row = (name: string, score: { accuracy: number; standardError: number }, remark = "") => [
@@ -199,6 +213,7 @@ export function formatJob({ input, result, record, files }: FolderRunResult, sty
   }).map(([name, value]) => `${name} ${value.toFixed(1)}`).join(", ");
   return [
     formatEngine(input.engine.info),
+    ...(earlier ? [formatTakenOver(earlier)] : []),
     style("emphasis", formatChoice(searched)),
     `${formatCompleteness(scored.completenessError)} (${counted(scored.examples.length, "scored example")})`,
     "",

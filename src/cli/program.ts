@@ -63,11 +63,12 @@ export async function runProgram(commands: readonly Command[], args: readonly st
     write: (text) => Deno.stderr.writeSync(new TextEncoder().encode(text)),
   });
   let events: EventStream | undefined;
+  let command: Command | undefined;
   const controller = new AbortController();
   const interrupt = () => {
     // The second Ctrl-C does not wait for the work to stop. Files still appear whole or not at all.
     if (controller.signal.aborted) Deno.exit(exitCodes.interrupted);
-    controller.abort(new Interrupted());
+    controller.abort(new Interrupted(command?.afterInterrupt));
   };
   const report = (error: unknown): number => {
     progress.finish();
@@ -96,7 +97,7 @@ export async function runProgram(commands: readonly Command[], args: readonly st
       print(version);
       return exitCodes.ok;
     }
-    const command = findCommand(commands, name);
+    command = findCommand(commands, name);
     if (rest.includes("--help") || rest.includes("-h")) {
       print(command.help());
       return exitCodes.ok;

@@ -5,7 +5,16 @@ import type { Jsonable } from "../method/json.ts";
 import { prunedFolderName } from "../method/run_folder.ts";
 import { type CommandContext, type CommandResult, defineCommand } from "./command.ts";
 import { UsageError } from "./errors.ts";
-import { type Existing, formatJob, inspectFolder, jobFiles, type JobOptions, prepareJob, runJob } from "./job.ts";
+import {
+  type Existing,
+  formatJob,
+  inspectFolder,
+  jobFiles,
+  type JobOptions,
+  namesTakenOver,
+  prepareJob,
+  runJob,
+} from "./job.ts";
 import { engineOptions, modelOptions, runOptions, taskOptions } from "./options.ts";
 import { describeWork } from "./plan.ts";
 import { withSession, type Work } from "./session.ts";
@@ -41,6 +50,7 @@ export const run = defineCommand({
     } and the pruned checkpoint ${prunedFolderName}/ into one folder, and\n` +
     "compares the plan on test examples with random neurons and with the neurons of lowest attribution.",
   example: "run --model examples/demo/model --task examples/demo/task/demo.yaml --out out/demo-run",
+  afterInterrupt: "the same command with --resume goes on after the last finished stage.",
   options: {
     ...modelOptions,
     ...taskOptions,
@@ -63,7 +73,11 @@ export const run = defineCommand({
       const job = await runJob(session, examples, options, existing, context);
       return {
         text: `${formatJob(job, context.style)}\n`,
-        json: { ...job.record as unknown as { [name: string]: Jsonable }, files: job.files },
+        json: {
+          ...job.record as unknown as { [name: string]: Jsonable },
+          files: job.files,
+          ...(job.earlier && { takenOver: namesTakenOver(job.earlier) }),
+        },
       };
     });
   },

@@ -364,6 +364,7 @@ const command = defineCommand({
     "fraction, and looks into what is pruned. Nothing is ever chosen on test rows.\n" +
     `Writes ${studyFileNames.study}, ${studyFileNames.summary} (what it prints), ${studyFileNames.report} (a page), ${studyFileNames.log} (times) and ${studyFileNames.units}/ (what was computed; a repeated\n` +
     "command goes on from there).",
+  afterInterrupt: "the same command goes on from what was computed.",
   example:
     "study --model examples/demo/model --tasks examples/demo/task/demo.yaml --parts main --redraws 2 --limit 64 --out out/study",
   options,

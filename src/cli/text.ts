@@ -56,14 +56,26 @@ export function formatConfiguration({ layer, fraction, neurons }: Configuration)
     : `layer ${layer}, ${+(100 * fraction).toFixed(2)} % (${counted(neurons, "neuron")})`;
 }
 
+/**
+ * Configurations as accurate as the chosen one, in words.
+ *
+ * @param tied The chosen one included.
+ */
+export function formatTies(tied: number, configurations: number): string {
+  return `tied with ${counted(tied - 1, "other")} of ${configurations} configurations`;
+}
+
 /** What a search chose, and how clear the choice was. */
 export function formatChoice(result: SearchResult): string {
   const { configurations, chosen, tiedOnAccuracy, examples } = result;
-  const { accuracy } = configurations[chosen];
+  const { accuracy, correct, layer } = configurations[chosen];
+  const unpruned = configurations.find((configuration) => configuration.layer === null);
   const standardError = accuracyStandardError(accuracy, examples.length);
   return `chosen: ${formatConfiguration(configurations[chosen])}, accuracy ${formatShare(accuracy)} (standard error ${
     formatShare(standardError)
-  }) on ${
-    counted(examples.length, "example")
-  }; ${tiedOnAccuracy} of ${configurations.length} configurations tied on that`;
+  }) on ${counted(examples.length, "example")}; ${formatTies(tiedOnAccuracy, configurations.length)}${
+    layer !== null && unpruned?.correct === correct
+      ? "; the unpruned model is as accurate on them: no clear difference"
+      : ""
+  }`;
 }

@@ -87,6 +87,8 @@ export interface FolderRunResult {
   readonly input: PipelineInput;
   /** What was found. */
   readonly result: PipelineResult;
+  /** What of an earlier run was there to be taken over; null without `resume`. */
+  readonly earlier: EarlierResults | null;
   /** The content of `run.json`. */
   readonly record: RunRecord;
   /** Paths of everything that the run has in the folder. */
@@ -210,5 +212,12 @@ export async function runInFolder(run: FolderRun): Promise<FolderRunResult> {
   if (run.report) await writeFileAtomic(place.report, await run.report({ ...results, answers, traces }));
   await writeRun(place.run, record);
   const unwritten = [...(checkpoint === null ? [place.pruned] : []), ...(run.report ? [] : [place.report])];
-  return { input, result, record, files: Object.values(place).filter((path) => !unwritten.includes(path)) };
+  const taken = resume ? earlier : null;
+  return {
+    input,
+    result,
+    earlier: taken,
+    record,
+    files: Object.values(place).filter((path) => !unwritten.includes(path)),
+  };
 }

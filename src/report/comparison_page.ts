@@ -68,7 +68,7 @@ function sideBySide(a: ComparedRun, b: ComparedRun, { metric }: RunComparison): 
     ["command", ({ results }) => commandLine(results.record.arguments)],
     ["started", ({ results }) => results.record.startedAt],
     ["chosen", choice],
-    ["tied on accuracy", ({ results }) => grouped(results.record.tiedOnAccuracy)],
+    ["others tied with it", ({ results }) => grouped(results.record.tiedOnAccuracy - 1)],
     [`test accuracy (${metric}), unpruned`, (run) => accuracy(run, "unpruned")],
     [`test accuracy (${metric}), pruned`, (run) => accuracy(run, "pruned")],
     ["worst completeness error", ({ results }) => significant(results.record.completeness.worst)],

@@ -48,7 +48,7 @@ function renderVerdict(data: RunResults, { direction, sentence, comparison }: Ve
       : []),
     [
       "Tied with the choice",
-      `${grouped(searched.tiedOnAccuracy - 1)} of ${grouped(searched.configurations.length)}`,
+      `${counted(searched.tiedOnAccuracy - 1, "other")} of ${grouped(searched.configurations.length)}`,
       `on ${counted(searched.examples.length, "example")}${
         searched.tiedOnAccuracy > 1
           ? `; margin ${decimal(searched.configurations[searched.chosen].meanMargin, 3)} decided`

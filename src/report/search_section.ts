@@ -47,9 +47,9 @@ function heatMap(data: RunResults): Html {
   const chosen = cells.find(({ isChosen }) => isChosen);
   const summary = `No pruning: ${percent(unmodified.accuracy)}, mean margin ${decimal(unmodified.meanMargin, 3)}${
     unmodified.correct === searched.configurations[searched.chosen].correct ? " (tied with the chosen one)" : ""
-  }. ${
-    chosen ? `Chosen: ${describeCell(chosen)}.` : "Chosen: no pruning."
-  } ${searched.tiedOnAccuracy} of ${searched.configurations.length} configurations have the accuracy of the chosen one.`;
+  }. ${chosen ? `Chosen: ${describeCell(chosen)}.` : "Chosen: no pruning."} ${
+    counted(searched.tiedOnAccuracy - 1, "other")
+  } of ${searched.configurations.length} configurations tied with it.`;
   const map: HeatMap = {
     alt: `Heat map of accuracy by layer and pruned fraction. ${summary}`,
     layers,

@@ -127,7 +127,7 @@ function describeRun(run) {
     make("h3", {}, "Choice"),
     table(`From ${adaptation.length} labelled examples`, ["what", "value"], [
       ["chosen", chosen],
-      ["configurations tied on accuracy", `${run.tiedOnAccuracy} of ${run.configurations}`],
+      ["others tied with it", `${run.tiedOnAccuracy - 1} of ${run.configurations} configurations`],
       ["worst completeness error", run.completeness.worst.toExponential(1)],
       ["computed on", run.engine.adapter],
       ["seconds", run.seconds.total.toFixed(1)],

@@ -7,6 +7,7 @@ import {
   digestFile,
   missingUnits,
   type Partial,
+  partialDifference,
   partialFolder,
   type PartialStep,
   readPartial,
@@ -25,12 +26,46 @@ import { counted, formatChoice, formatCompleteness } from "./text.ts";
 const shown = 20;
 
 /**
+ * Checks that the partials of a step are of one job.
+ *
+ * @throws {CommandError} If they are not; the hint names the files of the job that has fewer, or those in another number of parts.
+ */
+function requireOneJob(partials: readonly Partial[]): void {
+  try {
+    checkPartials(partials);
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    const jobs: Partial[][] = [];
+    for (const partial of partials) {
+      const job = jobs.find(([first]) =>
+        first.shard.count === partial.shard.count && partialDifference(first, partial) === undefined
+      );
+      if (job) job.push(partial);
+      else jobs.push([partial]);
+    }
+    const most = Math.max(...jobs.map(({ length }) => length));
+    const largest = jobs.filter(({ length }) => length === most);
+    const files = (parts: readonly Partial[]) => parts.map(({ file }) => file).slice(0, shown).join(", ");
+    const others = jobs.filter((job) => job !== largest[0]).flat();
+    throw new CommandError(
+      error.message,
+      largest.length === 1
+        ? `delete what is not of the larger job, and merge again: ${files(others)}`
+        : `they are of ${jobs.length} jobs: delete the files of all but one, and merge again: ${
+          jobs.map(files).join("; or ")
+        }`,
+      { cause: error },
+    );
+  }
+}
+
+/**
  * Checks that the partials of a step are all there.
  *
  * @throws {CommandError} If some are missing; the hint names the commands that make them.
  */
 function requireComplete(folder: string, step: PartialStep, partials: readonly Partial[]): void {
-  checkPartials(partials);
+  requireOneJob(partials);
   const missing = missingUnits(partials);
   if (missing.length === 0) return;
   const { shards, commands } = missingShards(partials);

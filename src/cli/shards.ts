@@ -10,9 +10,11 @@ import {
   type Partial,
   partialDifference,
   partialFolder,
+  type PartialHeader,
   partialName,
   type PartialStep,
   readPartial,
+  readPartialDescription,
   writePartial,
 } from "../method/partial_file.ts";
 import { parseShard, type Shard } from "../method/shard.ts";
@@ -21,6 +23,7 @@ import type { OptionTable } from "./arguments.ts";
 import type { CommandContext, CommandResult } from "./command.ts";
 import { CommandError, UsageError } from "./errors.ts";
 import { withFolderLock } from "./folder_lock.ts";
+import { partialPaths } from "./parts.ts";
 import { type EngineChoice, engineSettings, type Work } from "./session.ts";
 import { counted, formatEngine } from "./text.ts";
 
@@ -60,6 +63,26 @@ export interface ShardJob {
   /** The settings with their defaults filled in. */
   readonly settings: Json;
   readonly compute: (engine: Engine) => Promise<Pick<Partial, "arrays" | "more" | "settings" | "unitCount" | "units">>;
+}
+
+/**
+ * Refuses to write a part beside those of another job, with which it could not be merged.
+ *
+ * @throws {CommandError} If the first readable part of the same step differs.
+ */
+async function refuseForeign(out: string, ours: Omit<PartialHeader, "unitCount">): Promise<void> {
+  for (const path of await partialPaths(out, ours.step)) {
+    // What cannot be read is named by `status` and by `merge`.
+    const there = await readPartialDescription(path).catch(() => null);
+    if (there === null) continue;
+    const difference = partialDifference({ ...ours, unitCount: there.unitCount }, there);
+    // Those that are there agree with each other, so one stands for all.
+    if (difference === undefined) return;
+    throw new CommandError(
+      `${out} has a part of another job, ${path}: it has another ${difference}`,
+      "repeat the command as that job was given, or name another folder with --out.",
+    );
+  }
 }
 
 /** Computes a shard and writes its partial, unless it is there. */
@@ -109,6 +132,7 @@ export async function runShard(
     }
     return describe(there, "skipped");
   }
+  await refuseForeign(out, { ...known, engine: "", units: [] });
   // A lock for each shard: others write theirs into the same folder.
   const workplace = join(folder, `.${step}-${shard.index}-of-${shard.count}`);
   const result = await withFolderLock(workplace, async () => {

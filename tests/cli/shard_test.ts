@@ -24,6 +24,22 @@ Deno.test("secateur score and search in shards, merged, write the bytes of one p
       ["score", 2, [2], 12, 6, false],
     );
     assertEquals(Object.values(begun.engines), [1]);
+    const foreign = await secateur(["score", ...work, "--seed", "4", "--out", many, "--shard", "2/2"]);
+    assertEquals(foreign.code, 1);
+    assertMatch(
+      foreign.stderr,
+      /^Error: .*many has a part of another job, .*score-1-of-2\.safetensors: it has another digest of the examples/,
+    );
+    await run(["score", ...work, "--seed", "4", "--nodes", "1", "--out", join(folder, "other"), "--shard", "2/3"]);
+    const stray = join(many, "parts", "score-2-of-3.safetensors");
+    await Deno.copyFile(join(folder, "other", "parts", "score-2-of-3.safetensors"), stray);
+    const mixed = await secateur(["merge", many]);
+    assertEquals(mixed.code, 1);
+    assertMatch(
+      mixed.stderr,
+      /\nHint: they are of 2 jobs: delete .*score-1-of-2\.safetensors; or .*score-2-of-3\.safe/,
+    );
+    await Deno.remove(stray);
     await Deno.writeTextFile(join(many, "parts", "score-2-of-2.safetensors"), "cut short");
     assertMatch(
       await run(["status", many]),

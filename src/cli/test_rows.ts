@@ -81,15 +81,16 @@ export async function testExamples(
   return examples;
 }
 
-/** Whether two results are of the same rows. */
-function isSameData(a: Provenance, b: Provenance): boolean {
-  if (a.dataSha256 !== undefined || b.dataSha256 !== undefined) return a.dataSha256 === b.dataSha256;
-  return a.data === b.data && a.task === b.task;
+/** Whether two results are of the same rows; null where nothing tells. */
+function isSameData(a: Provenance, b: Provenance): boolean | null {
+  if (a.dataSha256 !== undefined && b.dataSha256 !== undefined) return a.dataSha256 === b.dataSha256;
+  // A task may be named by another path, and what is a dataset there may be files here.
+  return a.dataSha256 === b.dataSha256 && a.data === b.data && a.task === b.task ? true : null;
 }
 
 /**
  * The rows of this task's data that a plan, or the plan of a pruned checkpoint, was chosen on: none for a plain checkpoint and
- * for a run on other data; null where no run tells.
+ * for a run on other files; null where no run tells.
  */
 async function fittedRows(side: Side, { task, provenance }: Pick<Work, "task" | "provenance">): Promise<Rows | null> {
   if (side.plan === null && basename(resolve(side.model)) !== prunedFolderName) return [];
@@ -98,8 +99,9 @@ async function fittedRows(side: Side, { task, provenance }: Pick<Work, "task" | 
   const isOwn = side.plan === null || basename(side.plan) === runFileNames.plan;
   // A run that did not finish, or a file that another program wrote, tells as little as none.
   const run = isOwn ? await readRun(join(folder, runFileNames.run)).catch(() => null) : null;
-  if (run === null) return null;
-  if (!isSameData(run.provenance, provenance)) return [];
+  const isSame = run && isSameData(run.provenance, provenance);
+  if (run === null || isSame === null) return null;
+  if (!isSame) return [];
   const ids = [...new Set([...run.examples.adaptation, ...run.examples.selection])];
   // The same file may have been given as another split: its rows have the same numbers.
   const isOneFile = task.group === null && task.splits.length === 1 && provenance.dataSha256 !== undefined;
@@ -144,8 +146,8 @@ export async function evaluatedRows(
   const fitted = new Set(known.flatMap((rows) => rows ?? []).map(({ id }) => id));
   if (task.splits.length === 1 && known.includes(null)) {
     notes.push(
-      "Rows that the plan was chosen on may be among those evaluated: the data has one split only, and there is no " +
-        `${runFileNames.run} of its run beside it.`,
+      "Rows that the plan was chosen on may be among those evaluated: the data has one split only, and no " +
+        `${runFileNames.run} beside it tells which they are.`,
     );
   }
   if (fitted.size > 0 && isShared(task, options)) {

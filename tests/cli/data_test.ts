@@ -55,6 +55,18 @@ Deno.test("secateur run does the whole job on a built-in task and one file of ro
     await Deno.copyFile(`${folder}/run/plan.json`, `${folder}/plan.json`);
     const alone = await secateur([...evaluation, "--data", file, "--plan", `${folder}/plan.json`]);
     assertMatch(alone.stderr, /^Rows that the plan was chosen on may be among those evaluated/m);
+    // The same rows, but the task names them: the run cannot tell.
+    const task = "task: t\noutput_type: multiple_choice\ntest_split: train\ndata: rows.jsonl\ndoc_to_text: question\n" +
+      'doc_to_choice: ["no", "yes"]\ndoc_to_target: label\n';
+    await Deno.writeTextFile(`${folder}/task.yaml`, task);
+    const own = evaluation.toSpliced(4, 1, `${folder}/task.yaml`);
+    const named = await secateur([...own, "--plan", `${folder}/run/plan.json`]);
+    assertEquals([named.code, JSON.parse(named.stdout).notes.length], [0, 1]);
+    assertMatch(named.stderr, /no run\.json beside it tells which they are\.$/m);
+    // Other rows are no question.
+    await Deno.writeTextFile(`${folder}/other.jsonl`, questions(4, 50));
+    const others = await secateur([...evaluation, "--data", `${folder}/other.jsonl`, ...plan.slice(0, 2)]);
+    assertEquals([others.stderr, JSON.parse(others.stdout).notes], ["", []]);
 
     // Scores of other rows must not be taken over.
     assertMatch(run.provenance.dataSha256, /^[0-9a-f]{64}$/);

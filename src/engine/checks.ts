@@ -30,9 +30,11 @@ export function checkExamples(config: ModelConfig, examples: readonly Example[])
 /**
  * Checks that an example has the choices that an objective compares: two for `margin`, one for `choice` and `gold`.
  *
- * @throws {RangeError} If it has not, or its choices differ in the prompt and all begin alike.
+ * @throws {RangeError} If it has not, its choices differ in the prompt and all begin alike, or (`margin`) no wrong choice begins
+ * otherwise than the right one.
  */
-export function checkObjective(objective: Objective, { id, choices, gold, prompts }: Example): void {
+export function checkObjective(objective: Objective, example: Example): void {
+  const { id, choices, gold, prompts } = example;
   const needed = objective === "margin" ? 2 : objective === "gold" || objective === "choice" ? 1 : 0;
   if (needed === 0) return;
   if (choices.length < needed || !(gold in choices)) {
@@ -47,6 +49,17 @@ export function checkObjective(objective: Objective, { id, choices, gold, prompt
         "same text; use max-logit, max-logit-moving or max-prob",
     );
   }
+  if (objective === "margin" && rivalChoices(example).length === 0) {
+    throw new RangeError(
+      `Cannot take the objective margin of example ${id}: no wrong choice begins with another token than choice ${gold}; use ` +
+        "another objective",
+    );
+  }
+}
+
+/** The choices that a margin may compare the right one with: wrong ones that begin with another token. */
+export function rivalChoices({ choices, gold, golds = [gold] }: Example): number[] {
+  return [...choices.keys()].filter((choice) => !golds.includes(choice) && choices[choice][0] !== choices[gold][0]);
 }
 
 /** @throws {RangeError} If a mask names a layer or neuron that is not there, is out of order, or repeats a (layer, site). */

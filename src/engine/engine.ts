@@ -33,7 +33,8 @@ export type Intervention = readonly Mask[];
  * - `max-logit-moving`: the largest logit, whichever token has it at each point of the path
  * - `choice`: logit of the first token of the choice the unmodified model prefers (largest first-token logit)
  * - `gold`: logit of the first token of the right choice
- * - `margin`: `gold` minus the largest first-token logit among the other choices of the unmodified model, both held fixed
+ * - `margin`: `gold` minus the largest first-token logit among the wrong choices that begin with another
+ *   token, chosen on the unmodified model; both held fixed
  * - `max-prob`: probability of the arg-max token of the unmodified model, held fixed
  *
  * Ties go to the smallest token id, or the first choice.

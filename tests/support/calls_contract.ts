@@ -98,6 +98,11 @@ export async function testCalls(open: () => Promise<Engine>): Promise<void> {
     }
     const single = [{ ...examples[0], choices: [Uint32Array.of(1)], gold: 0 }];
     await assertRejects(() => engine.attribute(single, { rule, objective: "margin" }), RangeError, "margin");
+    const [{ choices }] = examples;
+    const alike = [{ ...examples[0], choices: choices.map(() => choices[0]), gold: 1 }];
+    await assertRejects(() => engine.attribute(alike, { rule, objective: "margin" }), RangeError, "another token");
+    const allRight = [{ ...examples[0], golds: [...choices.keys()], gold: 0 }];
+    await assertRejects(() => engine.attribute(allRight, { rule, objective: "margin" }), RangeError, "no wrong choice");
     await assertRejects(
       () => engine.attribute([{ ...single[0], gold: 1 }], { rule, objective: "gold" }),
       RangeError,

@@ -1,6 +1,6 @@
 /** The objectives: which token M looks at, its value, and its gradient with respect to the logits. */
 import type { Example } from "../../tasks/example.ts";
-import { checkObjective } from "../checks.ts";
+import { checkObjective, rivalChoices } from "../checks.ts";
 import type { Objective } from "../engine.ts";
 
 /** An objective whose tokens have been chosen on the unmodified model. */
@@ -31,7 +31,7 @@ export function chooseTarget(objective: Objective, logits: Float64Array, example
     case "gold":
       return { objective, token: firstTokens[example.gold] };
     case "margin": {
-      const others = firstTokens.filter((_, choice) => choice !== example.gold);
+      const others = rivalChoices(example).map((choice) => firstTokens[choice]);
       const other = others[largestIndex(others.map((token) => logits[token]))];
       return { objective, token: firstTokens[example.gold], other };
     }

@@ -2,7 +2,7 @@
 import { ARGMAX } from "../../ops/head.ts";
 import type { Seed } from "../../model/wave_request.ts";
 import type { Example } from "../../tasks/example.ts";
-import { checkObjective } from "../checks.ts";
+import { checkObjective, rivalChoices } from "../checks.ts";
 import type { Objective } from "../engine.ts";
 
 /** The tokens of an objective, held fixed along a path (except `max-logit-moving`). */
@@ -47,7 +47,7 @@ export function chooseTokens(objective: Objective, clean: CleanLogits, example: 
     case "gold":
       return { token: first[example.gold], other: null };
     case "margin":
-      return { token: first[example.gold], other: first[best(indices.filter((choice) => choice !== example.gold))] };
+      return { token: first[example.gold], other: first[best(rivalChoices(example))] };
     default:
       return { token: clean.argmax, other: null };
   }

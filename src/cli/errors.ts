@@ -50,9 +50,15 @@ export function describeError(error: unknown, trace = false): Failure {
     return { code: exitCodes.failure, lines: [`Error: ${error.problem}`, `Hint: ${error.advice}.`] };
   }
   if (!(error instanceof Error)) return { code: exitCodes.failure, lines: [`Error: ${String(error)}`] };
-  const lines = [`Error: ${error.message}`, `Hint: ${hintFor(error)}`];
+  const lines = [`Error: ${inWords(error.message)}`, `Hint: ${hintFor(error)}`];
   if (trace && error.stack) lines.push(error.stack);
   return { code: exitCodes.failure, lines };
+}
+
+/** A message in words where it is the operating system's own about a path that is not there. */
+function inWords(message: string): string {
+  const path = /^ENOENT: no such file or directory, \w+ '(.*)'$/.exec(message)?.[1];
+  return path === undefined ? message : `there is no ${path}`;
 }
 
 /** The code of the operating system's error behind an error, such as `ENOENT`. */

@@ -3,6 +3,7 @@ import type { Example } from "../tasks/example.ts";
 import { bestChoice, isRight } from "../tasks/scoring.ts";
 import type { Evaluation } from "./evaluate.ts";
 import { choiceConfidence } from "./filter.ts";
+import { meanOrNull } from "./study/statistics.ts";
 
 /** Answers whose confidence falls into one interval. */
 export interface CalibrationBin {
@@ -85,8 +86,4 @@ export function calibrate(
     ),
     bins: described,
   };
-}
-
-function meanOrNull(values: readonly number[]): number | null {
-  return values.length === 0 ? null : values.reduce((sum, value) => sum + value, 0) / values.length;
 }

@@ -21,7 +21,7 @@ export interface PairedComparison {
 }
 
 /** Standard normal quantile of 97.5 %. */
-const z95 = 1.959963984540054;
+export const z95 = 1.959963984540054;
 
 /**
  * Compares answers example by example.

@@ -1,7 +1,5 @@
 /** The interval of a share that was counted. */
-
-/** Standard normal quantile of 97.5 %. */
-const z95 = 1.959963984540054;
+import { z95 } from "../method/paired.ts";
 
 /**
  * 95 % interval of a share by Wilson's score method (Journal of the American Statistical Association 22, 1927): inside

@@ -32,7 +32,7 @@ export class ServiceProcess {
     const child = new Deno.Command(Deno.execPath(), {
       args: ["run", "--quiet", "--allow-all", fileURLToPath(new URL("../../src/cli/main.ts", import.meta.url)), "serve"]
         .concat(["--port", "0", "--models", join(folder, "models"), "--jobs", join(folder, "jobs")]),
-      env: { SECATEUR_ENGINE: "reference", MALLOC_ARENA_MAX: "2", ...env },
+      env: { SECATEUR_ENGINE: "reference", MALLOC_ARENA_MAX: Deno.env.get("MALLOC_ARENA_MAX") ?? "2", ...env },
       stdin: "null",
       stdout: "null",
       stderr: "piped",

@@ -194,17 +194,16 @@ export async function killServices(folder: string, kills: number, jobs: number, 
 /**
  * Runs jobs one after the other on the GPU and watches the memory of the process.
  *
- * @returns Resident bytes after every tenth part of the jobs.
+ * @returns Resident bytes after every job.
  */
 export async function runManyJobs(service: ServiceProcess, count: number): Promise<number[]> {
   const resident: number[] = [];
-  const part = Math.max(1, Math.floor(count / 10));
   for (let i = 0; i < count; i++) {
     const { id } = await service.submit(tinyRequest({ seed: i }));
     const job = await service.wait(id);
     assertEquals([job.state, job.error], ["done", null]);
     assertEquals(await service.metric("secateur_gpu_leaked_bytes"), 0);
-    if ((i + 1) % part === 0) resident.push(await service.metric("secateur_resident_bytes"));
+    resident.push(await service.metric("secateur_resident_bytes"));
   }
   return resident;
 }

@@ -7,6 +7,7 @@ import { parseArgs } from "node:util";
 import { withService, writeTinyModel } from "../support/service.ts";
 import { ServiceProcess } from "../support/service_process.ts";
 import { withFolder } from "../support/temporary_folder.ts";
+import { judgeResidency } from "./residency.ts";
 import {
   holdConnections,
   killServices,
@@ -80,9 +81,16 @@ const parts: Readonly<Record<string, () => Promise<string[]>>> = {
     }),
   memory: () =>
     withProcess(async (service) => {
-      const resident = await runManyJobs(service, size("jobs"));
-      const list = resident.map(megabytes).join(", ");
-      return ["jobs in a row", sizes.jobs, `0 bytes left on the GPU; resident after each tenth: ${list}`];
+      const { tenths, floorGrowth, peakGrowth } = judgeResidency(await runManyJobs(service, size("jobs")));
+      const [floor, peak] = [floorGrowth, peakGrowth].map((growth) => growth.toFixed(2));
+      return [
+        "jobs in a row",
+        sizes.jobs,
+        `0 bytes left on the GPU; resident, median of each tenth: ${
+          tenths.map(megabytes).join(", ")
+        }; later half over ` +
+        `earlier half: least ${floor}, most ${peak}`,
+      ];
     }),
   latency: () =>
     withProcess(async (service) => {

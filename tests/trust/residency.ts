@@ -1,0 +1,42 @@
+/** Whether the memory of a process that does the same work over and over stays where it is. */
+
+/** Fewest samples that say anything: less is the start of a process. */
+const fewestSamples = 100;
+/** What the later half may have over the earlier one: the floor tells a leak, the peak what accumulates and is dropped. */
+const most = { floor: 1.1, peak: 1.25 } as const;
+
+/** Resident memory in the two halves of a run, without its first tenth. */
+export interface Residency {
+  /** Median of every tenth, in bytes. */
+  readonly tenths: readonly number[];
+  /** Least of the later half over least of the earlier one. */
+  readonly floorGrowth: number;
+  /** Most of the later half over most of the earlier one. */
+  readonly peakGrowth: number;
+}
+
+/**
+ * Compares the later half of a run with the earlier one. An allocator keeps and gives back memory as it likes, so single
+ * values swing; what leaks raises the least of them, and what piles up between two cleanings the most.
+ *
+ * @param samples Resident bytes after every job.
+ * @throws {Error} If the later half has more than the earlier one; runs of fewer than a hundred samples are not judged.
+ */
+export function judgeResidency(samples: readonly number[]): Residency {
+  const part = Math.max(1, Math.floor(samples.length / 10));
+  const tenths = [];
+  for (let i = 0; i + part <= samples.length && tenths.length < 10; i += part) {
+    tenths.push(samples.slice(i, i + part).sort((a, b) => a - b)[part >> 1]);
+  }
+  const middle = Math.ceil(samples.length / 2);
+  const [earlier, later] = [samples.slice(Math.min(part, middle - 1), middle), samples.slice(middle - 1)];
+  const floorGrowth = Math.min(...later) / Math.min(...earlier);
+  const peakGrowth = Math.max(...later) / Math.max(...earlier);
+  if (samples.length >= fewestSamples && (floorGrowth > most.floor || peakGrowth > most.peak)) {
+    throw new Error(
+      `The resident memory of ${samples.length} jobs grew: its least by ${floorGrowth.toFixed(2)}, its most by ` +
+        `${peakGrowth.toFixed(2)}; expected at most ${most.floor} and ${most.peak} times that of the earlier half`,
+    );
+  }
+  return { tenths, floorGrowth, peakGrowth };
+}

@@ -1,5 +1,8 @@
-/** The example for Node: the demo model scored there gives what Deno gives. */
-import { assert, assertEquals } from "@std/assert";
+/**
+ * The example for Node: the demo model scored there gives what Deno gives. Where `SECATEUR_NODE_ADAPTER` is set, Node must
+ * compute on an adapter of that name.
+ */
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { fileURLToPath } from "node:url";
 import { type DemoScores, scoreDemo } from "../../examples/browser/score_demo.ts";
 import { bundle } from "../../examples/browser/serve.ts";
@@ -25,6 +28,11 @@ Deno.test("the example for Node gives the scores of Deno when Node computes", as
     assert(success, new TextDecoder().decode(stderr));
     const inNode = JSON.parse(new TextDecoder().decode(stdout)) as DemoScores;
     const inDeno = await scoreDemo((path) => openFileSource(`${demo}/${path}`), { engine: "webgpu" });
+    const adapter = Deno.env.get("SECATEUR_NODE_ADAPTER");
+    if (adapter !== undefined) {
+      console.log(`Node on ${inNode.adapter}`);
+      assertStringIncludes(inNode.adapter ?? "no adapter", adapter);
+    }
     assertEquals(inNode.shape, inDeno.shape);
     assertEquals(inNode.accuracy, inDeno.accuracy);
     const error = meanSquareError(inNode.scores, inDeno.scores);

@@ -2,8 +2,8 @@
  * Which files of a dataset folder belong to which split: as its card (`README.md`) lists them under `configs`, or by the names
  * of files and folders.
  */
-import { parse } from "yaml";
-import { globToRegExp } from "./glob.ts";
+import { parseDocument, visit } from "yaml";
+import { compileGlob } from "./glob.ts";
 
 /** The files of each split, by path in the folder, in the order of their rows. */
 export type DatasetLayout = ReadonlyMap<string, readonly string[]>;
@@ -21,6 +21,9 @@ export const CARD_FILE = "README.md";
 
 /** Longest head of a card, in characters. */
 const MAX_CARD_HEAD = 4_000_000;
+
+/** Most aliases in the head of a card. */
+const MOST_ALIASES = 100;
 
 const DATA_FILE = /\.(?:jsonl|ndjson|json|csv|tsv|parquet)$/i;
 
@@ -122,7 +125,9 @@ export function layoutByNames(what: string, names: readonly string[], subset: Su
   const splits = new Map<string, string[]>();
   for (const file of files) {
     const split = splitOf(file);
-    splits.set(split, [...splits.get(split) ?? [], file]);
+    const paths = splits.get(split);
+    if (paths === undefined) splits.set(split, [file]);
+    else paths.push(file);
   }
   for (const [split, paths] of splits) {
     checkFormats(what, split, paths);
@@ -150,6 +155,20 @@ function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
+/** The parser would take the square of the number of aliases, and of that of the keys where it looks for repeated ones. */
+function parseCardHead(head: string): unknown {
+  // As in Python the last of two keys wins.
+  const document = parseDocument(head, { logLevel: "error", uniqueKeys: false });
+  if (document.errors.length > 0) throw document.errors[0];
+  let aliases = 0;
+  visit(document, {
+    Alias() {
+      if (++aliases > MOST_ALIASES) throw new SyntaxError(`more than ${MOST_ALIASES} aliases`);
+    },
+  });
+  return document.toJS();
+}
+
 /** The `configs` of a card, or none. */
 function readConfigs(what: string, card: string): CardConfig[] {
   const [, head] = /^\ufeff?---\r?\n([^]*?)\r?\n---[ \t]*(?:\r?\n|$)/.exec(card.slice(0, MAX_CARD_HEAD)) ?? [];
@@ -159,9 +178,12 @@ function readConfigs(what: string, card: string): CardConfig[] {
   };
   let value: unknown;
   try {
-    value = parse(head, { logLevel: "error" });
+    value = parseCardHead(head);
   } catch (error) {
-    return fail((error as Error).message.split("\n")[0], error);
+    return fail(
+      /call stack/.test((error as Error).message) ? "it is nested too deeply" : (error as Error).message.split("\n")[0],
+      error,
+    );
   }
   const configs = isRecord(value) ? value.configs : undefined;
   if (configs === undefined || configs === null) return [];
@@ -228,7 +250,7 @@ export function datasetLayout(
   for (const [split, paths] of entries) {
     const patterns = strings(paths);
     if (!patterns || !/^[\w.-]+$/.test(split)) throw fail(`data_files of the subset ${name} need split and path`);
-    const expressions = patterns.map((pattern) => globToRegExp(folder + pattern.replace(/^\.?\//, "")));
+    const expressions = patterns.map((pattern) => compileGlob(folder + pattern.replace(/^\.?\//, "")));
     for (const [i, expression] of expressions.entries()) {
       if (names.some((path) => expression.test(path))) continue;
       throw new RangeError(`Cannot read the dataset ${what}: no file matches ${patterns[i]}, the split ${split}`);

@@ -10,7 +10,7 @@
  * - A downloaded file is compared with the size and the hash (sha256, or git's sha1 of small files) that the hub lists
  *   before it gets its name. Files that were in the cache before are trusted, apart from their size.
  */
-import { opendir, readFile, stat } from "node:fs/promises";
+import { opendir, stat } from "node:fs/promises";
 import { join } from "node:path";
 import process from "node:process";
 import { isAbsent, RepositoryCache } from "./hub_cache.ts";
@@ -21,6 +21,7 @@ import { isCommit, parseReference, type RepositoryKind, type RepositoryReference
 import { defaultTiming, type HubTiming } from "./hub_retry.ts";
 import type { DatasetLayout, Subset } from "./dataset_layout.ts";
 import { modelSelection, patternSelection, type Selection, splitsSelection } from "./hub_selection.ts";
+import { readText } from "./open.ts";
 import { type DownloadProgress, SnapshotDownload } from "./hub_snapshot.ts";
 
 /** How to find a repository. */
@@ -98,7 +99,7 @@ async function findCached(
     const first = selection.first(reference.id, names);
     const small = await missing(first);
     if (small !== undefined) return { problem: `${small} is not there` };
-    const rest = await selection.rest(reference.id, names, (name) => readFile(cache.path(commit, name)));
+    const rest = await selection.rest(reference.id, names, (name) => readText(cache.path(commit, name)));
     const large = await missing(rest);
     return large === undefined ? { files: [...first, ...rest].sort() } : { problem: `${large} is not there` };
   } catch (error) {
@@ -129,7 +130,7 @@ async function download(
   const downloads = new SnapshotDownload(client, cache, commit, listing, stop, options.onProgress);
   const first = selection.first(reference.id, names);
   const downloaded = await downloads.run(first);
-  const rest = await selection.rest(reference.id, names, (name) => readFile(cache.path(commit, name)));
+  const rest = await selection.rest(reference.id, names, (name) => readText(cache.path(commit, name)));
   const unlisted = rest.find((name) => !listing.has(name));
   if (unlisted !== undefined) {
     throw new RangeError(`Cannot use ${reference.id}: ${unlisted} is part of it, and its hub does not list it`);
@@ -272,6 +273,6 @@ async function resolveFiles(
   if (cause) return await resolveRepository(parseReference("dataset", reference, { cause }), selection, options);
   const names = await listFolder(reference);
   const first = selection.first(reference, names);
-  const rest = await selection.rest(reference, names, (name) => readFile(join(reference, name)));
+  const rest = await selection.rest(reference, names, (name) => readText(join(reference, name)));
   return { folder: reference, revision: null, reference, files: [...first, ...rest].sort(), downloaded: [] };
 }

@@ -1,7 +1,7 @@
 /** Which files of a repository are wanted. */
 import { parseConfig } from "./config.ts";
 import { CARD_FILE, type DatasetLayout, datasetLayout, hasWholeSplits, type Subset } from "./dataset_layout.ts";
-import { globToRegExp } from "./glob.ts";
+import { compileGlob } from "./glob.ts";
 import { INDEX_FILE, parseIndex, SINGLE_FILE } from "./open_from.ts";
 
 /** The files wanted of a repository, in two steps: those of the second may depend on the content of the first. */
@@ -70,7 +70,7 @@ export const modelSelection: Selection = {
 
 /** Files that match patterns; every pattern must match one. */
 export function patternSelection(patterns: readonly string[]): Selection {
-  const expressions = patterns.map(globToRegExp);
+  const expressions = patterns.map(compileGlob);
   return {
     first(what, names) {
       for (const [i, expression] of expressions.entries()) {

@@ -1,6 +1,6 @@
 /** `plan --cluster`: how long a job in shards takes on many GPUs, for a model or for a shape alone. */
-import { readFile } from "node:fs/promises";
 import { parseConfig } from "../checkpoint/config.ts";
+import { readText } from "../checkpoint/open.ts";
 import type { Jsonable } from "../method/json.ts";
 import {
   type Capacity,
@@ -87,7 +87,7 @@ export function readCluster(text: string): Cluster {
 /** The model of a shape's name, or of a `config.json`; weights are taken to be two bytes each. */
 export async function readShape(shape: string): Promise<CapacityModel> {
   const known = Object.hasOwn(shapes, shape) ? shapes[shape] : undefined;
-  if (known === undefined) return capacityModel(parseConfig(await readFile(shape)).config);
+  if (known === undefined) return capacityModel(parseConfig(await readText(shape)).config);
   const [layers, width, neurons, queryHeads, keyValueHeads] = known;
   return capacityModel({
     layers,

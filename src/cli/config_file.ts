@@ -1,7 +1,7 @@
 /** `--config FILE`: options from a YAML file, under the names they have on the command line, which overrides them. */
-import { readFile } from "node:fs/promises";
-import { parse } from "yaml";
 import { didYouMean } from "../tasks/did_you_mean.ts";
+import { readRegularFile } from "../tasks/regular_file.ts";
+import { parseYaml } from "../tasks/yaml_text.ts";
 import type { OptionTable } from "./arguments.ts";
 import { CommandError, UsageError } from "./errors.ts";
 
@@ -14,6 +14,9 @@ export const configOptions = {
       "YAML file with further options under the names they have here, lists as lists; those given here override it.",
   },
 } as const satisfies OptionTable;
+
+/** Longest file, in bytes. */
+const LONGEST_FILE = 1_000_000;
 
 /** The value of `--config` among arguments that are not parsed yet. */
 function configPath(args: readonly string[]): string | undefined {
@@ -37,7 +40,7 @@ export async function withConfigFile(table: OptionTable, args: readonly string[]
   if (path === undefined) return [...args];
   let content: unknown;
   try {
-    content = parse(await readFile(path, "utf8"));
+    content = parseYaml(new TextDecoder().decode(await readRegularFile(path, LONGEST_FILE)));
   } catch (error) {
     throw new CommandError(`${path} cannot be read: ${(error as Error).message}`, "name a YAML file with --config.");
   }

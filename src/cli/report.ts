@@ -1,10 +1,10 @@
 /** `secateur report`: makes the page of a run or of a study again, from the files of its folder. */
-import { readdir, readFile, stat } from "node:fs/promises";
+import { readdir, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { writeFileAtomic } from "../checkpoint/atomic_file.ts";
 import { isAbsent } from "../checkpoint/hub_cache.ts";
 import { parseJsonObject } from "../checkpoint/strict_json.ts";
-import { runFileNames } from "../method/files.ts";
+import { readResult, runFileNames } from "../method/files.ts";
 import { readRunResults, type RunResults } from "../method/run_results.ts";
 import { list, text } from "../method/schema.ts";
 import { parseStudy } from "../method/study/study.ts";
@@ -43,12 +43,12 @@ export async function checkFolders(
 /** The page of a study, with the command of its log where that is there. */
 async function studyPage(folder: string, names: readonly string[]): Promise<string> {
   const path = join(folder, studyFileNames.study);
-  const study = parseStudy(path, await readFile(path));
+  const study = parseStudy(path, await readResult(path));
   const { renderStudyReport } = await import("../report/study_report.ts");
   if (!names.includes(studyFileNames.log)) return renderStudyReport(study);
   const log = join(folder, studyFileNames.log);
-  const { arguments: typed } = parseJsonObject(log, await readFile(log));
-  return renderStudyReport(study, commandLine(list(text)(typed, `arguments of ${log}`)));
+  const { arguments: typed } = parseJsonObject(log, await readResult(log));
+  return renderStudyReport(study, commandLine(list(text)(typed, `Cannot read ${log}: arguments`)));
 }
 
 /**

@@ -1,5 +1,5 @@
 /** `secateur study`: the paper's whole study of a model on some tasks, in a folder where it can go on after a kill. */
-import { readdir, readFile, rm, stat } from "node:fs/promises";
+import { readdir, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { removeLeftovers, writeFileAtomic } from "../checkpoint/atomic_file.ts";
 import type { Checkpoint } from "../checkpoint/checkpoint.ts";
@@ -10,12 +10,14 @@ import { hashOf, openTensorStore } from "../checkpoint/tensor_store.ts";
 import { createCachedEngine } from "../engine/cached.ts";
 import type { Engine } from "../engine/engine.ts";
 import { openEngine } from "../engine/open.ts";
+import { readResult } from "../method/files.ts";
 import { formatJson, type Jsonable } from "../method/json.ts";
 import { type StudyPart, studyParts } from "../method/study/settings.ts";
 import { parseStudy, runStudy, serialiseStudy, type StudyTask } from "../method/study/study.ts";
 import { commandLine } from "../report/command_line.ts";
 import { studyMarkdown } from "../report/study_markdown.ts";
 import { createRandom } from "../tasks/random.ts";
+import { readRegularFile } from "../tasks/regular_file.ts";
 import { loadTask } from "../method/load_task.ts";
 import type { Task } from "../tasks/task.ts";
 import { cutText, type TextWindows } from "../tasks/text_windows.ts";
@@ -170,10 +172,14 @@ async function readRetained(
   return { retained: { name: reference, pool: await task.examples(split, { limit: options["pool-rows"] }) } };
 }
 
+/** Longest text whose perplexity is measured, in bytes. */
+const LONGEST_TEXT = 100_000_000;
+
 /** The text whose perplexity is measured. */
 async function readText(path: string | undefined, tokenizer: Tokenizer, positions: number): Promise<TextWindows[]> {
   if (path === undefined) return [];
-  return [cutText(await readFile(path, "utf8"), tokenizer, { windowTokens: positions - 1, name: path })];
+  const text = new TextDecoder("utf-8", { ignoreBOM: true }).decode(await readRegularFile(path, LONGEST_TEXT));
+  return [cutText(text, tokenizer, { windowTokens: positions - 1, name: path })];
 }
 
 /** The rows that adaptation examples are drawn from, and the test rows. */
@@ -232,7 +238,7 @@ async function prepareFolder(out: string, model: string, overwrite: boolean): Pr
   }
   if (!names.includes(studyFileNames.study)) return;
   const path = join(out, studyFileNames.study);
-  const earlier = parseStudy(path, await readFile(path));
+  const earlier = parseStudy(path, await readResult(path));
   if (earlier.model !== model) {
     throw new CommandError(
       `${path} is a study of ${earlier.model}`,
@@ -250,7 +256,7 @@ async function openSameEngine(checkpoint: Checkpoint, options: Options, context:
   const engine = await openEngine(checkpoint, settings);
   const { kind, adapter, details: { kernels } } = engine.info;
   const path = join(options.out, studyFileNames.begun);
-  const begun = await readFile(path, "utf8").then((text) => parseJsonObject(path, text), () => null);
+  const begun = await readResult(path).then((bytes) => parseJsonObject(path, bytes), () => null);
   if (begun?.adapter !== adapter) {
     await writeFileAtomic(path, formatJson({ kind, adapter, kernels: kernels ?? null }));
     return engine;

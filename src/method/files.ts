@@ -2,7 +2,6 @@
  * The files of a run's folder. Each is complete under its name or not there at all. They depend on what was computed only,
  * so a repeated run gives the same bytes; but `run.json` also holds times, and the report shows them.
  */
-import { readFile } from "node:fs/promises";
 import { writeFileAtomic } from "../checkpoint/atomic_file.ts";
 import { openFileSource } from "../checkpoint/sources.ts";
 import { type Answers, parseAnswers, serialiseAnswers } from "./answers_file.ts";
@@ -11,6 +10,7 @@ import { parsePlan, type Plan, type PlanModel, serialisePlan } from "./plan.ts";
 import type { Provenance } from "./provenance.ts";
 import { parseRun, type RunRecord, serialiseRun } from "./run_record.ts";
 import type { ScoreResult } from "./score.ts";
+import { readRegularFile } from "../tasks/regular_file.ts";
 import { decodeScores, encodeScores, type SavedScores } from "./scores_file.ts";
 import type { SearchResult } from "./search.ts";
 import type { NeuronTraces } from "./neuron_excerpts.ts";
@@ -26,6 +26,18 @@ export const runFileNames = {
   report: "report.html",
   run: "run.json",
 } as const;
+
+/** Longest file of JSON that is read, in bytes; a text of the language has no more. */
+const LONGEST_RESULT = 500_000_000;
+
+/**
+ * The bytes of a file of an earlier run or study.
+ *
+ * @throws {RangeError} If it is no regular file, or longer than any text can be.
+ */
+export async function readResult(path: string): Promise<Uint8Array> {
+  return await readRegularFile(path, LONGEST_RESULT);
+}
 
 /** Writes scores. The folder must exist. */
 export async function writeScores(path: string, result: ScoreResult, provenance: Provenance): Promise<void> {
@@ -59,7 +71,7 @@ export async function writeGrid(path: string, result: SearchResult, provenance: 
  * @throws {RangeError} If it does not fit the model.
  */
 export async function readGrid(path: string, config: PlanModel): Promise<SavedGrid> {
-  return parseGrid(path, await readFile(path), config);
+  return parseGrid(path, await readResult(path), config);
 }
 
 /** Writes a plan. The folder must exist. */
@@ -75,7 +87,7 @@ export async function writePlan(path: string, plan: Plan): Promise<void> {
  * @throws {RangeError} If it does not fit the model.
  */
 export async function readPlan(path: string, config?: PlanModel): Promise<Plan> {
-  return parsePlan(path, await readFile(path), config);
+  return parsePlan(path, await readResult(path), config);
 }
 
 /** Writes the answers to the test examples. The folder must exist. */
@@ -89,7 +101,7 @@ export async function writeAnswers(path: string, answers: Answers): Promise<void
  * @throws {SyntaxError} If it is no such file.
  */
 export async function readAnswers(path: string): Promise<Answers> {
-  return parseAnswers(path, await readFile(path));
+  return parseAnswers(path, await readResult(path));
 }
 
 /** Writes what pruned neurons respond to. The folder must exist. */
@@ -103,7 +115,7 @@ export async function writeTraces(path: string, traces: NeuronTraces | null, pro
  * @throws {SyntaxError} If it is no such file.
  */
 export async function readTraces(path: string): Promise<NeuronTraces | null> {
-  return parseTraces(path, await readFile(path));
+  return parseTraces(path, await readResult(path));
 }
 
 /** Writes the record of a run. The folder must exist. */
@@ -117,5 +129,5 @@ export async function writeRun(path: string, run: RunRecord): Promise<void> {
  * @throws {SyntaxError} If it is no run record.
  */
 export async function readRun(path: string): Promise<RunRecord> {
-  return parseRun(path, await readFile(path));
+  return parseRun(path, await readResult(path));
 }

@@ -2,13 +2,13 @@
  * The partial that a shard writes: a safetensors file that says what it belongs to. One format for scoring and for searching:
  * what differs is in `units` and in the tensors.
  */
-import { readFile } from "node:fs/promises";
 import { writeFileAtomic } from "../checkpoint/atomic_file.ts";
 import type { ByteSource } from "../checkpoint/byte_source.ts";
 import { encodeSafetensors, type NewTensor, readSafetensorsHeader, readTensorF64 } from "../checkpoint/safetensors.ts";
 import { openFileSource } from "../checkpoint/sources.ts";
 import type { Json } from "../checkpoint/strict_json.ts";
 import { hashOf } from "../checkpoint/tensor_store.ts";
+import { readRegularFile } from "../tasks/regular_file.ts";
 import type { PlanModel } from "./plan.ts";
 import { type Provenance, provenanceSchema } from "./provenance.ts";
 import { type Infer, integer, list, oneOf, record, type Schema, text } from "./schema.ts";
@@ -16,6 +16,10 @@ import { checkShard, type Shard } from "./shard.ts";
 
 const format = "secateur-partial";
 const version = "1";
+
+/** Most units of a job, and most neurons of a model: lists of as many are made when partials are joined. */
+const mostUnits = 2 ** 24;
+const mostNeurons = 2 ** 28;
 
 /** What partials are of. */
 export type PartialStep = "score" | "search";
@@ -148,7 +152,11 @@ async function describePartial(path: string, source: ByteSource) {
   } catch (error) {
     throw fail((error as Error).message);
   }
-  const { unitCount, units } = fields;
+  const { unitCount, units, model } = fields;
+  if (unitCount > mostUnits) throw fail(`a job of ${unitCount} units, expected at most ${mostUnits}`);
+  if (model.layers * model.neurons > mostNeurons) {
+    throw fail(`a model of ${model.layers} layers of ${model.neurons} neurons, expected at most ${mostNeurons} in all`);
+  }
   const wrong = units.find((unit, i) => unit < 0 || unit >= unitCount || (i > 0 && unit <= units[i - 1]));
   if (wrong !== undefined) throw fail(`its units are not ascending numbers below ${unitCount} at ${wrong}`);
   return {
@@ -188,6 +196,20 @@ export async function readPartial(path: string): Promise<Partial> {
     return { ...description, arrays };
   } finally {
     await source.close();
+  }
+}
+
+/**
+ * Reads JSON of a partial that only one step has.
+ *
+ * @throws {SyntaxError} What `read` throws, with the name of the file.
+ */
+export function readField<T>(file: string, read: () => T): T {
+  try {
+    return read();
+  } catch (error) {
+    if (!(error instanceof SyntaxError)) throw error;
+    throw new SyntaxError(`Cannot read ${file}: ${error.message}`, { cause: error });
   }
 }
 
@@ -243,7 +265,10 @@ export function missingUnits(partials: readonly PartialDescription[]): number[] 
   return Array.from({ length: partials[0].unitCount }, (_, unit) => unit).filter((unit) => !there.has(unit));
 }
 
+/** Longest file of scores, in bytes: those of the largest model, and what the system reads at once. */
+const LONGEST_SCORES = 2 ** 31 - 1;
+
 /** Digest of a file's bytes. */
 export async function digestFile(path: string): Promise<string> {
-  return hashOf(await readFile(path));
+  return hashOf(await readRegularFile(path, LONGEST_SCORES));
 }

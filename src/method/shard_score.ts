@@ -5,8 +5,8 @@ import type { Example } from "../tasks/example.ts";
 import { filterExamples } from "./filter.ts";
 import { siteNeurons } from "./neuron_scores.ts";
 import type { Partial } from "./partial_file.ts";
-import { checkPartials, missingUnits } from "./partial_file.ts";
-import { list, text } from "./schema.ts";
+import { checkPartials, missingUnits, readField } from "./partial_file.ts";
+import { type Infer, integer, list, record, text } from "./schema.ts";
 import {
   attributePathsAdaptively,
   createScoreSum,
@@ -84,16 +84,19 @@ export function mergeScores(partials: readonly Partial[]): ScoreResult {
   checkPartials(partials);
   const missing = missingUnits(partials);
   if (missing.length > 0) throw new RangeError(`Cannot merge the scores: path ${missing[0]} is missing`);
-  const { model, settings: json, more } = partials[0];
-  const settings = resolveScoreSettings(scoreSettingsSchema(json, "settings"), {
+  const { model, settings: json, unitCount, file } = partials[0];
+  const settings = resolveScoreSettings(readField(file, () => scoreSettingsSchema(json, "settings")), {
     config: model as Engine["config"],
   });
-  const examples = exampleIds(more).map((id) => ({ id }));
+  const examples = readMore(partials[0]).examples.map((id) => ({ id }));
   const paths = scoredPaths(examples, settings);
+  if (paths.length !== unitCount) {
+    throw new SyntaxError(`Cannot read ${file}: it is of ${unitCount} paths, its settings make ${paths.length}`);
+  }
   const results = new Array<PathResult>(paths.length);
   let nodes = 0;
   for (const partial of partials) {
-    nodes += (partial.more as { nodesUsed: number }).nodesUsed;
+    nodes += readMore(partial).nodesUsed;
     partial.units.forEach((unit, index) => {
       results[unit] = pathResult(partial, unit, index, paths[unit], settings);
     });
@@ -103,27 +106,29 @@ export function mergeScores(partials: readonly Partial[]): ScoreResult {
   return sum.finish(0);
 }
 
-function exampleIds(more: Json): string[] {
-  return list(text)((more as { examples: Json }).examples, "more.examples");
+const moreSchema = record({ examples: list(text), nodesUsed: integer });
+
+function readMore({ file, more }: Partial): Infer<typeof moreSchema> {
+  return readField(file, () => moreSchema(more, "more"));
 }
 
 /** One path as the shard stored it. */
 function pathResult(
-  { file, arrays, model }: Partial,
+  { file, arrays, model, units }: Partial,
   unit: number,
   index: number,
   { example, layer }: ScoredPath,
   settings: ScoreSettings,
 ): PathResult {
-  const numbers = (name: string, length?: number) => {
+  const numbers = (name: string, length: number) => {
     const array = arrays.get(name);
-    if (array === undefined || (length !== undefined && array.length !== length)) {
+    if (array?.length !== length) {
       throw new SyntaxError(`Cannot read ${file}: the numbers ${name} are not there or not ${length}`);
     }
     return array;
   };
   const [nodes, objectiveAtOne, objectiveAtZero, attributionSum, relativeError] = columns.map((name) =>
-    numbers(name)[index]
+    numbers(name, units.length)[index]
   );
   const neurons = siteNeurons(model, settings.site);
   const parts = (layer === null ? settings.layers : [layer]).map((scaled): PairAttribution => ({
@@ -132,7 +137,7 @@ function pathResult(
     scores: numbers(`${unit}/${scaled}`, neurons),
     objectiveAtOne,
     objectiveAtZero,
-    targetToken: numbers("targetToken")[index],
+    targetToken: numbers("targetToken", units.length)[index],
     otherToken: null,
   }));
   const completeness = { example, layer, nodes, objectiveAtOne, objectiveAtZero, attributionSum, relativeError };

@@ -3,7 +3,8 @@ import type { Json } from "../checkpoint/strict_json.ts";
 import type { Engine } from "../engine/engine.ts";
 import type { Example } from "../tasks/example.ts";
 import type { NeuronScores } from "./neuron_scores.ts";
-import { checkPartials, missingUnits, type Partial } from "./partial_file.ts";
+import { checkPartials, missingUnits, type Partial, readField } from "./partial_file.ts";
+import { integer, list, optional, record, text, uint32s } from "./schema.ts";
 import {
   type Cell,
   checkSelectionExamples,
@@ -69,11 +70,11 @@ export function mergeSearch(partials: readonly Partial[], scores: NeuronScores):
   checkPartials(partials);
   const missing = missingUnits(partials);
   if (missing.length > 0) throw new RangeError(`Cannot merge the search: cell ${missing[0]} is missing`);
-  const { model, settings: json, more, file } = partials[0];
-  const settings = resolveSearchSettings(searchSettingsSchema(json, "settings"), {
+  const { model, settings: json, file } = partials[0];
+  const settings = resolveSearchSettings(readField(file, () => searchSettingsSchema(json, "settings")), {
     config: model as Engine["config"],
   }, scores);
-  const examples = (more as { examples: Json[] }).examples.map((example) => readExample(example, file));
+  const examples = readExamples(partials[0]);
   const cells = listCells(scores, settings);
   const distinct = distinctCells(cells);
   if (distinct.length !== partials[0].unitCount) {
@@ -105,27 +106,29 @@ function describeExample(example: Example): Json {
   ) as Json;
 }
 
-function readExample(json: Json, file: string): Example {
-  const fields = json as unknown as Example;
-  const tokens = (list: unknown): Uint32Array => {
-    if (Array.isArray(list) && list.every((token) => Number.isInteger(token) && token >= 0)) {
-      return Uint32Array.from(list as number[]);
+const exampleSchema = record({
+  id: text,
+  prompt: uint32s,
+  choices: list(uint32s),
+  choiceCharacters: list(integer),
+  choiceBytes: optional(list(integer)),
+  gold: integer,
+  golds: optional(list(integer)),
+  prompts: optional(list(uint32s)),
+  unconditional: optional(record({ prompt: uint32s, choices: list(uint32s) })),
+});
+
+const moreSchema = record({ examples: list(exampleSchema) });
+
+/** The examples that a partial was measured on. */
+function readExamples({ file, more }: Partial): Example[] {
+  const { examples } = readField(file, () => moreSchema(more, "more"));
+  for (const { id, choices, choiceCharacters, choiceBytes, gold, golds, prompts, unconditional } of examples) {
+    const lists = [choiceCharacters, choiceBytes, prompts, unconditional?.choices];
+    const fits = lists.every((one) => one === undefined || one.length === choices.length);
+    if (!fits || [gold, ...golds ?? []].some((right) => right >= choices.length)) {
+      throw new SyntaxError(`Cannot read ${file}: example ${id} does not have ${choices.length} choices throughout`);
     }
-    throw new SyntaxError(`Cannot read ${file}: an example has tokens that are no whole numbers`);
-  };
-  if (typeof fields?.id !== "string" || !Array.isArray(fields.choices)) {
-    throw new SyntaxError(`Cannot read ${file}: an example has no id or no choices`);
   }
-  return {
-    ...fields,
-    prompt: tokens(fields.prompt),
-    choices: fields.choices.map(tokens),
-    ...(fields.prompts && { prompts: fields.prompts.map(tokens) }),
-    ...(fields.unconditional && {
-      unconditional: {
-        prompt: tokens(fields.unconditional.prompt),
-        choices: fields.unconditional.choices.map(tokens),
-      },
-    }),
-  };
+  return examples;
 }

@@ -168,7 +168,11 @@ export function compileBounded(source: string, limits: TemplateLimits = chatTemp
     program = parse(tokenize(source, { lstrip_blocks: true, trim_blocks: true }));
     repeated = repeatedArguments(program);
   } catch (error) {
-    throw new SyntaxError(String((error as Error).message), { cause: error });
+    // The parser stumbles over a template that ends too soon.
+    const problem = error instanceof TypeError || error instanceof RangeError
+      ? "it is cut off or malformed"
+      : String((error as Error).message);
+    throw new SyntaxError(problem, { cause: error });
   }
   return {
     render(variables) {

@@ -3,6 +3,7 @@ import { extname } from "node:path";
 import { parseDelimited } from "./delimited.ts";
 import { readParquet } from "./parquet.ts";
 import { isRecord, quote, typeName, type Value, type ValueRecord } from "./python_value.ts";
+import { firstRepeated } from "./repeated.ts";
 import { checkRegularFile, readRegularFile } from "./regular_file.ts";
 
 /** A row that is not numbered yet. */
@@ -99,7 +100,7 @@ function readTable(path: string, text: string, delimiter: string): RawRow[] {
   const [header, ...body] = records;
   if (header === undefined) return [];
   const columns = header.fields;
-  const repeated = columns.find((name, i) => columns.indexOf(name) !== i);
+  const repeated = firstRepeated(columns);
   if (repeated !== undefined) throw new SyntaxError(`Cannot read ${path}: two columns are named ${quote(repeated)}`);
   for (const { fields, line } of body) {
     if (fields.length !== columns.length) {

@@ -1,13 +1,18 @@
 /** The word that was meant: the candidate closest to a misspelt one. */
 
+/** Longest word that is compared, in UTF-16 units: what is longer was not misspelt, and comparing takes its square. */
+const LONGEST_WORD = 100;
+
 /**
  * The candidate closest to a word, or null when none is close: at most one edit (insertion, deletion, replacement or
- * swap of neighbours) for every three letters of the word, and always one.
+ * swap of neighbours) for every three letters of the word, and always one. None is close to a word of more than 100 letters.
  */
 export function closest(word: string, candidates: readonly string[]): string | null {
+  if (word.length > LONGEST_WORD) return null;
   let best: string | null = null;
   let bestDistance = Math.max(1, Math.floor(word.length / 3)) + 1;
   for (const candidate of candidates) {
+    if (Math.abs(candidate.length - word.length) >= bestDistance) continue;
     const distance = editDistance(word, candidate);
     if (distance < bestDistance) [best, bestDistance] = [candidate, distance];
   }

@@ -10,6 +10,8 @@ import {
 import { compressors } from "hyparquet-compressors";
 import { type FileHandle, open } from "node:fs/promises";
 import { checkPages } from "./parquet_pages.ts";
+import { firstRepeated } from "./repeated.ts";
+import { checkThriftSizes } from "./thrift_sizes.ts";
 import { quote, type Value, type ValueRecord } from "./python_value.ts";
 
 /** Most bytes that the columns of a file may take without compression. */
@@ -17,6 +19,9 @@ const MAX_UNPACKED_BYTES = 4_000_000_000;
 
 /** Deepest nesting of lists and structures in a cell. */
 const MAX_DEPTH = 32;
+
+/** Most bytes of cells that are decoded one by one; where they share a value of a dictionary it is decoded for each. */
+const MAX_CELL_BYTES = 2 ** 30;
 
 /** Bytes that are no UTF-8 text, such as an image: what no prompt can show. */
 class BinaryCell extends Error {}
@@ -65,8 +70,12 @@ const parsers = {
     value === undefined ? undefined : momentText(BigInt(value) / 1000n),
 };
 
-/** A cell as the package gives it, as a value; integers that no number can hold keep their digits as text. */
-function toValue(cell: unknown, depth = 0): Value {
+/**
+ * A cell as the package gives it, as a value; integers that no number can hold keep their digits as text.
+ *
+ * @param budget Bytes that may still be decoded.
+ */
+function toValue(cell: unknown, budget: { left: number }, depth = 0): Value {
   if (depth > MAX_DEPTH) throw new Error(`lists and structures more than ${MAX_DEPTH} deep`);
   switch (typeof cell) {
     case "undefined":
@@ -80,6 +89,8 @@ function toValue(cell: unknown, depth = 0): Value {
   }
   if (cell === null) return null;
   if (cell instanceof Uint8Array) {
+    budget.left -= cell.length;
+    if (budget.left < 0) throw new RangeError(`cells of more bytes than the limit of ${MAX_CELL_BYTES}`);
     try {
       return decoder.decode(cell);
     } catch {
@@ -87,9 +98,19 @@ function toValue(cell: unknown, depth = 0): Value {
     }
   }
   if (Array.isArray(cell) || ArrayBuffer.isView(cell)) {
-    return Array.from(cell as ArrayLike<unknown>, (item) => toValue(item, depth + 1));
+    return Array.from(cell as ArrayLike<unknown>, (item) => toValue(item, budget, depth + 1));
   }
-  return Object.fromEntries(Object.entries(cell as object).map(([name, item]) => [name, toValue(item, depth + 1)]));
+  return Object.fromEntries(
+    Object.entries(cell as object).map(([name, item]) => [name, toValue(item, budget, depth + 1)]),
+  );
+}
+
+/** Lists of the footer are checked before they are read. */
+async function checkFooter(file: AsyncBuffer): Promise<void> {
+  const { byteLength } = file;
+  const length = new DataView(await file.slice(byteLength - 8)).getUint32(0, true);
+  if (length > byteLength - 8) throw new Error(`a footer of ${length} bytes in a file of ${byteLength}`);
+  checkThriftSizes(new Uint8Array(await file.slice(byteLength - 8 - length, byteLength - 8)));
 }
 
 /** What the footer promises is checked before anything is allocated for it. */
@@ -114,7 +135,7 @@ function checkMetadata(metadata: FileMetaData, tree: SchemaTree, maxRows: number
     throw new RangeError(`${unpacked} bytes without compression exceed the limit of ${MAX_UNPACKED_BYTES}`);
   }
   const names = tree.children.map(({ element }) => element.name);
-  const repeated = names.find((name, i) => names.indexOf(name) !== i);
+  const repeated = firstRepeated(names);
   if (repeated !== undefined) throw new Error(`two columns are named ${quote(repeated)}`);
 }
 
@@ -140,6 +161,7 @@ export async function readParquet(path: string, maxRows: number): Promise<ValueR
         return readFully(handle, start, end);
       },
     };
+    await checkFooter(file);
     const metadata = await parquetMetadataAsync(file, { geoparquet: false });
     const tree = parquetSchema(metadata);
     checkMetadata(metadata, tree, maxRows, size);
@@ -157,14 +179,16 @@ export async function readParquet(path: string, maxRows: number): Promise<ValueR
     if (rows.length !== Number(metadata.num_rows)) {
       throw new Error(`${rows.length} rows, expected ${metadata.num_rows}`);
     }
+    const budget = { left: MAX_CELL_BYTES };
     const leftOut = new Set<string>();
     const values = rows.map((row, index) => {
       const entries: [string, Value][] = [];
       for (const { element: { name: column } } of tree.children) {
         if (leftOut.has(column)) continue;
         try {
-          entries.push([column, toValue(row[column])]);
+          entries.push([column, toValue(row[column], budget)]);
         } catch (error) {
+          if (error instanceof RangeError) throw error;
           if (!(error instanceof BinaryCell)) {
             throw new Error(`row ${index}, column ${quote(column)}: ${(error as Error).message}`, { cause: error });
           }
@@ -175,10 +199,12 @@ export async function readParquet(path: string, maxRows: number): Promise<ValueR
     });
     return values.map((entries) => Object.fromEntries(entries.filter(([column]) => !leftOut.has(column))));
   } catch (error) {
-    const problem = (error as Error).message;
-    if (error instanceof RangeError && /limit/.test(problem)) {
-      throw new RangeError(`Cannot read the data file ${path}: ${problem}`, { cause: error });
+    if (error instanceof RangeError && /limit/.test(error.message)) {
+      throw new RangeError(`Cannot read the data file ${path}: ${error.message}`, { cause: error });
     }
+    // What the package stumbles over, as against what it or this file says of the data.
+    const stumbled = error instanceof TypeError || error instanceof RangeError;
+    const problem = stumbled ? "it is damaged" : (error as Error).message;
     throw new SyntaxError(`Cannot read ${path} as Parquet: ${problem}`, { cause: error });
   } finally {
     await handle.close();

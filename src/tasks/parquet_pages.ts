@@ -4,8 +4,10 @@
  */
 import type { AsyncBuffer, ColumnMetaData, Compressors, FileMetaData, SchemaTree } from "hyparquet";
 import { decompressPage } from "hyparquet/src/datapage.js";
+import { deltaBinaryUnpack } from "hyparquet/src/delta.js";
 import { getMaxDefinitionLevel, getMaxRepetitionLevel, getTreePath } from "hyparquet/src/schema.js";
 import { deserializeTCompactProtocol, readVarInt } from "hyparquet/src/thrift.js";
+import { checkThriftSizes } from "./thrift_sizes.ts";
 
 /** Numbers of Thrift's `PageType` that hold values. */
 const DATA_PAGE = 0;
@@ -14,6 +16,12 @@ const DATA_PAGE_V2 = 3;
 
 /** Numbers of Thrift's `Encoding` whose values are runs of a repeated or packed number. */
 const RUN_ENCODINGS = [2, 3, 8];
+
+/** Number of Thrift's `Encoding` whose values begin like the one before: a few bytes may stand for a million long texts. */
+const DELTA_BYTE_ARRAY = 7;
+
+/** Most bytes of all values that are spelt that way. */
+const MAX_SPELT_BYTES = 2 ** 30;
 
 /** A page may be so many times larger than its compressed bytes; text repeated over and over stays below. */
 const MAX_RATIO = 100_000;
@@ -59,6 +67,7 @@ class ColumnPages {
   readonly #repetitionBits: number;
   readonly #definitionBits: number;
   readonly #isBoolean: boolean;
+  #spelt = 0;
 
   constructor(readonly meta: ColumnMetaData, path: SchemaTree[], readonly compressors: Compressors) {
     this.#repetitionBits = bitWidth(getMaxRepetitionLevel(path));
@@ -66,8 +75,20 @@ class ColumnPages {
     this.#isBoolean = meta.type === "BOOLEAN";
   }
 
+  /** What the values are together, of which only the ends are there. */
+  #checkLengths(bytes: Uint8Array, values: number): void {
+    const reader = { view: new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength), offset: 0 };
+    const lengths = new Int32Array(values);
+    for (let part = 0; part < 2; part++) {
+      deltaBinaryUnpack(reader, values, lengths);
+      for (const length of lengths) this.#spelt += whole(length, MAX_SPELT_BYTES, "bytes of a value");
+    }
+    whole(this.#spelt, MAX_SPELT_BYTES, "bytes of all values");
+  }
+
   /** Values behind the levels; those of other encodings are bounded by their bytes. */
   #checkValues(bytes: Uint8Array, encoding: number, values: number): void {
+    if (encoding === DELTA_BYTE_ARRAY) this.#checkLengths(bytes, values);
     if (!RUN_ENCODINGS.includes(encoding) || values === 0) return;
     if (this.#isBoolean) checkRuns(takeRuns(bytes).runs, 1, values);
     else if (bytes[0] > 32) throw new Error(`a page has values of ${bytes[0]} bits, expected at most 32`);
@@ -95,6 +116,7 @@ class ColumnPages {
     const total = Number(this.meta.num_values);
     let seen = 0;
     while (reader.offset < bytes.length - 1 && seen < total) {
+      checkThriftSizes(bytes, reader.offset);
       const header = deserializeTCompactProtocol(reader);
       const packed = whole(header.field_3, bytes.length - reader.offset, "bytes");
       const size = whole(header.field_2, Math.min(2 ** 31 - 1, (packed + 1) * MAX_RATIO), "unpacked bytes");

@@ -1,9 +1,10 @@
 /** Task files as they lie on disk or are built in: YAML with includes, each entry remembering the file it comes from. */
 import { dirname, posix, resolve } from "node:path";
-import { parseDocument, type ScalarTag } from "yaml";
+import type { ScalarTag } from "yaml";
 import { builtinFiles } from "./builtin/mod.ts";
 import { isRecord, quote } from "./python_value.ts";
 import { readRegularFile } from "./regular_file.ts";
+import { parseYaml } from "./yaml_text.ts";
 
 /** Longest task file that is read, in bytes. */
 const LONGEST_FILE = 16_000_000;
@@ -56,19 +57,12 @@ async function readText(path: string): Promise<string> {
   }
 }
 
-async function parseYaml(path: string): Promise<object> {
+async function readMapping(path: string): Promise<object> {
   const text = await readText(path);
   // Version 1.1 is what lm-evaluation-harness reads: an unquoted yes is a boolean there, and must be one here.
-  const document = parseDocument(text, {
-    version: "1.1",
-    logLevel: "error",
-    customTags: (tags) => [...tags, functionTag],
-  });
-  const [problem] = [...document.errors, ...document.warnings];
-  if (problem) throw new SyntaxError(`Cannot parse ${path}: ${problem.message.trimEnd()}`, { cause: problem });
   let value: unknown;
   try {
-    value = document.toJS();
+    value = parseYaml(text, { version: "1.1", customTags: (tags) => [...tags, functionTag] });
   } catch (error) {
     throw new SyntaxError(`Cannot parse ${path}: ${(error as Error).message}`, { cause: error });
   }
@@ -88,7 +82,7 @@ async function readEntries(path: string, including: readonly string[]): Promise<
   if (including.includes(path)) {
     throw new RangeError(`Cannot read ${path}: it includes itself by way of ${[...including, path].join(" -> ")}`);
   }
-  const { include, ...own } = await parseYaml(path) as { include?: unknown };
+  const { include, ...own } = await readMapping(path) as { include?: unknown };
   const entries = new Map<string, TaskEntry>();
   if (include !== undefined && include !== null) {
     for (const included of includedPaths(path, include)) {
@@ -118,5 +112,5 @@ export function readTaskFile(path: string): Promise<TaskEntries> {
  * @throws {RangeError | SyntaxError} As `readTaskFile`.
  */
 export async function readOwnEntries(path: string): Promise<Readonly<Record<string, unknown>>> {
-  return await parseYaml(path) as Record<string, unknown>;
+  return await readMapping(path) as Record<string, unknown>;
 }

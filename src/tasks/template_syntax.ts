@@ -182,7 +182,11 @@ export function parseTemplate(source: string): readonly Statement[] {
     body = parse(tokenize(source.endsWith("\n") ? `${source}\n` : source)).body as unknown as readonly Statement[];
   } catch (error) {
     // Where the source ends too early, the package reads a property of undefined.
-    const reason = error instanceof TypeError ? "it ends before a {{, {% or bracket is closed" : String(error);
+    const reason = error instanceof TypeError
+      ? "it ends before a {{, {% or bracket is closed"
+      : error instanceof RangeError
+      ? "it is nested too deeply"
+      : String(error);
     throw new SyntaxError(reason.replace(/^(?:\w*Error: )+/, ""), { cause: error });
   }
   const open: object[] = [...body];

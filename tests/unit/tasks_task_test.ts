@@ -377,7 +377,7 @@ const badTasks: readonly [string, Readonly<Record<string, string>>, string][] = 
   ["the file includes itself", { include: "task.yaml" }, "it includes itself by way of"],
   ["the include is a number", { include: "3" }, "include is 3, expected a path"],
   ["the version is a list", { metadata: "{version: [1]}" }, "metadata has [1] as version"],
-  ["a key is repeated", { task: "a\ntask: b" }, "Map keys must be unique"],
+  ["a key is repeated", { task: "a\ntask: b" }, 'the key "task" is there twice'],
   ["the YAML is broken", { task: "[a" }, "Cannot parse"],
   ["the YAML has an alias bomb", {
     metadata:

@@ -8,7 +8,8 @@ export interface Attack {
   /** Feeds the input to what must refuse it. */
   readonly attempt: () => Promise<unknown>;
   /** Class of the error. */
-  readonly error: new (message?: string) => Error;
+  // deno-lint-ignore no-explicit-any
+  readonly error: new (...words: any[]) => Error;
   /** A part of the error's message. */
   readonly message: string;
 }

@@ -4,6 +4,7 @@ import { configAttacks } from "./config.ts";
 import { dataAttacks } from "./data.ts";
 import { folderAttacks } from "./folder.ts";
 import { safetensorsAttacks } from "./safetensors.ts";
+import { sizeAttacks } from "./size.ts";
 import { textAttacks } from "./text.ts";
 
 /** Attacks by what they go through. */
@@ -13,4 +14,5 @@ export const attacks: Readonly<Record<string, readonly Attack[]>> = {
   "folders, indices, links, weights": folderAttacks,
   "tokenizers and tasks": textAttacks,
   "rows and datasets": dataAttacks,
+  "sizes, in whatever file": sizeAttacks,
 };

@@ -39,13 +39,16 @@ const MOST_KEPT = 400;
 
 /** Errors that the language makes of mistakes in the program, whatever their class. */
 const OWN_MISTAKE =
-  /^Cannot (?:read propert|set propert|access|destructure|convert|mix)|is not (?:a function|iterable|defined|a constructor)|undefined \(reading|Maximum call stack|Invalid (?:array|typed array|string) length|allocation failed/;
+  /^Cannot (?:read propert|set propert|access|destructure|convert|mix)|is not (?:a function(?!: got)|iterable|defined|a constructor)|undefined \(reading|Maximum call stack|Invalid (?:array|typed array|string) length|allocation failed/;
+
+/** Errors of the program and of the service, which have words of their own. */
+const MEANT = new Set(["ProblemError", "CommandError", "UsageError", "HubError"]);
 
 /** Why an error is not how input should be refused, or null where it is. */
 export function mistakeIn(error: unknown): string | null {
   if (!(error instanceof Error)) return `it threw ${String(error)}, which is no error`;
   if (OWN_MISTAKE.test(error.message)) return `${error.name}: ${error.message}`;
-  if (error.name === "ProblemError") return null;
+  if (MEANT.has(error.name)) return null;
   const known = error instanceof RangeError || error instanceof SyntaxError || error instanceof TypeError;
   if (!known || !error.message.startsWith("Cannot ")) return `${error.name}: ${error.message}`;
   return null;

@@ -11,48 +11,16 @@ import { readSplit } from "../../../src/tasks/dataset.ts";
 import { loadTask } from "../../../src/tasks/task.ts";
 import { loadTokenizer } from "../../../src/tasks/tokenizer.ts";
 import { exampleRequest } from "../../../src/serve/example.ts";
-import { projectPath } from "../../cli/program.ts";
 import { goldenFolder } from "../../support/golden.ts";
 import { makeTinyFiles } from "../../support/tiny_checkpoint.ts";
 import { tinyTokenizerFiles } from "../../support/tiny_tokenizer.ts";
 import { toyConfig } from "../../support/toy_engine.ts";
-import { mutateBytes, mutateJson } from "./mutate.ts";
+import { dataTargets } from "./data.ts";
+import { mutateBytes } from "./mutate.ts";
+import { resultTargets } from "./results.ts";
+import { bytesOf, either, joined, mutateSafetensors, projectBytes, type Target } from "./target.ts";
 
-/** One reader. */
-export interface Target {
-  readonly name: string;
-  readonly seeds: readonly Uint8Array[];
-  readonly mutate: typeof mutateBytes;
-  /** Feeds the reader; throws what it throws. `folder` is a place for files. */
-  readonly feed: (bytes: Uint8Array, folder: string) => Promise<unknown>;
-}
-
-const bytesOf = (text: string) => new TextEncoder().encode(text);
-const read = async (path: string) => new Uint8Array(await readFile(projectPath(path)));
-/** Changes bytes or the JSON tree, as often as not. */
-const either: typeof mutateBytes = (random, bytes, others) =>
-  (random.nextBelow(2) === 0 ? mutateBytes : mutateJson)(random, bytes, others);
-
-function joined(pieces: readonly Uint8Array[]): Uint8Array {
-  const out = new Uint8Array(pieces.reduce((length, piece) => length + piece.length, 0));
-  let at = 0;
-  for (const piece of pieces) {
-    out.set(piece, at);
-    at += piece.length;
-  }
-  return out;
-}
-
-/** A safetensors file whose length field fits whatever became of its header, most of the time. */
-const mutateSafetensors: typeof mutateBytes = (random, bytes, others) => {
-  if (random.nextBelow(3) === 0) return mutateBytes(random, bytes, others);
-  const length = bytes.length < 8 ? 0 : new DataView(bytes.buffer, bytes.byteOffset).getUint32(0, true);
-  const header = bytes.subarray(8, 8 + length);
-  const changed = either(random, header.length === 0 ? bytesOf("{}") : header, others);
-  const out = joined([new Uint8Array(8), changed, bytes.subarray(8 + length)]);
-  new DataView(out.buffer).setBigUint64(0, BigInt(changed.length), true);
-  return out;
-};
+export type { Target } from "./target.ts";
 
 const tiny = makeTinyFiles({ layers: 1, width: 8, neurons: 8, queryHeads: 2, keyValueHeads: 1, headWidth: 4 });
 
@@ -159,7 +127,7 @@ export async function fuzzTargets(): Promise<Target[]> {
     },
     {
       name: "task files",
-      seeds: [bytesOf(taskText), await read("examples/demo/task/demo.yaml")],
+      seeds: [bytesOf(taskText), await projectBytes("examples/demo/task/demo.yaml")],
       mutate: mutateBytes,
       feed: (bytes, folder) => task(bytes, bytesOf(rowsText), folder),
     },
@@ -193,5 +161,7 @@ export async function fuzzTargets(): Promise<Target[]> {
       // deno-lint-ignore require-await
       feed: async (bytes) => parseRequest(new TextDecoder().decode(bytes)),
     },
+    ...await dataTargets(),
+    ...await resultTargets(),
   ];
 }

@@ -14,7 +14,7 @@ import type { CommandContext } from "./command.ts";
 import { CommandError } from "./errors.ts";
 import { checkFolder, lockName, withFolderLock } from "./folder_lock.ts";
 import { forecastWork, formatPerformance } from "./forecast.ts";
-import { type runOptions, scoreSettings, searchSettings } from "./options.ts";
+import { type runOptions, runSearchSettings, scoreSettings } from "./options.ts";
 import { countSkipped, decidingMetric, drawExamples, type Session, type Work } from "./session.ts";
 import { plain, type Style } from "./style.ts";
 import { testExamples } from "./test_rows.ts";
@@ -101,7 +101,7 @@ export function planningOptions(session: Session, options: JobOptions): Planning
   const metric = decidingMetric(session.task, options.metric);
   return {
     score: { ...scoreSettings(options), metric },
-    search: { ...searchSettings(options), metric },
+    search: { ...runSearchSettings(options), metric },
     seed: options.seed,
     randomDraws: options["random-draws"],
   };

@@ -255,6 +255,12 @@ export const runOptions = {
   ...testOptions,
   ...scoreOptions,
   ...searchOptions,
+  "search-layers": {
+    type: "integers",
+    min: 0,
+    max: 100_000,
+    description: "Layers to search, of those that are scored. Default: all of them.",
+  },
   "random-draws": {
     type: "integer",
     min: 1,
@@ -281,6 +287,15 @@ export function scoreSettings(options: Omit<OptionValues<typeof scoreOptions>, "
     normalise,
     ...(layers && { layers }),
   };
+}
+
+/** What decides the search of a run, which may be of fewer layers than it scores. */
+export function runSearchSettings(
+  options: Omit<OptionValues<typeof searchOptions>, "metric"> & {
+    readonly "search-layers"?: readonly number[] | undefined;
+  },
+): Partial<SearchSettings> {
+  return searchSettings({ ...options, layers: options["search-layers"] ?? options.layers });
 }
 
 /** What decides the search. */

@@ -9,7 +9,7 @@ import { clusterOptions, describeCapacity, readCluster, readShape } from "./clus
 import { type CommandContext, type CommandResult, defineCommand } from "./command.ts";
 import { UsageError } from "./errors.ts";
 import { formatFlops, summariseForecast } from "./forecast.ts";
-import { engineOptions, modelOptions, runOptions, scoreSettings, searchSettings, taskOptions } from "./options.ts";
+import { engineOptions, modelOptions, runOptions, runSearchSettings, scoreSettings, taskOptions } from "./options.ts";
 import { decidingMetric, drawExamples, engineSettings, withWork } from "./session.ts";
 import { testExamples } from "./test_rows.ts";
 import { counted, formatEngine, formatTable } from "./text.ts";
@@ -91,7 +91,7 @@ export function describeWork(
         selection,
         test,
         score: { ...scoreSettings(options), metric },
-        search: { ...searchSettings(options), metric },
+        search: { ...runSearchSettings(options), metric },
         randomDraws: options["random-draws"],
       });
       const peakOf = (...names: string[]) =>

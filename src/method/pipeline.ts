@@ -1,5 +1,6 @@
 /** The whole job: score, search, and evaluate the chosen plan beside its baselines. */
 import type { Engine, RunOptions } from "../engine/engine.ts";
+import { refuseShared } from "../tasks/draw.ts";
 import type { Example } from "../tasks/example.ts";
 import { createRandom } from "../tasks/random.ts";
 import { randomScores } from "./baselines.ts";
@@ -165,11 +166,16 @@ export async function makePlans(input: PlanningInput): Promise<PlanningResult> {
   };
 }
 
-/** Makes plans as `makePlans` does, and evaluates them and the unmodified model on the test examples. */
+/**
+ * Makes plans as `makePlans` does, and evaluates them and the unmodified model on the test examples.
+ *
+ * @throws {RangeError} As `makePlans`, if there are no test examples, or one of them is also an adaptation example.
+ */
 export async function runPipeline(input: PipelineInput): Promise<PipelineResult> {
   const start = performance.now();
   const { engine, test } = input;
   if (test.length === 0) throw new RangeError("Cannot evaluate on 0 test examples: expected at least one");
+  refuseShared([...input.adaptation, ...input.selection ?? []], test);
   const planning = await makePlans(input);
   input.signal?.throwIfAborted();
 

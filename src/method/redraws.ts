@@ -1,5 +1,6 @@
 /** How much of a result is luck: the same job over several draws of the adaptation examples. */
 import type { Engine } from "../engine/engine.ts";
+import { refuseShared } from "../tasks/draw.ts";
 import type { Example } from "../tasks/example.ts";
 import { drawRows, type Sampling } from "../tasks/sample.ts";
 import { evaluate } from "./evaluate.ts";
@@ -73,7 +74,8 @@ const arms: readonly Arm[] = ["unpruned", "pruned", "lowest", "random", "randomS
  * Draws adaptation examples `redraws` times, makes plans from each draw, and evaluates all of them on the test examples in
  * one call.
  *
- * @throws {RangeError} As `makePlans`, if `redraws` is not an integer from 1, or the pool is smaller than `size`.
+ * @throws {RangeError} As `makePlans`, if `redraws` is not an integer from 1, or the pool is smaller than `size` or
+ * shares an example with the test.
  */
 export async function runRedraws(input: RedrawInput): Promise<RedrawResult> {
   const start = performance.now();
@@ -82,6 +84,7 @@ export async function runRedraws(input: RedrawInput): Promise<RedrawResult> {
   if (!Number.isInteger(redraws) || redraws < 1) {
     throw new RangeError(`Cannot redraw ${redraws} times: expected an integer from 1`);
   }
+  refuseShared(pool, input.test);
   const golds = pool.map((example) => example.gold);
   const drawn: { readonly seed: number; readonly rows: number[]; readonly planning: PlanningResult }[] = [];
   for (let redraw = 0; redraw < redraws; redraw++) {

@@ -279,7 +279,7 @@ export function planningOptions(request: JobSettings, taskMetrics: readonly Metr
 export function commandArguments(request: JobSettings): string[] {
   const { model, adaptation, test, fewshot, metric, seed, randomDraws, score, search } = request;
   const { maxNodes, ...scoreRest } = score;
-  const { selectionRule, ...searchRest } = search;
+  const { selectionRule, layers: searchLayers, ...searchRest } = search;
   const values: Readonly<Record<string, string | number | readonly number[] | null | undefined>> = {
     model,
     task: "task.yaml",
@@ -296,6 +296,7 @@ export function commandArguments(request: JobSettings): string[] {
     "random-draws": randomDraws,
     ...searchRest,
     "selection-rule": selectionRule,
+    "search-layers": searchLayers,
     ...scoreRest,
     "max-nodes": maxNodes,
   };

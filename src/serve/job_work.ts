@@ -7,7 +7,7 @@ import type { Engine, Progress } from "../engine/engine.ts";
 import { openEngine } from "../engine/open.ts";
 import { runFileNames } from "../method/files.ts";
 import { type FolderRun, OtherOptionsError, prunedFolderName, runInFolder } from "../method/run_folder.ts";
-import { defaultAdaptationSplit, drawAdaptation, findShared } from "../tasks/draw.ts";
+import { defaultAdaptationSplit, drawAdaptation, refuseShared } from "../tasks/draw.ts";
 import { loadTask, type Task } from "../tasks/task.ts";
 import { loadTokenizer } from "../tasks/tokenizer.ts";
 import { commandArguments, type JobSettings, planningOptions } from "./job_request.ts";
@@ -77,13 +77,7 @@ export async function workOnJob(
     });
     const { limit } = request.test;
     const test = await task.examples(request.test.split ?? task.evaluationSplit, limit === undefined ? {} : { limit });
-    const shared = findShared([...adaptation, ...selection], test);
-    if (shared) {
-      throw new RangeError(
-        `Cannot test on example ${shared.id}: it is an adaptation example too, and measuring on what was fitted proves ` +
-          "nothing; expected different splits for adaptation and test",
-      );
-    }
+    refuseShared([...adaptation, ...selection], test);
     const weights = await digestFirstRows(checkpoint, signal);
     signal.throwIfAborted();
     around.onEngine();

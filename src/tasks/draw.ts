@@ -40,3 +40,18 @@ export function findShared<T extends Pick<Example, "id">>(used: readonly T[], te
   const ids = new Set(test.map(({ id }) => id));
   return used.find(({ id }) => ids.has(id));
 }
+
+/**
+ * Refuses to measure on what was fitted.
+ *
+ * @param used Examples that something is chosen on.
+ * @throws {RangeError} If one of them is a test example too.
+ */
+export function refuseShared(used: readonly Pick<Example, "id">[], test: readonly Example[]): void {
+  const shared = findShared(used, test);
+  if (!shared) return;
+  throw new RangeError(
+    `Cannot test on example ${shared.id}: it is an adaptation example too, and measuring on what was fitted proves ` +
+      "nothing; expected different splits for adaptation and test",
+  );
+}

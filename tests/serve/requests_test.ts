@@ -2,9 +2,9 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { Ajv2020 } from "ajv/dist/2020.js";
 import { parseOptions } from "../../src/cli/arguments.ts";
-import { modelOptions, runOptions, scoreSettings, searchSettings, taskOptions } from "../../src/cli/options.ts";
+import { modelOptions, runOptions, runSearchSettings, scoreSettings, taskOptions } from "../../src/cli/options.ts";
 import { Access, equalsSecret } from "../../src/serve/access.ts";
-import { commandArguments, parseRequest } from "../../src/serve/job_request.ts";
+import { commandArguments, parseRequest, requestSchema } from "../../src/serve/job_request.ts";
 import { openApiDocument, schemas } from "../../src/serve/openapi.ts";
 import { ProblemError } from "../../src/serve/problem.ts";
 import { settingsFrom, variables } from "../../src/serve/settings.ts";
@@ -249,8 +249,22 @@ Deno.test("commandArguments() gives a command line that the program understands 
     fewshot: 1,
     metric: "acc_norm",
     seed: 9,
-    score: { site: "up", nodes: 2, tolerance: 0.5, maxNodes: 8, filter: "confident", confidence: 0.5, layers: [0, 1] },
-    search: { fractions: [0.1, 0.25], ranking: "absolute", selectionRule: "smoothed", layers: [0, 1] },
+    randomDraws: 7,
+    score: {
+      site: "up",
+      positions: "last",
+      objective: "margin",
+      path: "joint",
+      rule: "midpoint",
+      nodes: 2,
+      tolerance: 0.5,
+      maxNodes: 8,
+      filter: "confident",
+      confidence: 0.5,
+      normalise: "layer-max",
+      layers: [0, 1],
+    },
+    search: { fractions: [0.1, 0.25], ranking: "absolute", selectionRule: "smoothed", layers: [1] },
   })));
   const [command, ...typed] = commandArguments(request);
   assertEquals(command, "run");
@@ -259,9 +273,14 @@ Deno.test("commandArguments() gives a command line that the program understands 
   assertEquals([options.model, options.seed, options.metric, options.limit], ["tiny", 9, "acc_norm", 5]);
   assertEquals([options.fewshot, options.split, options["adaptation-split"]], [1, "test", "train"]);
   assertEquals([options["adaptation-examples"], options["selection-examples"], options.sampling], [3, 2, "balanced"]);
-  const { site, nodes, tolerance, maxNodes, filter, confidence, layers } = scoreSettings(options);
-  assertEquals({ site, nodes, tolerance, maxNodes, filter, confidence, layers }, request.score);
-  assertEquals(searchSettings(options), request.search);
+  assertEquals(options["random-draws"], 7);
+  // What a request can say of scoring and searching is all said here, and all of it arrives.
+  const { score, search } = requestSchema.properties;
+  for (const [said, all] of [[request.score, score], [request.search, search]] as const) {
+    assertEquals(Object.keys(said).sort(), Object.keys(all.properties).sort());
+  }
+  assertEquals(scoreSettings(options), request.score);
+  assertEquals(runSearchSettings(options), request.search);
 });
 
 Deno.test("the schema of requests says what each field is for", () => {

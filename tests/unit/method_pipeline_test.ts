@@ -172,6 +172,19 @@ Deno.test("runPipeline() throws before any work when its input cannot be evaluat
   assertEquals(engine.calls, []);
 });
 
+Deno.test("runPipeline() and runRedraws() refuse to test on examples that something was chosen on", async () => {
+  const engine = shortcutEngine();
+  const input = pipelineInput(engine);
+  await assertRejects(
+    () => runPipeline({ ...input, test: [...range(100, 10), toyExample(3)] }),
+    RangeError,
+    "Cannot test on example toy/3: it is an adaptation example too",
+  );
+  await assertRejects(() => runPipeline({ ...input, selection: range(109, 4) }), RangeError, "example toy/109");
+  await assertRejects(() => runRedraws({ ...redrawInput(engine), pool: range(91, 10) }), RangeError, "example toy/100");
+  assertEquals(engine.calls, []);
+});
+
 function redrawInput(engine: ToyEngine): RedrawInput {
   return { engine, pool: range(0, 30), test: range(100, 10), redraws: 3, size: 6, search: { fractions }, seed: 7 };
 }

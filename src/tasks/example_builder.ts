@@ -26,6 +26,9 @@ export interface ChoiceRequest {
 /** A context and what follows it, by choice `[C]`. */
 type Texts = Pick<ChoiceRequest, "id" | "context" | "continuations">;
 
+/** What is needed of a tokenizer. */
+type Encoder = Pick<Tokenizer, "encode" | "prefixId">;
+
 /** Token ids of the context, and of each continuation `[C][..]`. */
 interface SplitTokens {
   readonly prompt: Uint32Array;
@@ -33,7 +36,7 @@ interface SplitTokens {
 }
 
 /** An empty context is replaced by the prefix token, which the continuation may already start with. */
-function splitAfterPrefix({ id, continuations }: Texts, tokenizer: Tokenizer): SplitTokens {
+function splitAfterPrefix({ id, continuations }: Texts, tokenizer: Encoder): SplitTokens {
   const { prefixId } = tokenizer;
   if (prefixId === null) {
     throw new RangeError(
@@ -52,7 +55,7 @@ function splitAfterPrefix({ id, continuations }: Texts, tokenizer: Tokenizer): S
  * whole is encoded and split at the number of tokens that the context has on its own; the prompt is the context's own
  * encoding, so that all choices share it, even where a token of the whole crosses the boundary.
  */
-function splitWhole(texts: Texts, tokenizer: Tokenizer): SplitTokens {
+function splitWhole(texts: Texts, tokenizer: Encoder): SplitTokens {
   const context = trimEnd(texts.context);
   const space = texts.context.slice(context.length);
   const prompt = tokenizer.encode(context);
@@ -62,7 +65,7 @@ function splitWhole(texts: Texts, tokenizer: Tokenizer): SplitTokens {
   return { prompt, choices };
 }
 
-function splitTexts(texts: Texts, tokenizer: Tokenizer): SplitTokens {
+function splitTexts(texts: Texts, tokenizer: Encoder): SplitTokens {
   let tokens = texts.context === "" ? splitAfterPrefix(texts, tokenizer) : splitWhole(texts, tokenizer);
   // A context of white space only has no token left unless the tokenizer puts BOS in front.
   if (tokens.prompt.length === 0) {
@@ -80,7 +83,7 @@ function splitTexts(texts: Texts, tokenizer: Tokenizer): SplitTokens {
 }
 
 /** Prompt and choices of a request, with a prompt for each choice where each has a context of its own. */
-function splitRequest(request: ChoiceRequest, tokenizer: Tokenizer): SplitTokens & Pick<Example, "prompts"> {
+function splitRequest(request: ChoiceRequest, tokenizer: Encoder): SplitTokens & Pick<Example, "prompts"> {
   const { id, contexts, continuations, gold } = request;
   if (contexts === undefined) return splitTexts(request, tokenizer);
   const parts = contexts.map((context, choice) =>
@@ -88,6 +91,23 @@ function splitRequest(request: ChoiceRequest, tokenizer: Tokenizer): SplitTokens
   );
   const prompts = parts.map(({ prompt }) => prompt);
   return { prompt: prompts[gold], prompts, choices: parts.map(({ choices }) => choices[0]) };
+}
+
+/** The tokenizer, whose errors name the row that could not be encoded. */
+function namingRow(tokenizer: Tokenizer, id: string): Encoder {
+  return {
+    prefixId: tokenizer.prefixId,
+    encode(text, options) {
+      try {
+        return tokenizer.encode(text, options);
+      } catch (error) {
+        const { message } = error as Error;
+        throw new RangeError(`Cannot build example ${id}: ${message[0].toLowerCase()}${message.slice(1)}`, {
+          cause: error,
+        });
+      }
+    },
+  };
 }
 
 /**
@@ -100,12 +120,12 @@ export function buildExample(request: ChoiceRequest, tokenizer: Tokenizer): Exam
   const { id, choices, gold, golds, unconditional } = request;
   return {
     id,
-    ...splitRequest(request, tokenizer),
+    ...splitRequest(request, namingRow(tokenizer, id)),
     choiceCharacters: choices.map(countCodePoints),
     choiceBytes: choices.map((choice) => new TextEncoder().encode(choice).length),
     gold,
     ...(golds && { golds }),
     ...(unconditional &&
-      { unconditional: splitAfterPrefix({ id, context: "", continuations: unconditional }, tokenizer) }),
+      { unconditional: splitAfterPrefix({ id, context: "", continuations: unconditional }, namingRow(tokenizer, id)) }),
   };
 }

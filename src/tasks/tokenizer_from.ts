@@ -8,6 +8,7 @@
  */
 import { Tokenizer as HuggingFaceTokenizer } from "@huggingface/tokenizers";
 import { isRecord, quote, type ValueRecord } from "./python_value.ts";
+import { checkRuns, checkTokenizerLimits } from "./tokenizer_limits.ts";
 import { parseObject, specialTokenText, type TokenizerSettings } from "./tokenizer_settings.ts";
 
 /** How to encode one text. */
@@ -29,7 +30,8 @@ export interface Tokenizer {
   /**
    * Token ids of a text `[T]`; empty for the empty text without special tokens.
    *
-   * @throws {RangeError} If a part of the text has no token in the vocabulary.
+   * @throws {RangeError} If a part of the text has no token in the vocabulary, or more than `LONGEST_RUN` characters in a row are
+   * white space, or have none among them.
    */
   encode(text: string, options?: EncodeOptions): Uint32Array;
   /**
@@ -96,7 +98,11 @@ function guarded<T>(path: string, work: () => T): T {
   } catch (error) {
     const { message } = error as Error;
     const stumbled = error instanceof TypeError || error instanceof RangeError || error instanceof SyntaxError;
-    const problem = stumbled ? "some part of it has not the form that it has in a tokenizer's file" : message;
+    const problem = /call stack/.test(message)
+      ? "a text or a part of it is too long to be taken at once"
+      : stumbled
+      ? "some part of it has not the form that it has in a tokenizer's file"
+      : message;
     throw new RangeError(`Cannot use ${path}: ${problem}`, { cause: error });
   }
 }
@@ -165,6 +171,7 @@ class FolderTokenizer implements Tokenizer {
   }
 
   encode(text: string, options: EncodeOptions = {}): Uint32Array {
+    checkRuns(text);
     const hasPrefix = this.#prefixText !== "" && text.startsWith(this.#prefixText);
     const special = options.addSpecialTokens ?? !hasPrefix ? this.#specialIds : [];
     const { ids, tokens } = this.inner.encode(text, { add_special_tokens: false });
@@ -245,6 +252,7 @@ export function buildTokenizer(
 ): Tokenizer {
   const { configPath, config } = settings;
   checkSupported(path, file);
+  checkTokenizerLimits(path, file);
 
   const inner = guardedCalls(
     path,

@@ -57,7 +57,53 @@ function useChanged(change: (file: Record<string, unknown>) => unknown): Promise
   });
 }
 
+/** Reads these questions and encodes them. */
+function encodeRows(...questions: readonly string[]): Promise<unknown> {
+  const prepare = rows(questions.map((q) => `${JSON.stringify({ q })}\n`).join(""));
+  return withFolder({ ...tinyTokenizerFiles(), "task.yaml": task }, async (folder) => {
+    await prepare(folder);
+    const loaded = await loadTask(join(folder, "task.yaml"), { tokenizer: await loadTokenizer(folder) });
+    return await loaded.examples(loaded.evaluationSplit);
+  });
+}
+
+/** What goes on, what it is, and what is said about it. */
+const runs: readonly [string, string, string][] = [
+  ["a word", "a".repeat(100_000), "100000 in a row have no white space among them"],
+  ["white space", " \n".repeat(50_000), "100002 in a row are white space"],
+  ["a language without white space", "語".repeat(100_000), "100000 in a row have no white space among them"],
+];
+
+/** Patterns that look in a number of ways that doubles with every character. */
+const patterns = ["(a+)+$", "(?:a|a)*b", "((a*)b?){2,}", "([)]+|\\()+x", "(?:\\s{1,9}){1,50}x"];
+
 export const textAttacks: readonly Attack[] = [
+  ...runs.map(([what, run, message]): Attack => ({
+    name: `examples() throws, and names the row, when ${what} goes on for 100,000 characters`,
+    attempt: () => encodeRows("short", `Is\n${run}\nit?`),
+    error: RangeError,
+    message,
+  })),
+  ...patterns.map((pattern): Attack => ({
+    name: `loadTokenizer() throws when a tokenizer's pattern is ${pattern}`,
+    attempt: () =>
+      useChanged((file) => ({
+        ...file,
+        pre_tokenizer: { type: "Split", pattern: { Regex: pattern }, behavior: "Isolated", invert: false },
+      })),
+    error: RangeError,
+    message: "repeats a group with a repetition or alternatives in it",
+  })),
+  {
+    name: "loadTokenizer() throws when a word may be a million characters long before it is cut into pieces",
+    attempt: () =>
+      useChanged((file) => ({
+        ...file,
+        model: { ...file.model as object, type: "WordPiece", max_input_chars_per_word: 1e6 },
+      })),
+    error: RangeError,
+    message: "model.max_input_chars_per_word is 1000000, expected at most 200",
+  },
   {
     name: "loadTokenizer() throws when an added token has no content",
     attempt: () => useChanged((file) => ({ ...file, added_tokens: [{ id: 256, special: true }] })),

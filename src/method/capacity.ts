@@ -243,7 +243,7 @@ export function predictShardFlops(
 /**
  * Predicts a job. With as many tasks as GPUs or more, each task runs in one process for each step, side by side.
  *
- * @throws {RangeError} If a number is not above 0, or there are no examples.
+ * @throws {RangeError} If a number is not finite or too small, what is counted is no integer, or there are no examples.
  */
 export function predictCapacity(model: CapacityModel, job: CapacityJob, cluster: Cluster): Capacity {
   checkNumbers(model, job, cluster);
@@ -276,10 +276,14 @@ export function predictCapacity(model: CapacityModel, job: CapacityJob, cluster:
     const flops = predictShardFlops(model, job, count)[name];
     const [rows, directions] = name === "score" ? [scoringRows, 2] : [searchRows, 1];
     const times = flops.map((own) => process(own, rows / count, directions, processes));
+    const seconds = Math.max(...times.map(({ compute, read }) => compute + read));
     return {
       flops,
-      seconds: Math.max(...times.map(({ compute, read }) => compute + read)),
+      seconds,
       read: Math.max(...times.map(({ read }) => read)),
+      // Of all its processes together.
+      reading: add(times.map(({ read }) => read)),
+      waiting: add(times.map(({ compute, read }) => seconds - compute - read)),
     };
   };
   const meanTokens = tokens / job.promptTokens.length + job.choiceTokens;
@@ -311,19 +315,17 @@ export function predictCapacity(model: CapacityModel, job: CapacityJob, cluster:
   const wallSeconds = rounds * chainSeconds;
 
   const one = { score: sharded("score", 1, 1), search: sharded("search", 1, 1) };
-  const add = (numbers: readonly number[]) => numbers.reduce((sum, number) => sum + number, 0);
   const useful = job.tasks * (add(one.score.flops) + add(one.search.flops) + testFlops) / rate;
   const done = job.tasks * (add(score.flops) + add(search.flops) + testFlops) / rate;
-  const spread = (flops: readonly number[]) => (Math.max(...flops) * flops.length - add(flops)) / rate;
-  const indivisible = job.tasks * (spread(score.flops) + spread(search.flops));
-  const loading = job.tasks * (shards * (score.read + search.read) + copy + evalRead);
+  const indivisible = job.tasks * (score.waiting + search.waiting);
+  const loading = job.tasks * (score.reading + search.reading + copy + evalRead);
   const total = gpus * wallSeconds;
   const losses = {
     useful,
-    repeated: Math.max(0, done - useful),
+    repeated: done - useful,
     indivisible,
     loading,
-    chain: Math.max(0, total - done - indivisible - loading),
+    chain: total - done - indivisible - loading,
   };
   const oneGpuSeconds = job.tasks *
       (startSeconds + (streamed ? one.score.read + one.search.read : one.score.read) + copy + evalRead) + useful;
@@ -334,12 +336,16 @@ export function predictCapacity(model: CapacityModel, job: CapacityJob, cluster:
     steps,
     wallSeconds,
     oneGpuSeconds,
-    efficiency: Math.min(1, oneGpuSeconds / total),
+    efficiency: oneGpuSeconds / total,
     losses,
     limitedBy: losses[largest] < total / 20 ? "nothing" : largest,
     usefulShards: scoringUnits(model, job).length,
     streamed,
   };
+}
+
+function add(numbers: readonly number[]): number {
+  return numbers.reduce((sum, number) => sum + number, 0);
 }
 
 function checkNumbers(model: CapacityModel, job: CapacityJob, cluster: Cluster): void {
@@ -348,21 +354,47 @@ function checkNumbers(model: CapacityModel, job: CapacityJob, cluster: Cluster):
   if (wrong !== undefined || layers?.length === 0) {
     throw new RangeError(`Cannot predict a cluster: layer ${wrong}, expected some of 0 to ${model.layers - 1}`);
   }
-  const above: Record<string, number> = {
-    gpus: cluster.gpus,
+  const { promptTokens } = job;
+  if (promptTokens.length === 0) throw new RangeError("Cannot predict a cluster: there are no examples");
+  const badTokens = promptTokens.find((tokens) => !isCount(tokens, 1));
+  const counts: Readonly<Record<string, readonly [value: number, least: number]>> = {
+    "model.layers": [model.layers, 1],
+    "model.width": [model.width, 1],
+    "model.neurons": [model.neurons, 1],
+    "model.queryWidth": [model.queryWidth, 1],
+    "model.keyWidth": [model.keyWidth, 1],
+    "model.vocabulary": [model.vocabulary, 1],
+    gpus: [cluster.gpus, 1],
+    tasks: [job.tasks, 1],
+    nodes: [job.nodes, 1],
+    fractions: [job.fractions, 1],
+    promptTokens: [badTokens ?? promptTokens[0], 1],
+    choiceTokens: [job.choiceTokens, 0],
+    testExamples: [job.testExamples, 0],
+  };
+  for (const [name, [value, least]] of Object.entries(counts)) {
+    if (!isCount(value, least)) {
+      throw new RangeError(`Cannot predict a cluster: ${name} is ${value}, expected an integer from ${least}`);
+    }
+  }
+  const above: Readonly<Record<string, number>> = {
+    "model.weightBytes": model.weightBytes,
     tflops: cluster.tflops,
     readGbps: cluster.readGbps,
     sharedGbps: cluster.sharedGbps ?? 1,
     memoryGb: cluster.memoryGb,
-    tasks: job.tasks,
-    nodes: job.nodes,
-    fractions: job.fractions,
-    examples: job.promptTokens.length,
-    tokens: Math.min(...job.promptTokens),
   };
   for (const [name, value] of Object.entries(above)) {
     if (!(value > 0 && Number.isFinite(value))) {
       throw new RangeError(`Cannot predict a cluster: ${name} is ${value}, expected a number above 0`);
     }
   }
+  const { startSeconds } = cluster;
+  if (!(startSeconds >= 0 && Number.isFinite(startSeconds))) {
+    throw new RangeError(`Cannot predict a cluster: startSeconds is ${startSeconds}, expected a number from 0`);
+  }
+}
+
+function isCount(value: number, least: number): boolean {
+  return Number.isSafeInteger(value) && value >= least;
 }

@@ -1,5 +1,6 @@
 /** The capacity model: times add up, what limits a job is named, and more GPUs help only where there is something to divide. */
 import { assert, assertEquals, assertThrows } from "@std/assert";
+import fc from "fast-check";
 import {
   type CapacityJob,
   capacityModel,
@@ -34,6 +35,37 @@ Deno.test("predictCapacity() accounts for all time of all GPUs, on any number of
       assert(wallSeconds >= steps.reduce((sum, { seconds }) => sum + seconds, 0) * (1 - 1e-12));
     }
   }
+});
+
+Deno.test("predictCapacity() has no loss below zero and no efficiency above one, whatever is asked", () => {
+  const number = (min: number, max: number) => fc.double({ min, max, noNaN: true });
+  const jobs = fc.record({
+    promptTokens: fc.array(fc.integer({ min: 1, max: 4000 }), { minLength: 1, maxLength: 12 }),
+    choiceTokens: fc.integer({ min: 0, max: 50 }),
+    nodes: fc.integer({ min: 1, max: 64 }),
+    path: fc.constantFrom("layer" as const, "joint" as const),
+    positions: fc.constantFrom("all" as const, "last" as const),
+    fractions: fc.integer({ min: 1, max: 20 }),
+    testExamples: fc.integer({ min: 0, max: 10_000 }),
+    tasks: fc.integer({ min: 1, max: 200 }),
+  });
+  const clusters = fc.record({
+    gpus: fc.integer({ min: 1, max: 300 }),
+    tflops: number(0.01, 1000),
+    readGbps: number(0.01, 100),
+    sharedGbps: fc.option(number(0.01, 100), { nil: null }),
+    memoryGb: number(1, 100),
+    startSeconds: number(0, 1000),
+  });
+  fc.assert(
+    fc.property(jobs, clusters, (work, machines) => {
+      const { losses, wallSeconds, efficiency } = predictCapacity(model, work, machines);
+      const total = machines.gpus * wallSeconds;
+      for (const [name, loss] of Object.entries(losses)) assert(loss >= -1e-9 * total, `${name}: ${loss} of ${total}`);
+      assert(efficiency > 0 && efficiency <= 1 + 1e-9, `${efficiency}`);
+    }),
+    { seed: 1, numRuns: 300 },
+  );
 });
 
 Deno.test("predictCapacity() names what limits a job", () => {
@@ -77,5 +109,16 @@ Deno.test("predictCapacity() refuses clusters and jobs that are none", () => {
   assertThrows(() => predict({ gpus: 0 }), RangeError, "gpus is 0");
   assertThrows(() => predict({ tflops: NaN }), RangeError, "tflops is NaN");
   assertThrows(() => predict({}, { layers: [3, 32] }), RangeError, "layer 32, expected some of 0 to 31");
-  assertThrows(() => predict({}, { promptTokens: [] }), RangeError, "examples is 0");
+  assertThrows(() => predict({}, { promptTokens: [] }), RangeError, "there are no examples");
+  assertThrows(() => predict({}, { promptTokens: [5, NaN] }), RangeError, "promptTokens is NaN");
+  assertThrows(() => predict({}, { choiceTokens: -1 }), RangeError, "choiceTokens is -1, expected an integer from 0");
+  assertThrows(() => predict({}, { testExamples: NaN }), RangeError, "testExamples is NaN");
+  assertThrows(() => predict({}, { tasks: 1.5 }), RangeError, "tasks is 1.5");
+  assertThrows(() => predict({ startSeconds: -1 }), RangeError, "startSeconds is -1, expected a number from 0");
+  for (const field of Object.keys(model) as (keyof typeof model)[]) {
+    for (const value of [0, NaN, Infinity, -1]) {
+      const wrong = () => predictCapacity({ ...model, [field]: value }, job, cluster);
+      assertThrows(wrong, RangeError, `model.${field} is ${value}`);
+    }
+  }
 });

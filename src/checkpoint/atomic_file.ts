@@ -124,3 +124,13 @@ export async function writeFileAtomic(path: string, content: FileContent): Promi
   }
   await syncFolder(dirname(path));
 }
+
+/** Whether an error, or what caused it, says that a disk is full, a user's share of it used up, or a file at its limit. */
+export function isDiskFull(error: unknown): boolean {
+  if (!(error instanceof Error)) return false;
+  const { code } = error as { readonly code?: unknown };
+  // Some errors of files give the number alone: that of Linux and macOS.
+  return code === "ENOSPC" || code === "EDQUOT" || code === "EFBIG" ||
+    /\(os error (?:27|28|69|122)\)$/.test(error.message) ||
+    isDiskFull(error.cause);
+}

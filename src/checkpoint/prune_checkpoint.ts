@@ -221,11 +221,21 @@ function totalBytes(files: ReadonlyMap<string, number>): number {
   return [...files.values()].reduce((sum, bytes) => sum + bytes, 0);
 }
 
-/** Throws RangeError when the disk has less room than needed; where the system does not tell, the write itself will. */
+/** Thrown where a disk has less room than what is to be written needs. */
+export class DiskSpaceError extends RangeError {
+  /** Tells this error from others by name. */
+  override readonly name = "DiskSpaceError";
+}
+
+/**
+ * Sees to it that a disk has room; where the system does not tell, the write itself will.
+ *
+ * @throws {DiskSpaceError} If it has less than that.
+ */
 export async function checkSpace(folder: string, bytesNeeded: number): Promise<void> {
   const status = await statfs(folder).catch(() => undefined);
   if (status && status.bavail * status.bsize < bytesNeeded) {
-    throw new RangeError(
+    throw new DiskSpaceError(
       `Cannot write ${bytesNeeded} bytes into ${folder}: its disk has ${status.bavail * status.bsize} bytes free`,
     );
   }
@@ -282,7 +292,7 @@ export async function writePrunedCheckpoint(
       }
     };
     await writeFolderAtomic(targetFolder, "config.json", options.overwrite ?? false, async (folder) => {
-      await checkSpace(folder, bytesTotal + zeros.size * HEADER_GROWTH);
+      await checkSpace(dirname(folder), bytesTotal + zeros.size * HEADER_GROWTH);
       const hasTemplates = [...files.keys()].some((name) => dirname(name) === TEMPLATE_FOLDER);
       if (hasTemplates) await mkdir(join(folder, TEMPLATE_FOLDER));
       for (const name of files.keys()) {

@@ -85,7 +85,7 @@ function hintFor(error: Error): string {
   if (code === "EACCES" || code === "EPERM" || code === "EROFS") {
     return "check the permissions of that path, or write elsewhere with --out.";
   }
-  if (code === "ENOSPC" || code === "EDQUOT" || code === "EFBIG") {
+  if (error.name === "DiskSpaceError" || code === "ENOSPC" || code === "EDQUOT" || code === "EFBIG") {
     return "free some space, or write elsewhere with --out; `run --resume` goes on after the last finished stage.";
   }
   if (code === "EIO") return "the disk reports a fault: check it, then repeat the command.";

@@ -4,6 +4,7 @@
  */
 import { readdir, stat } from "node:fs/promises";
 import { join } from "node:path";
+import { isDiskFull } from "../checkpoint/atomic_file.ts";
 import type { Progress } from "../engine/engine.ts";
 import { runFileNames } from "../method/files.ts";
 import { JobEvents } from "./job_events.ts";
@@ -108,7 +109,8 @@ export class JobQueue {
   /**
    * Takes a job in.
    *
-   * @throws {ProblemError} Status 400 if there is no such model, 429 if too many jobs wait, 503 if the service is closing.
+   * @throws {ProblemError} Status 400 if there is no such model, 429 if too many jobs wait, 503 if the service is closing, 507 if the
+   * disk is full.
    */
   async submit(request: JobRequest): Promise<JobView> {
     if (this.#isClosed) throw new ProblemError(503, "The service is closing", { "retry-after": "30" });
@@ -134,6 +136,9 @@ export class JobQueue {
       this.#waiting.push(job.saved.id);
       this.#startNext();
       return this.#view(job);
+    } catch (error) {
+      if (!isDiskFull(error)) throw error;
+      throw new ProblemError(507, "Cannot take another job: the disk of the jobs is full", { "retry-after": "60" });
     } finally {
       this.#arriving--;
     }

@@ -121,6 +121,7 @@ function problems(...statuses: readonly number[]) {
     413: "The body is too large.",
     415: "The body is not JSON.",
     429: "Too many jobs wait.",
+    507: "The disk of the jobs is full.",
     503: "The service is closing, or too many callers follow events.",
   };
   const content = { "application/problem+json": { schema: { $ref: "#/components/schemas/Problem" } } };
@@ -198,7 +199,7 @@ export function openApiDocument(version: string, needsToken: boolean) {
               headers: { location: { schema: text, description: "Path of the job." } },
             },
             ...secured,
-            ...problems(400, 408, 413, 415, 429, 503),
+            ...problems(400, 408, 413, 415, 429, 503, 507),
           },
         },
       },

@@ -22,6 +22,7 @@ const titles: Readonly<Record<number, string>> = {
   429: "Queue full",
   500: "Internal error",
   503: "Service unavailable",
+  507: "Insufficient storage",
 };
 
 /** The answer that says what is wrong. */

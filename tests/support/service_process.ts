@@ -28,10 +28,19 @@ export class ServiceProcess {
   private constructor(readonly url: string, readonly child: Deno.ChildProcess) {}
 
   /** Starts `secateur serve` on a free port and waits until it listens. */
-  static async start(folder: string, env: Readonly<Record<string, string>> = {}): Promise<ServiceProcess> {
-    const child = new Deno.Command(Deno.execPath(), {
-      args: ["run", "--quiet", "--allow-all", fileURLToPath(new URL("../../src/cli/main.ts", import.meta.url)), "serve"]
-        .concat(["--port", "0", "--models", join(folder, "models"), "--jobs", join(folder, "jobs")]),
+  static async start(
+    folder: string,
+    env: Readonly<Record<string, string>> = {},
+    places: readonly string[] = ["--models", join(folder, "models"), "--jobs", join(folder, "jobs")],
+  ): Promise<ServiceProcess> {
+    const main = fileURLToPath(new URL("../../src/cli/main.ts", import.meta.url));
+    const program = [Deno.execPath(), "run", "--quiet", "--allow-all", main, "serve", "--port", "0", ...places];
+    // A limit on the size of files, which a test may set, is then an error instead of a signal that ends the process.
+    const [first, ...rest] = Deno.build.os === "windows"
+      ? program
+      : ["bash", "-c", `trap '' XFSZ; exec "$@"`, "bash", ...program];
+    const child = new Deno.Command(first, {
+      args: rest,
       env: { SECATEUR_ENGINE: "reference", MALLOC_ARENA_MAX: Deno.env.get("MALLOC_ARENA_MAX") ?? "2", ...env },
       stdin: "null",
       stdout: "null",

@@ -82,8 +82,8 @@ export function mountsIn(folder: string, mountinfo: string): string[] {
 /**
  * The release in its folder: as it is there from an earlier time, else made.
  *
- * @throws {CommandError} If this is not root on Linux, or may not mount, debootstrap is missing, the mirror lacks the release or cannot be
- * reached, or the folder is in use for something else.
+ * @throws {CommandError} If this is not root on Linux, or may not mount, debootstrap is missing, the mirror lacks the release
+ * or cannot be reached, a package is not to be had, or the folder holds something else.
  */
 export async function openDebianFolder(request: DebianRequest): Promise<DebianFolder> {
   const { suite, folder, packages, signal, log } = request;
@@ -175,7 +175,7 @@ async function make({ suite, folder, mirror, packages, signal, log }: DebianRequ
     await Deno.chmod(partial, 0o755);
     const options = ["--force-check-gpg", "--variant=minbase", "--include=ca-certificates"];
     log(`debootstrap ${suite} from ${mirror}`);
-    await runQuietly(apart(["debootstrap", ...options, suite, partial, mirror], piped), signal);
+    await runQuietly("debootstrap", apart(["debootstrap", ...options, suite, partial, mirror], piped), signal);
     await install(partial, packages, signal, log);
     await Deno.writeTextFile(join(partial, MARK), `${suite}\n`);
     await Deno.rename(partial, folder);
@@ -205,21 +205,22 @@ async function install(
   if (missing.length === 0) return;
   const args = ["apt-get", "install", "--yes", "--no-install-recommends", ...missing];
   log(args.join(" "));
-  await runQuietly(commandIn(folder, [], args, { env: { DEBIAN_FRONTEND: "noninteractive" }, ...piped }), signal);
+  const env = { DEBIAN_FRONTEND: "noninteractive" };
+  await runQuietly("apt-get", commandIn(folder, [], args, { env, ...piped }), signal);
 }
 
 const piped = { stdin: "null", stdout: "piped", stderr: "piped" } as const;
 
-/** @throws {CommandError} If the command fails: with the end of what it printed. */
-async function runQuietly(command: Deno.Command, signal: AbortSignal): Promise<void> {
+/** @throws {CommandError} If the command fails: with its errors, or the end of what it printed. */
+async function runQuietly(name: string, command: Deno.Command, signal: AbortSignal): Promise<void> {
   // Its output ends when the last of its processes has: then nobody writes in the folder any more.
   const { success, stdout, stderr } = await untilAborted(command, signal, (child) => child.output());
   if (success) return;
   const lines = [stdout, stderr].flatMap((bytes) => new TextDecoder().decode(bytes).trim().split("\n"));
   const said = lines.filter((line) => /^[EW]: /.test(line));
   throw new CommandError(
-    `the folder could not be made:\n${(said.length > 0 ? said : lines).slice(-8).join("\n")}`,
-    "what is above says why; nothing half-made is left.",
+    `${name} failed:\n${(said.length > 0 ? said : lines).slice(-8).join("\n")}`,
+    "where that is the mirror's fault, name another one with --mirror.",
   );
 }
 

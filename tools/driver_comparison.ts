@@ -13,6 +13,7 @@ const TOLERANCE = 1e-6;
 interface Demo {
   readonly adapter: string;
   readonly scores: ArrayLike<number>;
+  /** Layers and neurons that were chosen. */
   readonly plan: string;
   /** Test accuracies of every redraw. */
   readonly accuracies: string;
@@ -55,11 +56,11 @@ async function runDemo(deno: DenoCommand, out: string, seen: string, signal: Abo
   const { success, stdout } = await untilAborted(command, signal, (child) => child.output());
   if (!success) throw new Error("The demo failed; see above");
   const { run, redraws } = JSON.parse(new TextDecoder().decode(stdout));
-  const model: PlanModel = JSON.parse(await Deno.readTextFile(join(seen, "plan.json"))).model;
+  const plan: { model: PlanModel; masks: unknown } = JSON.parse(await Deno.readTextFile(join(seen, "plan.json")));
   return {
     adapter: run.engine.adapter,
-    scores: (await readScores(join(seen, "scores.safetensors"), model)).result.scores.values,
-    plan: await Deno.readTextFile(join(seen, "plan.json")),
+    scores: (await readScores(join(seen, "scores.safetensors"), plan.model)).result.scores.values,
+    plan: JSON.stringify(plan.masks),
     accuracies: JSON.stringify(redraws.redraws.map(({ accuracy }: { accuracy: unknown }) => accuracy)),
   };
 }

@@ -49,7 +49,8 @@ Options:
 ${describeOptions(OPTIONS)}
 
 The folder is made once, with Mesa's Vulkan drivers and Node. Commands in it see the project and Deno's downloads
-read-only, and write in the folder alone. When none of them runs, it is an ordinary folder and can be removed.
+read-only, and write in the folder alone. When none of them runs, it is an ordinary folder and can be removed; so can
+DIR.part-..., which is left where this command is killed outright while it makes one.
 
 Example:
   deno task test:mesa --suite sid --command "deno task demo --out /tmp/demo"

@@ -3,7 +3,11 @@ import { assert, assertEquals, assertMatch } from "@std/assert";
 import { mkdir, readFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { webgpuEnvironment } from "../../src/cli/webgpu_environment.ts";
+import { commands } from "../../src/cli/commands.ts";
+import { variables } from "../../src/serve/settings.ts";
 import { projectPath } from "../cli/program.ts";
+import { posting } from "../support/service.ts";
+import { waitToBeTold } from "../support/service_process.ts";
 import { withFolder } from "../support/temporary_folder.ts";
 import { folderState } from "./folder_state.ts";
 import { makeSnapshot, writeTinyProject } from "./tiny_project.ts";
@@ -14,6 +18,8 @@ interface Places {
   readonly DATA: string;
   readonly OUT: string;
   readonly COPY: string;
+  readonly DEMO: string;
+  readonly CODE: string;
 }
 
 /** One access that Deno was asked for. */
@@ -23,7 +29,10 @@ interface Access {
 }
 
 /** The variables that a command may ask for: those that the document names. */
-const VARIABLES = new Set(["DENO_WEBGPU_BACKEND", "XDG_RUNTIME_DIR", "SECATEUR_TRACE", "LOG_TOKENS", "LOG_STREAM"]);
+const VARIABLES = new Set([
+  ...["DENO_WEBGPU_BACKEND", "XDG_RUNTIME_DIR", "SECATEUR_TRACE", "LOG_TOKENS", "LOG_STREAM"],
+  ...Object.values(variables).map(({ name }) => name),
+]);
 
 /** What each command may touch, as in the document's table. */
 const GRANTS: Readonly<Record<string, { read: (keyof Places)[]; write: (keyof Places)[] }>> = {
@@ -42,6 +51,9 @@ const GRANTS: Readonly<Record<string, { read: (keyof Places)[]; write: (keyof Pl
   submit: { read: [], write: [] },
   doctor: { read: [], write: [] },
   completion: { read: [], write: [] },
+  demo: { read: ["DEMO", "OUT"], write: ["OUT"] },
+  study: { read: ["MODEL", "DATA", "OUT"], write: ["OUT"] },
+  serve: { read: ["CODE", "OUT"], write: ["OUT"] },
 };
 
 /** What a command asks for besides, and goes on without. */
@@ -65,19 +77,53 @@ function commandOf(line: string): string {
 
 /** Runs a line of the document. */
 async function runLine(line: string, places: Places, audit: string) {
-  const words = line.replaceAll(/\b(MODEL|DATA|OUT|COPY)\b/g, (name) => places[name as keyof Places]).split(" ");
-  const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+  const words = line.replaceAll(
+    /(?<![\w_])(MODEL|DATA|OUT|COPY|DEMO|CODE)(?!\w)/g,
+    (name) => places[name as keyof Places],
+  ).split(" ");
+  const child = new Deno.Command(Deno.execPath(), {
     args: words.slice(1),
     cwd: projectPath("."),
     env: { ...webgpuEnvironment(), DENO_AUDIT_PERMISSIONS: audit },
     stdin: "null",
     stdout: "piped",
     stderr: "piped",
-  }).output();
+  }).spawn();
+  if (commandOf(line) === "serve") return { ...await useService(child), accesses: await readAudit(audit) };
+  const { code, stdout, stderr } = await child.output();
   const decoder = new TextDecoder();
+  return { code, stdout: decoder.decode(stdout), stderr: decoder.decode(stderr), accesses: await readAudit(audit) };
+}
+
+/** Every access that was recorded. */
+async function readAudit(audit: string): Promise<Access[]> {
   const text = await readFile(audit, "utf8");
-  const accesses: Access[] = text.split("\n").filter((entry) => entry !== "").map((entry) => JSON.parse(entry));
-  return { code, stdout: decoder.decode(stdout), stderr: decoder.decode(stderr), accesses };
+  return text.split("\n").filter((entry) => entry !== "").map((entry) => JSON.parse(entry));
+}
+
+/** Has a service do a job and show its page, and ends it. It tells its address on stderr, which is no error. */
+async function useService(child: Deno.ChildProcess) {
+  const url = await waitToBeTold(child.stderr, /serves (http:\S+)\/ with/);
+  try {
+    assertEquals((await (await fetch(url)).text()).slice(0, 9).toLowerCase(), "<!doctype");
+    const { model, ...request } = await (await fetch(`${url}/v1/example`)).json();
+    const small = { adaptation: { count: 3 }, test: { limit: 4 }, score: { nodes: 2 }, randomDraws: 1 };
+    const answer = await fetch(`${url}/v1/jobs`, posting({ ...request, model, ...small }));
+    const { id } = await answer.json();
+    assertEquals(answer.status, 202);
+    for (let state = ""; state !== "done";) {
+      await new Promise((resolve) => setTimeout(resolve, 50));
+      const view = await (await fetch(`${url}/v1/jobs/${id}`)).json();
+      assertEquals(view.error, null);
+      state = view.state;
+    }
+  } finally {
+    child.kill("SIGTERM");
+  }
+  const { code } = await child.status;
+  await child.stdout.cancel();
+  // As after Ctrl-C.
+  return { code: code === 130 ? 0 : code, stdout: url, stderr: "" };
 }
 
 /** Whether a path is in one of the folders, or is one of them. */
@@ -92,6 +138,8 @@ function isAbove(path: string, places: Places): boolean {
 
 Deno.test("every command of docs/permissions.md works with its grants and asks for nothing else", async () => {
   assertEquals([...new Set(lines.map(commandOf))], Object.keys(GRANTS));
+  // A command of the program without a line here is a command whose needs nobody knows.
+  assertEquals(Object.keys(GRANTS).sort(), commands.map(({ name }) => name).sort());
   await withFolder({}, async (folder) => {
     const project = await writeTinyProject(folder);
     const places: Places = {
@@ -99,6 +147,8 @@ Deno.test("every command of docs/permissions.md works with its grants and asks f
       DATA: project.data,
       OUT: join(folder, "results"),
       COPY: join(folder, "copies"),
+      DEMO: projectPath("examples/demo"),
+      CODE: projectPath(".").replace(/\/$/, ""),
     };
     await mkdir(places.OUT);
     await mkdir(places.COPY);
@@ -118,6 +168,7 @@ Deno.test("every command of docs/permissions.md works with its grants and asks f
         if (permission === "read") return !isInside(value, readable) && !isAbove(value, places);
         if (permission === "write") return !isInside(value, writable);
         if (permission === "env") return !VARIABLES.has(value);
+        if (permission === "net") return command !== "serve" || !/^127\.0\.0\.1(?::\d+)?$/.test(value);
         return permission !== "sys" || value !== "statfs" && value !== "systemMemoryInfo";
       });
       assertEquals({ command, stray }, { command, stray: [] });
@@ -130,7 +181,14 @@ Deno.test("every command of docs/permissions.md works with its grants and asks f
 Deno.test("secateur run names the missing grant when its results may not be written", async () => {
   await withFolder({}, async (folder) => {
     const project = await writeTinyProject(folder);
-    const places = { MODEL: project.model, DATA: project.data, OUT: join(folder, "results"), COPY: folder };
+    const places = {
+      MODEL: project.model,
+      DATA: project.data,
+      OUT: join(folder, "results"),
+      COPY: folder,
+      DEMO: folder,
+      CODE: folder,
+    };
     await mkdir(places.OUT);
     const line = lines[0].replace(/--allow-write=\S+ /, "");
     const { code, stderr } = await runLine(line, places, join(folder, "audit.jsonl"));

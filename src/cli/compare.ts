@@ -47,6 +47,7 @@ function formatComparison(a: RunResults, b: RunResults, comparison: RunCompariso
       : `plans: not the same; ${
         counted(plan.shared, "neuron")
       } in both, ${plan.onlyA} only in A, ${plan.onlyB} only in B`,
+    ...(plan.reason === null ? [] : [`  ${plan.reason}`]),
     worst
       ? `scores: worst difference ${
         worst.worst.toExponential(1)

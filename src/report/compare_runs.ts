@@ -5,6 +5,7 @@ import { comparePaired, type PairedComparison } from "../method/paired.ts";
 import type { RunResults } from "../method/run_results.ts";
 import type { Metric } from "../tasks/scoring.ts";
 import { rightAnswers } from "./changed_answers.ts";
+import { explainPlans } from "./plan_difference.ts";
 
 /** A setting that two runs do not share. */
 export interface Difference {
@@ -43,6 +44,8 @@ export interface PlanComparison {
   readonly shared: number;
   readonly onlyA: number;
   readonly onlyB: number;
+  /** Why the plans differ, in words; null where they do not, or where the runs were asked differently. */
+  readonly reason: string | null;
 }
 
 /** How the answers of two pruned models, or of two unmodified ones, compare on the examples that both answered. */
@@ -70,10 +73,12 @@ export interface RunComparison {
 /** Compares two runs; `a` is what `b` is measured against. */
 export function compareRuns(a: RunResults, b: RunResults): RunComparison {
   const { metric } = a.searched.settings;
+  const differences = findDifferences(a, b);
+  const plan = comparePlans(a, b);
   return {
-    differences: findDifferences(a, b),
+    differences,
     scores: compareScores(a, b),
-    plan: comparePlans(a, b),
+    plan: { ...plan, reason: plan.same || differences.length > 0 ? null : explainPlans(a, b) },
     metric,
     unpruned: compareAnswers(a, b, "unpruned", metric),
     pruned: compareAnswers(a, b, "pruned", metric),
@@ -143,7 +148,7 @@ function compareLayer(layer: number, a: Float32Array, b: Float32Array): LayerSco
   };
 }
 
-function comparePlans({ plan: a }: RunResults, { plan: b }: RunResults): PlanComparison {
+function comparePlans({ plan: a }: RunResults, { plan: b }: RunResults): Omit<PlanComparison, "reason"> {
   const neurons = ({ masks }: RunResults["plan"]) =>
     masks.flatMap(({ layer, site, neurons }) => [...neurons].map((neuron) => `${layer} ${site} ${neuron}`));
   const [first, second] = [new Set(neurons(a)), new Set(neurons(b))];

@@ -38,7 +38,7 @@ function verdict(a: ComparedRun, b: ComparedRun, { plan, scores, pruned }: RunCo
     }.`
     : `The runs came to different plans: ${
       counted(plan.shared, "neuron")
-    } in common, ${plan.onlyA} only in A, ${plan.onlyB} only in B.`;
+    } in common, ${plan.onlyA} only in A, ${plan.onlyB} only in B.${plan.reason === null ? "" : ` ${plan.reason}`}`;
   const facts: Fact[] = [
     [
       "Worst score difference",

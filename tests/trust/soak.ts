@@ -1,13 +1,14 @@
 /**
  * A long look at what must never happen: other bytes from a repeated run, a run that does not survive kill -9, input that
  * breaks a reader, a service that gives way. `deno task soak [--minutes 15] [--seed 1]` runs all parts, `deno task soak kills`
- * some of them: repeats, kills, fuzz, service. Prints tables; fails with the first loss.
+ * some of them: repeats, adapters, kills, fuzz, service. Prints tables; fails with the first loss.
  */
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { projectPath } from "../cli/program.ts";
 import { withFolder } from "../support/temporary_folder.ts";
+import { runOnBoth, secondDriver } from "./adapters.ts";
 import { killRuns } from "./kills.ts";
 import { formatMarkdownTable } from "./markdown.ts";
 import { repeatScores } from "./repeats.ts";
@@ -23,6 +24,8 @@ const { values, positionals } = parseArgs({
     kills: { type: "string", default: "50" },
     /** Processes that must give the same scores. */
     processes: { type: "string", default: "10" },
+    /** Seeds that two adapters are compared on. */
+    seeds: { type: "string", default: "5" },
   },
 });
 const seed = Number(values.seed);
@@ -71,9 +74,36 @@ async function repeat(): Promise<void> {
   console.log(formatMarkdownTable(["processes", "adapter", "kernels chosen", "SHA-256 of scores.safetensors"], rows));
 }
 
-/** Each part takes about the minutes that it is given; repeating takes seconds. */
+/** Compares the plans of several seeds on two adapters, where there are two. */
+async function compareAdapters(): Promise<void> {
+  const driver = await secondDriver();
+  if (driver === null) {
+    console.log("Not compared: this machine has one driver. On Debian, `apt-get install chromium` brings another.");
+    return;
+  }
+  const pairs = await withFolder({}, async (folder) => {
+    const all = [];
+    for (let i = 0; i < Number(values.seeds); i++) all.push(await runOnBoth(folder, driver, seed + i));
+    return all;
+  });
+  console.log(`${pairs[0].adapters.join(" and ")}\n`);
+  const rows = pairs.map(({ seed, chosen: [first, second], tied, samePlan, otherNeurons, worstScore }) => [
+    `${seed}`,
+    first,
+    second === first ? "the same" : second,
+    `${tied}`,
+    samePlan ? "the same" : `${otherNeurons} neurons differ`,
+    worstScore.toExponential(1),
+  ]);
+  console.log(
+    formatMarkdownTable(["seed", "chosen on the first", "on the second", "ties", "plans", "worst score"], rows),
+  );
+}
+
+/** Each part takes about the minutes that it is given; repeating takes seconds, comparing adapters some minutes. */
 const parts: Readonly<Record<string, { share: number; run: (minutes: number) => Promise<void> }>> = {
   repeats: { share: 0, run: repeat },
+  adapters: { share: 0, run: compareAdapters },
   kills: { share: 1, run: kill },
   fuzz: { share: 1, run: (minutes) => runScript("fuzz.ts", "--minutes", minutes.toFixed(2), "--seed", values.seed) },
   service: {

@@ -68,3 +68,40 @@ Deno.test("renderComparison() says the same as compareRuns() and shows strangers
   assertStringIncludes(document.querySelector(".facts")!.textContent, "0.5of the largest score of the layer");
   assertStringIncludes(document.querySelector("main")!.textContent, attack);
 });
+
+Deno.test("compareRuns() says why plans differ when the same was asked for", () => {
+  const a = sampleRunResults();
+  const { searched } = a;
+  const { layer, fraction } = searched.configurations[searched.chosen];
+  const withPlan = (run: RunResults, neurons: Uint32Array): RunResults => ({
+    ...run,
+    searched: { ...run.searched, neurons },
+    plan: { ...run.plan, masks: [{ ...run.plan.masks[0], neurons: neurons.toSorted() }] },
+  });
+  const reasonOf = (other: RunResults) => compareRuns(a, other).plan.reason;
+  assertEquals(reasonOf(a), null);
+
+  // Another neuron takes the place of the last one: by a hair, and by far.
+  const { neurons } = a.scored.scores;
+  const outside = Array.from({ length: neurons }, (_, j) => j).find((j) => !searched.neurons.includes(j))!;
+  const swapped = Uint32Array.of(...searched.neurons.subarray(0, -1), outside);
+  const at = layer! * neurons;
+  assertStringIncludes(reasonOf(withPlan(a, swapped))!, "this is no tie");
+  const [low, high] = [outside, searched.neurons.at(-1)!].map((j) => a.scored.scores.values[at + j]);
+  const nearer = withScores(
+    a,
+    (score, j) => j === at + outside ? high : j === at + searched.neurons.at(-1)! ? low : score,
+  );
+  assertStringIncludes(reasonOf(withPlan(nearer, swapped))!, "a tie at the cut, which the last bits decide.");
+
+  // Another configuration of the same accuracy, and of another one.
+  const choose = (correct: number): RunResults => {
+    const chosen = searched.configurations.findIndex((other) =>
+      other.correct === correct && other.layer !== null && (other.layer !== layer || other.fraction !== fraction)
+    );
+    return withPlan({ ...a, searched: { ...searched, chosen } }, Uint32Array.of(0));
+  };
+  const best = searched.configurations[searched.chosen].correct;
+  assertStringIncludes(reasonOf(choose(best))!, "tie on accuracy in both runs; their mean margins differ by");
+  assertStringIncludes(reasonOf(choose(best - 1))!, "do not tie: their accuracies are");
+});

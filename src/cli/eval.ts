@@ -2,11 +2,11 @@
 import { writeFileAtomic } from "../checkpoint/atomic_file.ts";
 import type { Intervention } from "../engine/engine.ts";
 import { evaluate as evaluateExamples, type Evaluation } from "../method/evaluate.ts";
-import { readPlan, runFileNames } from "../method/files.ts";
+import { runFileNames } from "../method/files.ts";
 import { describeHarnessResults } from "../method/harness_results.ts";
 import { formatJson } from "../method/json.ts";
 import { describePerformance } from "../method/performance.ts";
-import { type PlanModel, planToIntervention } from "../method/plan.ts";
+import { planToIntervention } from "../method/plan.ts";
 import { describeSamples, serialiseSamples } from "../method/samples.ts";
 import { splitGroupId } from "../tasks/group_task.ts";
 import { scoreGroup } from "../tasks/group_scoring.ts";
@@ -16,6 +16,7 @@ import type { OptionTable, OptionValues } from "./arguments.ts";
 import { type CommandContext, type CommandResult, defineCommand } from "./command.ts";
 import { comparisonOptions, otherSide, reportComparison, type Side } from "./comparison.ts";
 import { formatPerformance } from "./forecast.ts";
+import { otherWeightsOptions, readPlanFor } from "./found_on.ts";
 import { preparePlace, requireFile } from "./input_file.ts";
 import { engineOptions, modelOptions, seedOptions, taskOptions, testOptions } from "./options.ts";
 import { countSkipped, type Session, withSession, withWork, type Work } from "./session.ts";
@@ -26,6 +27,7 @@ const evalOptions = {
   ...modelOptions,
   ...taskOptions,
   plan: { type: "text", placeholder: "FILE", description: `A ${runFileNames.plan} to apply.` },
+  ...otherWeightsOptions,
   ...comparisonOptions,
   output: {
     type: "text",
@@ -45,9 +47,16 @@ const evalOptions = {
 type EvalOptions = OptionValues<typeof evalOptions>;
 
 /** What plans do to a model; null stands for no plan. */
-async function readInterventions(plans: readonly (string | null)[], config: PlanModel): Promise<Intervention[]> {
+async function readInterventions(
+  plans: readonly (string | null)[],
+  { checkpoint, provenance }: Pick<Work, "checkpoint" | "provenance">,
+  allowed: boolean,
+): Promise<Intervention[]> {
   const interventions = [];
-  for (const plan of plans) interventions.push(plan === null ? [] : planToIntervention(await readPlan(plan, config)));
+  for (const plan of plans) {
+    const read = plan && await readPlanFor(plan, checkpoint.config, provenance, allowed);
+    interventions.push(read ? planToIntervention(read) : []);
+  }
   return interventions;
 }
 
@@ -57,8 +66,8 @@ async function checkSides(options: EvalOptions, other: Side | null, context: Com
   if (plan !== undefined) await requireFile(plan, "plan", runFileNames.plan);
   if (againstPlan !== undefined) await requireFile(againstPlan, "against-plan", runFileNames.plan);
   if (other === null || other.model === options.model) return;
-  await withWork({ ...options, model: other.model }, context, async ({ checkpoint }) => {
-    await readInterventions([other.plan], checkpoint.config);
+  await withWork({ ...options, model: other.model }, context, async (work) => {
+    await readInterventions([other.plan], work, options["other-weights"]);
   });
 }
 
@@ -83,7 +92,7 @@ function measure(
 ): Promise<Measured> {
   const { signal, onProgress } = context;
   const prepare = async (work: Work) => ({
-    interventions: await readInterventions(plans, work.checkpoint.config),
+    interventions: await readInterventions(plans, work, options["other-weights"]),
     rows: await evaluatedRows(work, options, sides),
   });
   return withSession({ ...options, model }, context, prepare, async (session, { interventions, rows }) => {

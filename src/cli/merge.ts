@@ -1,6 +1,5 @@
 /** `secateur merge`: joins the parts of a scoring or a search, and says which are missing and how to make them. */
 import { join } from "node:path";
-import type { Engine } from "../engine/engine.ts";
 import { readScores, runFileNames, writeGrid, writePlan, writeScores } from "../method/files.ts";
 import {
   checkPartials,
@@ -141,11 +140,10 @@ export const merge = defineCommand({
             "name the scores with --scores, or search again.",
           );
         }
-        const config = model as Engine["config"];
-        const result = mergeSearch(searching, (await readScores(scoresFile, config)).result.scores);
+        const result = mergeSearch(searching, (await readScores(scoresFile, model)).result.scores);
         const [grid, plan] = [join(folder, runFileNames.grid), join(folder, runFileNames.plan)];
         await writeGrid(grid, result, provenance);
-        await writePlan(plan, planFromSearch(config, result));
+        await writePlan(plan, { ...planFromSearch(model, result), weights: provenance.weights });
         files.push(grid, plan);
         texts.push(`search: ${counted(searching.length, "part")}, ${formatChoice(result)}`, engines(searching));
       }

@@ -1,10 +1,12 @@
 /** `secateur prune`: a copy of a checkpoint in which the planned neurons are zero. */
 import { lstat } from "node:fs/promises";
+import { fingerprintWeights } from "../checkpoint/digest.ts";
 import { openCheckpoint } from "../checkpoint/open.ts";
 import { writePrunedCheckpoint } from "../checkpoint/prune_checkpoint.ts";
-import { readPlan, runFileNames } from "../method/files.ts";
+import { runFileNames } from "../method/files.ts";
 import { defineCommand } from "./command.ts";
 import { CommandError } from "./errors.ts";
+import { otherWeightsOptions, readPlanFor } from "./found_on.ts";
 import { requireFile } from "./input_file.ts";
 import { findModel } from "./model.ts";
 import { modelOptions } from "./options.ts";
@@ -22,11 +24,12 @@ export const prune = defineCommand({
   options: {
     ...modelOptions,
     plan: { type: "text", placeholder: "FILE", required: true, description: `A ${runFileNames.plan}.` },
+    ...otherWeightsOptions,
     out: { type: "text", placeholder: "DIR", required: true, description: "Folder of the copy, which must not exist." },
     overwrite: { type: "flag", description: "Replace a checkpoint that is at --out." },
     link: { type: "flag", description: "Share files that do not change with the checkpoint, by hard links." },
   },
-  async run({ model, plan: planFile, out, overwrite, link }, { signal, onProgress }) {
+  async run({ model, plan: planFile, out, overwrite, link, "other-weights": isOtherFine }, { signal, onProgress }) {
     await requireFile(planFile, "plan", runFileNames.plan);
     if (!overwrite && await lstat(out).then(() => true, () => false)) {
       throw new CommandError(
@@ -37,7 +40,8 @@ export const prune = defineCommand({
     const { folder } = await findModel(model, { signal, onProgress });
     const checkpoint = await openCheckpoint(folder);
     try {
-      const plan = await readPlan(planFile, checkpoint.config);
+      const target = { model, weights: await fingerprintWeights(checkpoint, signal) };
+      const plan = await readPlanFor(planFile, checkpoint.config, target, isOtherFine);
       const written = await writePrunedCheckpoint(folder, out, plan.masks, {
         overwrite,
         unchanged: link ? "link" : "copy",

@@ -22,6 +22,7 @@ import {
 } from "./options.ts";
 import { decidingMetric, drawExamples, withSession, withWork, type Work } from "./session.ts";
 import { readShard, runShard, shardOptions } from "./shards.ts";
+import { checkFoundOn, otherWeightsOptions } from "./found_on.ts";
 import { requireFile } from "./input_file.ts";
 import { formatChoice, formatConfiguration, formatEngine, formatShare, formatTable } from "./text.ts";
 
@@ -54,6 +55,7 @@ export const search = defineCommand({
     ...adaptationOptions,
     ...selectionOptions,
     ...searchOptions,
+    ...otherWeightsOptions,
     ...shardOptions,
     ...engineOptions,
   },
@@ -61,10 +63,15 @@ export const search = defineCommand({
     const { signal, onProgress } = context;
     const settingsOf = (task: Task) => ({ ...searchSettings(options), metric: decidingMetric(task, options.metric) });
     await requireFile(options.scores, "scores", runFileNames.scores);
+    const scoresOf = async ({ checkpoint, provenance: { model, weights } }: Work) => {
+      const { result, provenance } = await readScores(options.scores, checkpoint.config);
+      checkFoundOn(options.scores, provenance.weights, { model, weights }, options["other-weights"]);
+      return result.scores;
+    };
     if (options.shard !== undefined) {
       const shard = readShard(options.shard);
       return await withWork(options, context, async (work) => {
-        const { scores } = (await readScores(options.scores, work.checkpoint.config)).result;
+        const scores = await scoresOf(work);
         const { selection } = await drawExamples(work.task, options);
         const settings = settingsOf(work.task);
         return await runShard(work, options, context, {
@@ -78,9 +85,9 @@ export const search = defineCommand({
         });
       });
     }
-    const prepare = async ({ checkpoint, task }: Work) => {
-      const { scores } = (await readScores(options.scores, checkpoint.config)).result;
-      const { selection } = await drawExamples(task, options);
+    const prepare = async (work: Work) => {
+      const scores = await scoresOf(work);
+      const { selection } = await drawExamples(work.task, options);
       await checkFolder(options.out);
       return { scores, selection };
     };
@@ -98,7 +105,7 @@ export const search = defineCommand({
         const found = await searchGrid(engine, selection, scores, { ...settings, signal, onProgress });
         signal.throwIfAborted();
         await writeGrid(files[0], found, { ...provenance, examples: digestExamples(selection) });
-        await writePlan(files[1], planFromSearch(engine.config, found));
+        await writePlan(files[1], { ...planFromSearch(engine.config, found), weights: provenance.weights });
         return found;
       });
 

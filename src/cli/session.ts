@@ -1,7 +1,7 @@
 /** What a command works with: a checkpoint, its tokenizer, a task and an engine, opened and closed together. */
 import { basename } from "node:path";
 import type { Checkpoint } from "../checkpoint/checkpoint.ts";
-import { digestFirstRows } from "../checkpoint/digest.ts";
+import { fingerprintWeights } from "../checkpoint/digest.ts";
 import { openCheckpoint } from "../checkpoint/open.ts";
 import type { Engine } from "../engine/engine.ts";
 import { openEngine } from "../engine/open.ts";
@@ -121,7 +121,7 @@ export async function withWork<T>(
       ...(options.fewshot !== undefined && { fewshot: options.fewshot }),
       ...(chatTemplate && { chatTemplate: basename(chatTemplate.file) }),
       ...(options["system-prompt"] !== undefined && { systemPrompt: options["system-prompt"] }),
-      weights: await digestFirstRows(checkpoint, context.signal),
+      weights: await fingerprintWeights(checkpoint, context.signal),
       versions: { secateur: version },
     };
     const result = await use({ checkpoint, tokenizer, task, provenance });

@@ -6,7 +6,7 @@ import { writeFileAtomic } from "../checkpoint/atomic_file.ts";
 import type { ByteSource } from "../checkpoint/byte_source.ts";
 import { encodeSafetensors, type NewTensor, readSafetensorsHeader, readTensorF64 } from "../checkpoint/safetensors.ts";
 import { openFileSource } from "../checkpoint/sources.ts";
-import type { Json } from "../checkpoint/strict_json.ts";
+import { isJsonObject, type Json } from "../checkpoint/strict_json.ts";
 import { hashOf } from "../checkpoint/tensor_store.ts";
 import { readRegularFile } from "../tasks/regular_file.ts";
 import type { PlanModel } from "./plan.ts";
@@ -15,7 +15,7 @@ import { type Infer, integer, list, oneOf, record, type Schema, text } from "./s
 import { checkShard, type Shard } from "./shard.ts";
 
 const format = "secateur-partial";
-const version = "1";
+const version = "2";
 
 /** Most units of a job, and most neurons of a model: lists of as many are made when partials are joined. */
 const mostUnits = 2 ** 24;
@@ -93,15 +93,14 @@ const headerSchema = record({
   more: anyJson,
 });
 
-/** Digest of the numbers, so that a damaged file is told from a whole one. */
-function digestArrays(arrays: ReadonlyMap<string, Float64Array>): string {
+/** Digest of the numbers and of what the file says of itself, so that a damaged file is told from a whole one. */
+function digestContent(header: string, arrays: ReadonlyMap<string, Float64Array>): string {
   const names = [...arrays.keys()].sort();
-  return hashOf(
-    names.map((name) => {
-      const { buffer, byteOffset, byteLength } = arrays.get(name)!;
-      return `${name} ${hashOf(new Uint8Array(buffer, byteOffset, byteLength))}`;
-    }).join("\n"),
-  );
+  const lines = names.map((name) => {
+    const { buffer, byteOffset, byteLength } = arrays.get(name)!;
+    return `${name} ${hashOf(new Uint8Array(buffer, byteOffset, byteLength))}`;
+  });
+  return hashOf([...lines, header].join("\n"));
 }
 
 /** The pieces of a partial's file. The same partial gives the same bytes. */
@@ -121,12 +120,8 @@ export function encodePartial(partial: Omit<Partial, "file">): Uint8Array[] {
     more,
   };
   const tensors = [...arrays].map(([name, data]): NewTensor => ({ name, dtype: "F64", shape: [data.length], data }));
-  return encodeSafetensors(tensors, {
-    format,
-    version,
-    partial: JSON.stringify(header),
-    digest: digestArrays(arrays),
-  });
+  const text = JSON.stringify(header);
+  return encodeSafetensors(tensors, { format, version, partial: text, digest: digestContent(text, arrays) });
 }
 
 /** Writes a partial: whole, or not at all. */
@@ -161,6 +156,7 @@ async function describePartial(path: string, source: ByteSource) {
   if (wrong !== undefined) throw fail(`its units are not ascending numbers below ${unitCount} at ${wrong}`);
   return {
     header,
+    text: metadata("partial")!,
     digest: metadata("digest"),
     description: { ...fields, file: path } satisfies PartialDescription,
     fail,
@@ -189,10 +185,10 @@ export async function readPartialDescription(path: string): Promise<PartialDescr
 export async function readPartial(path: string): Promise<Partial> {
   const source = await openFileSource(path);
   try {
-    const { header, digest, description, fail } = await describePartial(path, source);
+    const { header, text, digest, description, fail } = await describePartial(path, source);
     const arrays = new Map<string, Float64Array>();
     for (const name of header.tensors.keys()) arrays.set(name, (await readTensorF64(source, header, name)).data);
-    if (digestArrays(arrays) !== digest) throw fail("its numbers are not those that were written");
+    if (digestContent(text, arrays) !== digest) throw fail("its content is not what was written");
     return { ...description, arrays };
   } finally {
     await source.close();
@@ -229,6 +225,11 @@ function agreements(partial: PartialHeader): Record<string, string> {
   };
 }
 
+/** The examples that a partial's step kept, as text. */
+function keptExamples({ more }: Pick<PartialDescription, "more">): string {
+  return JSON.stringify(isJsonObject(more) ? more.examples ?? null : null);
+}
+
 /** In what two partials differ that belong to one job, in words; undefined where they do not. */
 export function partialDifference(a: PartialHeader, b: PartialHeader): string | undefined {
   const [first, second] = [agreements(a), agreements(b)];
@@ -248,6 +249,9 @@ export function checkPartials(partials: readonly PartialDescription[]): void {
     const difference = partialDifference(partials[0], partial);
     if (difference) {
       throw new RangeError(`Cannot merge ${partial.file} with ${partials[0].file}: it has another ${difference}`);
+    }
+    if (keptExamples(partial) !== keptExamples(partials[0])) {
+      throw new RangeError(`Cannot merge ${partial.file} with ${partials[0].file}: it has other examples`);
     }
     for (const unit of partial.units) {
       const other = owner.get(unit);

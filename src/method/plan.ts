@@ -1,5 +1,4 @@
 /** A plan: which neurons of which layers are switched off, and how they were chosen. */
-import type { ModelConfig } from "../checkpoint/model_config.ts";
 import type { Intervention, Mask, Site } from "../engine/engine.ts";
 import { formatJson } from "./json.ts";
 import { siteNeurons } from "./neuron_scores.ts";
@@ -10,6 +9,7 @@ import {
   nullable,
   number,
   oneOf,
+  optional,
   parseDocument,
   record,
   scalar,
@@ -48,6 +48,8 @@ export interface Plan {
   readonly model: PlanModel;
   /** Ascending by layer, then by site in the order gate, up, down; at most one per layer and site. */
   readonly masks: readonly PlanMask[];
+  /** Fingerprint of the weights that it was found on; absent where nobody said. */
+  readonly weights?: string | undefined;
   /** How the neurons were chosen, in words and numbers, such as `{ by: "search", ranking: "signed" }`. */
   readonly chosen: Readonly<Record<string, string | number | boolean | null>>;
 }
@@ -59,7 +61,7 @@ const sites: readonly Site[] = ["gate", "up", "down"];
  *
  * @throws {RangeError} As `checkPlan`.
  */
-export function createPlan(config: ModelConfig, masks: readonly PlanMask[], chosen: Plan["chosen"] = {}): Plan {
+export function createPlan(config: PlanModel, masks: readonly PlanMask[], chosen: Plan["chosen"] = {}): Plan {
   const { family, layers, width, neurons } = config;
   const plan: Plan = {
     version: planVersion,
@@ -124,11 +126,12 @@ export function checkPlan(plan: Plan, config: PlanModel): void {
 
 /** A plan as the text of `plan.json`: the same bytes for the same plan. */
 export function serialisePlan(plan: Plan): string {
-  const { version, model, masks, chosen } = plan;
+  const { version, model, weights, masks, chosen } = plan;
   return formatJson({
     format: planFormat,
     version,
     model: { ...model },
+    ...(weights !== undefined && { weights }),
     masks: masks.map(({ layer, site, fraction, neurons }) => ({ layer, site, fraction, neurons: [...neurons] })),
     chosen: { ...chosen },
   });
@@ -138,6 +141,7 @@ const planSchema = record({
   format: oneOf(planFormat),
   version: oneOf(planVersion),
   model: record({ family: text, layers: integer, width: integer, neurons: integer }),
+  weights: optional(text),
   masks: list(
     record({ layer: integer, site: oneOf("gate", "up", "down"), fraction: nullable(number), neurons: uint32s }),
   ),
@@ -154,8 +158,7 @@ const planSchema = record({
  * @throws {RangeError} If it does not fit the model.
  */
 export function parsePlan(what: string, content: string | Uint8Array, config?: PlanModel): Plan {
-  const { version, model, masks, chosen } = parseDocument(what, content, planSchema);
-  const plan: Plan = { version, model, masks, chosen };
-  checkPlan(plan, config ?? model);
+  const { format: _, ...plan } = parseDocument(what, content, planSchema);
+  checkPlan(plan, config ?? plan.model);
   return plan;
 }

@@ -17,7 +17,7 @@ export interface Provenance {
   readonly chatTemplate?: string;
   /** The system prompt in front of everything; absent where there is none. */
   readonly systemPrompt?: string;
-  /** Digest of the model's configuration and of the first rows of every weight, so that another model is noticed. */
+  /** Fingerprint of the model's weights, so that another model is noticed, a pruned copy among them. */
   readonly weights?: string;
   /** Versions of the software, such as `{ secateur: "0.1.0" }`. */
   readonly versions: Readonly<Record<string, string>>;

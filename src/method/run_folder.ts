@@ -128,7 +128,7 @@ async function readEarlier(folder: string, input: PipelineInput, provenance: Pro
     throw new OtherOptionsError(gridFile);
   }
   // The plan follows from the grid, so one that is missing is only written again.
-  const plan = planFromSearch(engine.config, grid.result);
+  const plan = { ...planFromSearch(engine.config, grid.result), weights: provenance.weights };
   if (!await exists(planFile)) await writePlan(planFile, plan);
   else if (serialisePlan(await readPlan(planFile, engine.config)) !== serialisePlan(plan)) {
     throw new OtherOptionsError(planFile);
@@ -172,7 +172,7 @@ export async function runInFolder(run: FolderRun): Promise<FolderRunResult> {
       signal?.throwIfAborted();
       const { adaptation, selection = adaptation } = run.input;
       await writeGrid(place.grid, result, { ...provenance, examples: digestExamples(selection) });
-      await writePlan(place.plan, plan);
+      await writePlan(place.plan, { ...plan, weights: provenance.weights });
       await run.input.onSearched?.(result, plan);
     },
   };

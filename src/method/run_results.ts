@@ -1,12 +1,14 @@
 /** Everything that the files of a complete run hold: what a report or a comparison is made from, without the model. */
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
+import { isDeepStrictEqual } from "node:util";
 import type { Answers } from "./answers_file.ts";
 import { readAnswers, readGrid, readPlan, readRun, readScores, readTraces, runFileNames } from "./files.ts";
-import type { Plan } from "./plan.ts";
+import { type Plan, serialisePlan } from "./plan.ts";
+import type { Provenance } from "./provenance.ts";
 import type { RunRecord } from "./run_record.ts";
 import type { ScoreResult } from "./score.ts";
-import type { SearchResult } from "./search.ts";
+import { planFromSearch, type SearchResult } from "./search.ts";
 import type { NeuronTraces } from "./neuron_excerpts.ts";
 
 /** The results of one run. */
@@ -25,6 +27,11 @@ export interface RunResults {
   readonly traces: NeuronTraces | null;
 }
 
+/** Where results come from, but for the examples, which differ between the files of one run. */
+function withoutExamples({ examples: _, ...rest }: Provenance): Omit<Provenance, "examples"> {
+  return rest;
+}
+
 /**
  * Reads the folder of a complete run.
  *
@@ -39,12 +46,30 @@ export async function readRunResults(folder: string): Promise<RunResults> {
     throw new RangeError(`Cannot use ${folder} as the folder of a complete run: it has no ${missing}`);
   }
   const made = await readPlan(join(folder, plan));
+  const record = await readRun(join(folder, run));
+  const foundScores = await readScores(join(folder, scores), made.model);
+  const foundGrid = await readGrid(join(folder, grid), made.model);
+  const foundAnswers = await readAnswers(join(folder, answers));
+  // A file of another run may have been copied here, or a run have ended between two files.
+  const origins = { [scores]: foundScores, [grid]: foundGrid, [answers]: foundAnswers };
+  for (const [name, { provenance }] of Object.entries(origins)) {
+    if (!isDeepStrictEqual(withoutExamples(provenance), withoutExamples(record.provenance))) {
+      throw new RangeError(
+        `Cannot use ${folder} as the folder of a run: its ${name} is of another run than its ${run}`,
+      );
+    }
+  }
+  const isOther = made.weights !== undefined && made.weights !== record.provenance.weights;
+  const chosen = { ...planFromSearch(made.model, foundGrid.result), weights: made.weights };
+  if (isOther || serialisePlan(made) !== serialisePlan(chosen)) {
+    throw new RangeError(`Cannot use ${folder} as the folder of a run: its ${plan} is not what its ${grid} chose`);
+  }
   return {
-    record: await readRun(join(folder, run)),
-    scored: (await readScores(join(folder, scores), made.model)).result,
-    searched: (await readGrid(join(folder, grid), made.model)).result,
+    record,
+    scored: foundScores.result,
+    searched: foundGrid.result,
     plan: made,
-    answers: await readAnswers(join(folder, answers)),
+    answers: foundAnswers,
     traces: await readTraces(join(folder, traces)),
   };
 }

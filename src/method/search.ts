@@ -1,10 +1,9 @@
 /** The grid search: which layer to prune, and how much of it. */
-import type { ModelConfig } from "../checkpoint/model_config.ts";
 import type { Engine, Intervention, RunOptions, Site } from "../engine/engine.ts";
 import type { Example } from "../tasks/example.ts";
 import { type Metric, metrics, scoreExamples } from "../tasks/scoring.ts";
 import { checkLayers, layerScores, type NeuronScores } from "./neuron_scores.ts";
-import { createPlan, type Plan } from "./plan.ts";
+import { createPlan, type Plan, type PlanModel } from "./plan.ts";
 import { forStage, secondsSince } from "./progress.ts";
 import { type CellAnswers, cellAnswers, chooseCell, type SelectionRule, selectionRules } from "./selection_rules.ts";
 import { firstNeurons, neuronCount, type Ranking, rankings, rankNeurons } from "./rank.ts";
@@ -91,7 +90,7 @@ function descending(a: number, b: number): number {
  */
 export function resolveSearchSettings(
   options: Partial<SearchSettings>,
-  engine: Pick<Engine, "config">,
+  engine: { readonly config: Pick<PlanModel, "layers"> },
   { scored }: Pick<NeuronScores, "scored">,
 ): SearchSettings {
   const { fractions = defaultFractions, ranking = "signed", metric = "acc", selectionRule = "paper" } = options;
@@ -266,7 +265,7 @@ export function listCells(scores: NeuronScores, settings: SearchSettings): Cell[
 }
 
 /** The chosen configuration as a plan. `by` names what the scores were, such as `integrated-gradients`. */
-export function planFromSearch(config: ModelConfig, result: SearchResult, by = "integrated-gradients"): Plan {
+export function planFromSearch(config: PlanModel, result: SearchResult, by = "integrated-gradients"): Plan {
   const { layer, fraction, accuracy, meanMargin } = result.configurations[result.chosen];
   const { selectionRule } = result.settings;
   const masks = layer === null ? [] : [{ layer, site: result.site, fraction, neurons: result.neurons }];

@@ -86,7 +86,7 @@ export function mergeScores(partials: readonly Partial[]): ScoreResult {
   if (missing.length > 0) throw new RangeError(`Cannot merge the scores: path ${missing[0]} is missing`);
   const { model, settings: json, unitCount, file } = partials[0];
   const settings = resolveScoreSettings(readField(file, () => scoreSettingsSchema(json, "settings")), {
-    config: model as Engine["config"],
+    config: model,
   });
   const examples = readMore(partials[0]).examples.map((id) => ({ id }));
   const paths = scoredPaths(examples, settings);

@@ -72,7 +72,7 @@ export function mergeSearch(partials: readonly Partial[], scores: NeuronScores):
   if (missing.length > 0) throw new RangeError(`Cannot merge the search: cell ${missing[0]} is missing`);
   const { model, settings: json, file } = partials[0];
   const settings = resolveSearchSettings(readField(file, () => searchSettingsSchema(json, "settings")), {
-    config: model as Engine["config"],
+    config: model,
   }, scores);
   const examples = readExamples(partials[0]);
   const cells = listCells(scores, settings);

@@ -1,7 +1,7 @@
 /** The work of one job, from its folder into its folder; run again, it goes on where it was. */
 import { readFile, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
-import { digestFirstRows } from "../checkpoint/digest.ts";
+import { fingerprintWeights } from "../checkpoint/digest.ts";
 import { openCheckpoint } from "../checkpoint/open.ts";
 import type { Engine, Progress } from "../engine/engine.ts";
 import { openEngine } from "../engine/open.ts";
@@ -78,7 +78,7 @@ export async function workOnJob(
     const { limit } = request.test;
     const test = await task.examples(request.test.split ?? task.evaluationSplit, limit === undefined ? {} : { limit });
     refuseShared([...adaptation, ...selection], test);
-    const weights = await digestFirstRows(checkpoint, signal);
+    const weights = await fingerprintWeights(checkpoint, signal);
     signal.throwIfAborted();
     around.onEngine();
     const { memoryBudgetBytes, weightBudgetBytes } = choice;

@@ -66,6 +66,29 @@ Deno.test("secateur run writes a folder that score, search, prune, eval and --re
     assertEquals([masked.metrics, masked.examples], [written.metrics, written.examples]);
     assertEquals(masked.metrics.acc.accuracy, record.test.pruned.acc.accuracy);
 
+    // The pruned copy has the same shape and is another model: what was found on the first is not for it.
+    const pruned = ["--model", `${out}/pruned`];
+    const plan2 = ["--plan", `${out}/plan.json`];
+    for (
+      const args of [
+        ["prune", ...pruned, ...plan2, "--out", `${folder}/twice`],
+        ["eval", ...pruned, ...plan2, ...evaluation],
+        ["search", ...pruned, "--task", demoTask, "--out", `${folder}/others`, ...draw, ...given],
+      ]
+    ) {
+      const { code, stderr } = await secateur(args);
+      assertEquals(code, 1, stderr);
+      assertMatch(stderr, /^Error: \S+ was found on other weights than those of \S+, though of the same shape\nHint: /);
+    }
+    await succeed("prune", ...pruned, ...plan2, "--out", `${folder}/twice`, "--other-weights");
+
+    // Files of two runs do not make a report.
+    await Deno.writeTextFile(`${out}/grid.json`, grid.replace('"task": "', '"task": "x'));
+    const mixed = await secateur(["report", out]);
+    assertEquals(mixed.code, 1);
+    assertStringIncludes(mixed.stderr, "its grid.json is of another run than its run.json");
+    await Deno.writeTextFile(`${out}/grid.json`, grid);
+
     // After a kill between scoring and searching.
     for (const name of runFiles.filter((name) => /json|html/.test(name))) await Deno.remove(`${out}/${name}`);
     await Deno.remove(`${out}/pruned`, { recursive: true });

@@ -135,7 +135,15 @@ Deno.test("partials come back as they were written, and say what is wrong when t
     const flipped = bytes.slice();
     flipped[flipped.length - 3] ^= 1;
     await writeFile(damaged, flipped);
-    await assertRejects(() => readPartial(damaged), SyntaxError, "not those that were written");
+    await assertRejects(() => readPartial(damaged), SyntaxError, "not what was written");
+
+    // What it says of itself is covered as well: one digit of a field, as long as before.
+    const relabelled = new TextDecoder("latin1").decode(bytes).replace('nodesUsed\\":', 'nodesUsed\\":1');
+    const [text, length] = [Uint8Array.from(relabelled, (c) => c.charCodeAt(0)), new DataView(bytes.buffer)];
+    new DataView(text.buffer).setBigUint64(0, length.getBigUint64(bytes.byteOffset, true) + 1n, true);
+    assertEquals(text.length, bytes.length + 1);
+    await writeFile(damaged, text);
+    await assertRejects(() => readPartial(damaged), SyntaxError, "not what was written");
 
     assertThrows(() => checkPartials([]), RangeError, "0 partials");
     assertThrows(() => checkPartials([read[0], read[1], read[0]]), RangeError, "both have unit");
@@ -149,6 +157,8 @@ Deno.test("partials come back as they were written, and say what is wrong when t
     for (const [name, other] of foreign) {
       assertThrows(() => checkPartials([read[0], other]), RangeError, `another ${name}`);
     }
+    const moved = { ...read[1], more: { examples: ["another"], nodesUsed: 3 } };
+    assertThrows(() => checkPartials([read[0], moved]), RangeError, "other examples");
     assertEquals(missingUnits([read[0], read[2]]), [...read[1].units]);
     assertThrows(() => mergeScores([read[0], read[2]]), RangeError, `path ${read[1].units[0]} is missing`);
   });

@@ -23,7 +23,7 @@ import { describeRun, parseRun, serialiseRun } from "../../src/method/run_record
 import { scoreNeurons } from "../../src/method/score.ts";
 import { decodeScores, encodeScores } from "../../src/method/scores_file.ts";
 import { searchGrid } from "../../src/method/search.ts";
-import { toyConfig, ToyEngine, toyExamples } from "../support/toy_engine.ts";
+import { toyConfig, ToyEngine, toyExample, toyExamples } from "../support/toy_engine.ts";
 
 const provenance = { model: "models/toy", task: "toy", versions: { secateur: "0.1.0" } };
 const shape = { layers: 2, neurons: 5, width: 4 };
@@ -38,7 +38,7 @@ function toyEngine(): ToyEngine {
 }
 
 function toyInput(): PipelineInput {
-  return { engine: toyEngine(), adaptation: toyExamples(3), test: toyExamples(4), seed: 11 };
+  return { engine: toyEngine(), adaptation: toyExamples(3), test: toyExamples(7).slice(3), seed: 11 };
 }
 
 async function withFolder(use: (folder: string) => Promise<void>): Promise<void> {
@@ -174,7 +174,12 @@ Deno.test("parseGrid() throws when the text contradicts itself or does not fit t
 });
 
 Deno.test("describeRun() holds everything a repeat needs, and null where a number is not finite", async () => {
-  const input = { ...toyInput(), test: toyExamples(1), selection: toyExamples(2), randomDraws: 2 };
+  const input = {
+    ...toyInput(),
+    test: [{ ...toyExample(0), id: "toy/test" }],
+    selection: toyExamples(2),
+    randomDraws: 2,
+  };
   const run = describeRun(input, await runPipeline(input), { provenance, startedAt: "now", arguments: ["run"] });
   assertEquals(run.engine, input.engine.info);
   assertEquals([run.seed, run.randomDraws, run.randomSearch], [11, 2, true]);
@@ -182,7 +187,7 @@ Deno.test("describeRun() holds everything a repeat needs, and null where a numbe
     adaptation: ["toy/0", "toy/1", "toy/2"],
     scored: ["toy/0", "toy/1", "toy/2"],
     selection: ["toy/0", "toy/1"],
-    test: ["toy/0"],
+    test: ["toy/test"],
   });
   assertEquals(run.score.nodes, null);
   assertEquals(run.search.fractions.length, 10);

@@ -1,7 +1,7 @@
 /** What a command of the program is: a table of options, and a function from their values to results. */
 import type { Progress } from "../engine/engine.ts";
 import type { Jsonable } from "../method/json.ts";
-import { UsageError } from "./errors.ts";
+import { type CommandError, UsageError } from "./errors.ts";
 import { describeOptions, type OptionTable, type OptionValues, parseOptions } from "./arguments.ts";
 import type { Style } from "./style.ts";
 
@@ -22,6 +22,8 @@ export interface CommandContext {
 export interface CommandResult {
   readonly text: string;
   readonly json: Jsonable;
+  /** What is wrong all the same: said after the results, and the program then fails. */
+  readonly failure?: CommandError;
 }
 
 /** The parts of a command that its file writes down. */

@@ -15,6 +15,7 @@ import type { Task } from "../tasks/task.ts";
 import { loadTokenizer } from "../tasks/tokenizer.ts";
 import { formatBytes, type OptionValues, parseOptions } from "./arguments.ts";
 import { type CommandContext, defineCommand } from "./command.ts";
+import { CommandError } from "./errors.ts";
 import { formatFlops, summariseForecast } from "./forecast.ts";
 import { findModel } from "./model.ts";
 import { adaptationOptions, budgetOptions, modelOptions, taskOptions } from "./options.ts";
@@ -131,7 +132,7 @@ export const info = defineCommand({
   summary: "Describe a checkpoint, its tokenizer, a task, the adapter, and what a run would take.",
   description:
     "Reads headers only; no weights are loaded, though those of a model by name are downloaded. What keeps a checkpoint\n" +
-    "from being computed with is listed at the end, and is no failure of this command.",
+    "from being computed with is listed at the end, after which the command fails; --json prints the same either way.",
   example: "info --model examples/demo/model --task examples/demo/task/demo.yaml",
   options: {
     ...modelOptions,
@@ -256,7 +257,16 @@ export const info = defineCommand({
         task: task && { name: task.name, metrics: [...task.metrics], splits: Object.fromEntries(counts) },
         problems,
       };
-      return { text: `${formatTable(rows)}\n`, json };
+      return {
+        text: `${formatTable(rows)}\n`,
+        json,
+        ...(problems.length > 0 && {
+          failure: new CommandError(
+            `${model.reference} cannot be used: ${problems[0]}`,
+            `the description lists ${counted(problems.length, "problem")}; docs/models.md says what can be used.`,
+          ),
+        }),
+      };
     } finally {
       await checkpoint?.close();
     }

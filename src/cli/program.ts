@@ -122,7 +122,7 @@ export async function runProgram(commands: readonly Command[], args: readonly st
     progress.finish();
     if (events) events.result(result.json);
     else print(format === "json" ? formatJson(result.json) : result.text);
-    return exitCodes.ok;
+    return result.failure === undefined ? exitCodes.ok : report(result.failure);
   } catch (error) {
     return report(controller.signal.aborted ? controller.signal.reason : error);
   } finally {

@@ -82,10 +82,17 @@ Deno.test("secateur info says how the model fits the budgets, and what a default
   const streamed = await describe("--weight-budget", String(memory.weightBytes - 1));
   assertEquals([streamed.memory.weights, streamed.memory.residentWeightBytes], ["streamed", memory.weightBytes]);
 
-  const tight = await describe("--weight-budget", "1kB");
+  const tight = JSON.parse((await failInfo(...onDemo, "--json", "--weight-budget", "1kB")).stdout);
   assertEquals([tight.memory, tight.defaultRun, tight.problems.length], [null, null, 1]);
   assertStringIncludes(tight.problems[0], "the weight budget is 1000");
 });
+
+/** Describes what cannot be used: all of it on stdout, and a failure after it. */
+async function failInfo(...args: string[]) {
+  const outcome = await secateur(["info", ...args]);
+  assertEquals(outcome.code, 1, outcome.stderr);
+  return outcome;
+}
 
 Deno.test("secateur info describes a checkpoint that is not supported, and says why it is not", async () => {
   await withFolder(async (folder) => {
@@ -96,14 +103,13 @@ Deno.test("secateur info describes a checkpoint that is not supported, and says 
     const config = JSON.parse(await Deno.readTextFile(`${folder}/config.json`));
     const other = { ...config, model_type: "gemma", hidden_act: "gelu_pytorch_tanh" };
     await Deno.writeTextFile(`${folder}/config.json`, JSON.stringify(other));
-    const info = JSON.parse(await succeed("info", "--model", folder, "--json"));
+    const info = JSON.parse((await failInfo("--model", folder, "--json")).stdout);
     assertEquals([info.family, info.layers, info.neurons, info.weightBytes.F32 > 0], ["gemma", 2, 48, true]);
     assertEquals([info.memory, info.defaultRun, info.problems.length], [null, null, 1]);
     assertStringIncludes(info.problems[0], 'model_type = "gemma"');
-    assertMatch(
-      await succeed("info", "--model", folder),
-      /^ {2}problem: .*model_type = "gemma" is not supported.*llama/m,
-    );
+    const { stdout, stderr } = await failInfo("--model", folder);
+    assertMatch(stdout, /^ {2}problem: .*model_type = "gemma" is not supported.*llama/m);
+    assertMatch(stderr, /^Error: .* cannot be used: .*model_type = "gemma".*\nHint: the description lists 1 problem;/);
   });
 });
 

@@ -70,6 +70,8 @@ function folderWriter(files: Readonly<Record<string, Uint8Array>>) {
 /** One target for each file of a run: it is read with the others, shown, and compared with the run as it was. */
 function runTargets(): Target[] {
   const results = sampleRunResults({ layers: 2, neurons: 8, adaptation: 2, test: 5, excerptTokens: 3 });
+  // The files of a run name the same model, task and versions.
+  const { provenance } = results.record;
   const files: Readonly<Record<string, Uint8Array>> = {
     [runFileNames.scores]: joined(encodeScores(results.scored, provenance)),
     [runFileNames.grid]: bytesOf(serialiseGrid(results.searched, provenance)),

@@ -14,7 +14,7 @@ import { readRegularFile } from "../tasks/regular_file.ts";
 import { decodeScores, encodeScores, type SavedScores } from "./scores_file.ts";
 import type { SearchResult } from "./search.ts";
 import type { NeuronTraces } from "./neuron_excerpts.ts";
-import { parseTraces, serialiseTraces } from "./traces_file.ts";
+import { parseTraces, type SavedTraces, serialiseTraces } from "./traces_file.ts";
 
 /** Names of the files in a run's folder. */
 export const runFileNames = {
@@ -110,11 +110,11 @@ export async function writeTraces(path: string, traces: NeuronTraces | null, pro
 }
 
 /**
- * Reads what pruned neurons respond to; null where there was nothing to trace.
+ * Reads what pruned neurons respond to.
  *
  * @throws {SyntaxError} If it is no such file.
  */
-export async function readTraces(path: string): Promise<NeuronTraces | null> {
+export async function readTraces(path: string): Promise<SavedTraces> {
   return parseTraces(path, await readResult(path));
 }
 

@@ -50,8 +50,9 @@ export async function readRunResults(folder: string): Promise<RunResults> {
   const foundScores = await readScores(join(folder, scores), made.model);
   const foundGrid = await readGrid(join(folder, grid), made.model);
   const foundAnswers = await readAnswers(join(folder, answers));
+  const foundTraces = await readTraces(join(folder, traces));
   // A file of another run may have been copied here, or a run have ended between two files.
-  const origins = { [scores]: foundScores, [grid]: foundGrid, [answers]: foundAnswers };
+  const origins = { [scores]: foundScores, [grid]: foundGrid, [answers]: foundAnswers, [traces]: foundTraces };
   for (const [name, { provenance }] of Object.entries(origins)) {
     if (!isDeepStrictEqual(withoutExamples(provenance), withoutExamples(record.provenance))) {
       throw new RangeError(
@@ -70,6 +71,6 @@ export async function readRunResults(folder: string): Promise<RunResults> {
     searched: foundGrid.result,
     plan: made,
     answers: foundAnswers,
-    traces: await readTraces(join(folder, traces)),
+    traces: foundTraces.traces,
   };
 }

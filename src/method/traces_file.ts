@@ -33,6 +33,14 @@ const tracesSchema = record({
   traces: nullable(neuronTracesSchema),
 });
 
+/** What a `traces.json` holds. */
+export interface SavedTraces {
+  /** Null where there was nothing to trace. */
+  readonly traces: NeuronTraces | null;
+  /** The run that they are of. */
+  readonly provenance: Provenance;
+}
+
 /** Traces as the text of `traces.json`. */
 export function serialiseTraces(traces: NeuronTraces | null, provenance: Provenance): string {
   return formatJson({
@@ -55,12 +63,12 @@ export function serialiseTraces(traces: NeuronTraces | null, provenance: Provena
  * @param what Named in errors, such as the path.
  * @throws {SyntaxError} If it is no such file, or an excerpt does not have one activation for each token.
  */
-export function parseTraces(what: string, content: string | Uint8Array): NeuronTraces | null {
-  const { traces } = parseDocument(what, content, tracesSchema);
+export function parseTraces(what: string, content: string | Uint8Array): SavedTraces {
+  const { traces, provenance } = parseDocument(what, content, tracesSchema);
   for (const { layer, neuron, excerpts } of traces?.neurons ?? []) {
     if (excerpts.some(({ tokens, activations }) => tokens.length !== activations.length)) {
       throw new SyntaxError(`Cannot parse ${what}: layer ${layer}, neuron ${neuron} has tokens without activations`);
     }
   }
-  return traces;
+  return { traces, provenance };
 }

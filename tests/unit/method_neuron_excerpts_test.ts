@@ -78,8 +78,8 @@ Deno.test("parseTraces() gives back what was serialised, and throws when tokens 
   const provenance = { model: "m", task: "t", versions: {} };
   const traces = await traceNeurons(engine, [example(0, 1, 2)], plan, scores, options);
   const text = serialiseTraces(traces, provenance);
-  assertEquals(parseTraces("traces.json", text), traces);
-  assertEquals(parseTraces("traces.json", serialiseTraces(null, provenance)), null);
+  assertEquals(parseTraces("traces.json", text), { traces, provenance });
+  assertEquals(parseTraces("traces.json", serialiseTraces(null, provenance)), { traces: null, provenance });
   assertThrows(
     () => parseTraces("traces.json", text.replace(`["t1", "t2"]`, `["t1"]`)),
     SyntaxError,

@@ -37,7 +37,7 @@ export { createTokenizer } from "./src/tasks/tokenizer_from.ts";
 export { buildExample } from "./src/tasks/example_builder.ts";
 export { openEngine } from "./src/engine/open.ts";
 export { NotFiniteError } from "./src/engine/not_finite.ts";
-export { WrongResultsError } from "./src/engine/webgpu/self_check.ts";
+export { WrongResultsError } from "./src/engine/webgpu/wrong_results.ts";
 export { GpuFailure, NoAdapterError } from "./src/gpu/device.ts";
 export { OutOfGpuMemoryError } from "./src/gpu/memory.ts";
 export { scoreNeurons } from "./src/method/score.ts";

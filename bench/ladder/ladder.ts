@@ -5,7 +5,7 @@
 import { padded } from "../../src/ops/context.ts";
 import { type StoredType, WEIGHT_TYPES } from "../../src/ops/weight_matrix.ts";
 import { CaseData, caseName, type KernelCase } from "../../tests/kernels/kernel_case.ts";
-import { product, productGradient } from "../../tests/kernels/oracles/matmul.ts";
+import { product, productGradient } from "../../src/engine/webgpu/proofs/oracles/matmul.ts";
 import { encodeWeights, roundWeights } from "../../tests/kernels/weights.ts";
 
 const read = (file: string) => Deno.readTextFile(new URL(file, import.meta.url));

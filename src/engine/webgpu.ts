@@ -43,6 +43,7 @@ import {
   type ForwardWants,
 } from "./webgpu/choices.ts";
 import { forecastWork } from "./webgpu/forecast.ts";
+import { checkKernels } from "./webgpu/kernel_check.ts";
 import { waveLimits, weightBudget } from "./webgpu/memory_plan.ts";
 import { selfCheck } from "./webgpu/self_check.ts";
 import { chooseTokens, type ObjectiveReading, type ObjectiveTarget, objectiveValue } from "./webgpu/targets.ts";
@@ -65,9 +66,11 @@ export interface WebGpuEngineOptions {
   readonly weightBudgetBytes?: number;
   /** Kernels to use; by default both variants are timed and the faster one runs. */
   readonly kernelVariant?: KernelVariant;
+  /** Of the `tile` kernels, the tile for products of many rows; by default all three are timed and the fastest one runs. */
+  readonly tiling?: "plain" | "wide" | "large";
   /**
-   * Whether the device first computes a small model with known results, once per device: one that computes wrongly is refused.
-   * Default true.
+   * Whether the device is checked: it first computes a small model with known results, and later each kernel before the first
+   * results of it are used, all of it once per device. A device that computes wrongly is refused. Default true.
    */
   readonly selfCheck?: boolean;
   /**
@@ -87,14 +90,26 @@ export interface WebGpuEngineOptions {
  * as long as the engine: embedding rows are read from it.
  *
  * @throws {NoAdapterError} If there is no WebGPU adapter.
- * @throws {WrongResultsError} If the device fails its self-check.
+ * @throws {WrongResultsError} If the device fails its self-check. Calls of the engine throw it too, when the first use of a
+ * kernel shows that the device computes it wrongly.
  * @throws {RangeError} If the weights and one unit of work do not fit the memory budget.
  */
 export async function createWebGpuEngine(checkpoint: Checkpoint, options: WebGpuEngineOptions = {}): Promise<Engine> {
+  return await openEngine(checkpoint, options, async (gpu) => {
+    if (options.selfCheck ?? true) await checkDevice(checkpoint, options, gpu);
+  });
+}
+
+/** Opens an engine on a device that has passed a check. */
+async function openEngine(
+  checkpoint: Checkpoint,
+  options: WebGpuEngineOptions,
+  check: (gpu: Gpu) => Promise<void>,
+): Promise<Engine> {
   const gpu = await openGpu(options);
   const memory = new Memory(gpu);
   try {
-    if (options.selfCheck ?? true) await checkDevice(checkpoint, options, gpu);
+    await check(gpu);
     const engine = await WebGpuEngine.open(checkpoint, options, gpu, memory);
     gpu.check();
     return engine;
@@ -112,9 +127,18 @@ async function checkDevice(checkpoint: Checkpoint, options: WebGpuEngineOptions,
   try {
     const context = await createOpContext(gpu, memory);
     const variant = options.kernelVariant ?? await chooseKernelVariant(context);
-    const type = checkpoint.typeOf(checkpoint.config.layerWeights[0].gate);
-    const open = (model: Checkpoint) => createWebGpuEngine(model, { device, kernelVariant: variant, selfCheck: false });
-    await selfCheck({ device, adapter, variant, type, open });
+    const { config } = checkpoint;
+    const [{ gate, qkvBias, qkNorm }] = config.layerWeights;
+    const { tiling } = options;
+    const engineOptions = { device, kernelVariant: variant, ...(tiling && { tiling }) };
+    await selfCheck({
+      device,
+      adapter,
+      variant,
+      type: checkpoint.typeOf(gate),
+      heads: { width: config.headWidth, hasBias: qkvBias !== undefined, hasNorm: qkNorm !== undefined },
+      open: (model) => openEngine(model, engineOptions, async () => {}),
+    });
   } finally {
     memory.releaseAll();
   }
@@ -156,7 +180,10 @@ class WebGpuEngine implements Engine {
       );
     }
     context.variant = options.kernelVariant ?? await chooseKernelVariant(context);
-    context.manyRows = await chooseTiling(context);
+    context.manyRows = options.tiling ?? await chooseTiling(context);
+    if (options.selfCheck ?? true) {
+      context.recorder.guard = (kernels) => checkKernels(kernels, () => createOpContext(gpu, new Memory(gpu)));
+    }
     context.batchInvariant = options.batchInvariant ?? false;
     // What the trials took is no part of the engine's peak.
     memory.resetPeak();

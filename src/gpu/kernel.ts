@@ -19,6 +19,8 @@ export type KernelConstants = Readonly<Record<string, number>>;
 /** A compiled kernel. */
 export interface Kernel {
   readonly name: string;
+  /** The values of its `override` declarations that it was compiled with. */
+  readonly constants: KernelConstants;
   /** Serial number, unique on its device. */
   readonly id: number;
   readonly pipeline: GPUComputePipeline;
@@ -64,7 +66,8 @@ export class KernelCache {
 
   /** The pipeline of `source` with `constants`, compiled on first use. */
   get(source: KernelSource, constants: KernelConstants = {}): Kernel {
-    const key = `${source.name}|${Object.entries(constants).map(([name, value]) => `${name}=${value}`).join(",")}`;
+    const values = Object.entries(constants).map(([name, value]) => `${name}=${value}`);
+    const key = `${source.name}|${values.sort().join(",")}`;
     let kernel = this.#kernels.get(key);
     if (!kernel) {
       kernel = this.#compile(source, constants, key);
@@ -93,7 +96,7 @@ export class KernelCache {
         constants: { ...constants },
       },
     });
-    return { name: source.name, id: this.#kernels.size, pipeline, layout, inputs: entries.length - 1 };
+    return { name: source.name, constants, id: this.#kernels.size, pipeline, layout, inputs: entries.length - 1 };
   }
 }
 

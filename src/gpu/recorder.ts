@@ -46,6 +46,11 @@ export function linearGrid(count: number): Grid {
 
 /** Records dispatches and runs them on the queue. */
 export class Recorder {
+  /**
+   * Asked, with every kernel that was recorded so far, before anything is handed to the host: results that it rejects do not
+   * leave the device.
+   */
+  guard: ((kernels: ReadonlySet<Kernel>) => Promise<void>) | undefined;
   readonly #memory: Memory;
   readonly #params = new ArrayBuffer(SLOT_BYTES * SLICE_DISPATCHES);
   readonly #paramsU32 = new Uint32Array(this.#params);
@@ -53,6 +58,7 @@ export class Recorder {
   readonly #groups = new Map<string, GPUBindGroup>();
   readonly #ids = new WeakMap<GPUBuffer | GPUTextureView, number>();
   readonly #profiler: Profiler | undefined;
+  readonly #kernels = new Set<Kernel>();
   #nextId = 0;
   #uniform: GPUBuffer | undefined;
   #pending: Dispatch[] = [];
@@ -68,6 +74,11 @@ export class Recorder {
   /** Floating-point operations recorded so far, as the ops count them. */
   get flops(): number {
     return this.#flops;
+  }
+
+  /** Every kernel that was recorded so far. */
+  get kernels(): ReadonlySet<Kernel> {
+    return this.#kernels;
   }
 
   /** Allocates what the recorder needs; call once before recording. */
@@ -107,6 +118,7 @@ export class Recorder {
       if (typeof param === "number") this.#paramsU32[slot + index] = param;
       else this.#paramsF32[slot + index] = param.f32;
     });
+    this.#kernels.add(kernel);
     this.#pending.push({ kernel, group: this.#group(kernel, bindings), paramOffset: slot * 4, grid });
     this.#pendingCost += flops + 1e5;
     this.#flops += flops;
@@ -169,7 +181,11 @@ export class Recorder {
     }
   }
 
-  /** Copies slices of buffers to the host in one map. Offsets and sizes are multiples of 4 bytes. */
+  /**
+   * Copies slices of buffers to the host in one map. Offsets and sizes are multiples of 4 bytes.
+   *
+   * @throws What the guard throws.
+   */
   async read(slices: readonly BufferSlice[]): Promise<ArrayBuffer[]> {
     this.submit();
     this.#pendingCost = 0;
@@ -184,6 +200,7 @@ export class Recorder {
         at += size;
       }
       device.queue.submit([encoder.finish()]);
+      await this.guard?.(this.#kernels);
       await this.#memory.gpu.settle(staging.mapAsync(0x1));
       const bytes = staging.getMappedRange();
       let from = 0;

@@ -1,23 +1,44 @@
-/** Devices whose driver compiles one kernel wrongly. */
+/** Devices whose driver compiles kernels wrongly. */
 
-/** Entry point of a kernel. */
-const MAIN = /(fn main\([^{]*\{)/;
+/** Entry point of a kernel, and the name of its workgroup's place in the grid. */
+const MAIN = /(fn main\([^{]*?@builtin\(workgroup_id\) (\w+)[^{]*\{)/;
+
+/** What a driver makes of a kernel. */
+export const FAULTS = {
+  /** It does nothing. */
+  nothing: "if (true) { return; }",
+  /** Only the first workgroup of the grid does anything. */
+  "first workgroup": "if (any(GROUP != vec3(0u))) { return; }",
+} as const;
+
+/** The name of a fault. */
+export type Fault = keyof typeof FAULTS;
 
 /**
- * Lets a device compile a kernel, known by its name, to one that does nothing; `compiled` tells the names of the kernels that
+ * Lets a device compile the kernels that `isBroken` tells by name with a fault; `compiled` tells the names of the kernels that
  * were compiled.
  */
-export function breakKernel(device: GPUDevice, name: string | null): { readonly compiled: ReadonlySet<string> } {
+export function breakKernels(
+  device: GPUDevice,
+  isBroken: (name: string) => boolean,
+  fault: Fault = "nothing",
+): { readonly compiled: ReadonlySet<string> } {
   const createShaderModule = device.createShaderModule.bind(device);
   const compiled = new Set<string>();
   Object.defineProperty(device, "createShaderModule", {
     configurable: true,
     value: (descriptor: GPUShaderModuleDescriptor) => {
-      const kernel = descriptor.label!.split("|")[0];
+      // What is compiled only to find out what the device takes has no label.
+      const kernel = descriptor.label?.split("|")[0];
+      if (kernel === undefined) return createShaderModule(descriptor);
       compiled.add(kernel);
-      if (kernel !== name) return createShaderModule(descriptor);
-      if (!MAIN.test(descriptor.code)) throw new Error(`${name} has no main`);
-      return createShaderModule({ ...descriptor, code: descriptor.code.replace(MAIN, "$1 if (true) { return; }") });
+      if (!isBroken(kernel)) return createShaderModule(descriptor);
+      if (!MAIN.test(descriptor.code)) throw new Error(`${kernel} has no main`);
+      const code = descriptor.code.replace(
+        MAIN,
+        (_, main, group) => `${main} ${FAULTS[fault].replace("GROUP", group)}`,
+      );
+      return createShaderModule({ ...descriptor, code });
     },
   });
   return { compiled };

@@ -45,6 +45,17 @@ export async function testVariants(): Promise<KernelVariant[]> {
   return (await openOnce()).hasSubgroups ? ["tile", "subgroup"] : ["tile"];
 }
 
+/** Lends a device of its own with all that this adapter has: kernels are compiled once for each device. */
+export async function withDevice(use: (gpu: Gpu) => Promise<void>): Promise<void> {
+  const gpu = await openGpu();
+  try {
+    await use(gpu);
+  } finally {
+    gpu.close();
+    await gpu.device.lost;
+  }
+}
+
 /**
  * Opens an engine on the shared device; it is closed after the tests of the file. The device is not checked first: the tests
  * do that.

@@ -3,11 +3,12 @@ import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
 import type { WeightType } from "../../src/checkpoint/checkpoint.ts";
 import { describeError } from "../../src/cli/errors.ts";
 import { createWebGpuEngine } from "../../src/engine/webgpu.ts";
-import { selfCheckModel, WrongResultsError } from "../../src/engine/webgpu/self_check.ts";
+import { selfCheckModel } from "../../src/engine/webgpu/self_check.ts";
+import { WrongResultsError } from "../../src/engine/webgpu/wrong_results.ts";
 import { openEngine } from "../../src/engine/open.ts";
-import { breakKernel } from "../support/broken_kernel.ts";
+import { breakKernels } from "../support/broken_kernel.ts";
 import { makeTinyCheckpoint } from "../support/tiny_checkpoint.ts";
-import { testDevice, testVariants } from "../support/webgpu_engine.ts";
+import { testDevice, testVariants, withDevice } from "../support/webgpu_engine.ts";
 
 const checkpoint = await makeTinyCheckpoint({ layers: 1, width: 16, neurons: 8, headWidth: 4 });
 
@@ -31,25 +32,13 @@ Deno.test("selfCheckModel() has the same weights in every type", async () => {
   for (const type of ["BF16", "F16"] as const) assertEquals(await read(type), expected);
 });
 
-/** A device of its own: kernels are compiled once for each. */
-async function withDevice(use: (device: GPUDevice) => Promise<void>): Promise<void> {
-  const adapter = await navigator.gpu.requestAdapter();
-  const device = await adapter!.requestDevice();
-  try {
-    await use(device);
-  } finally {
-    device.destroy();
-    await device.lost;
-  }
-}
-
-// One kernel of the forward pass, one of the backward pass, one of the head; `deno task soak` breaks every one.
+// One kernel of the forward pass, one of the backward pass, one of the head; `kernel_check_test.ts` breaks every one.
 for (const kernel of ["swiglu", "rmsnorm_backward", "head_reduce"]) {
   Deno.test(`createWebGpuEngine() refuses a device that compiles ${kernel} wrongly, each time`, async () => {
-    await withDevice(async (device) => {
-      const { compiled } = breakKernel(device, kernel);
+    await withDevice(async ({ device }) => {
+      const { compiled } = breakKernels(device, (name) => name === kernel);
       const open = () => openEngine(checkpoint, { device, kernelVariant: "tile" });
-      const error = await assertRejects(open, WrongResultsError, "its tile kernels give");
+      const error = await assertRejects(open, WrongResultsError, `its kernel ${kernel} gives`);
       assert(compiled.has(kernel));
       await assertRejects(open, WrongResultsError);
       assertMatch(

@@ -30,7 +30,7 @@ Deno.test("kernels/README.md has every kernel in one row", async () => {
 });
 
 Deno.test("kernels/README.md names oracles and tests that exist", async () => {
-  const oracles = await textOf("tests/kernels/oracles/") + await textOf("tests/kernels/cases/");
+  const oracles = await textOf("src/engine/webgpu/proofs/oracles/") + await textOf("tests/kernels/cases/");
   const tests = await readdir(new URL("tests/kernels/", project));
   for (const [kernels, , oracleCell, testCell] of await indexRows()) {
     for (const oracle of namesOf(oracleCell)) {

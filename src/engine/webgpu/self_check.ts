@@ -1,6 +1,6 @@
 /**
- * A self-check of the device before it is trusted: a model of a few thousand weights goes through every family of kernels, and
- * the results are held against the float64 engine. A driver that compiles a kernel wrongly is refused.
+ * A self-check of the device before it is trusted: a model of a few thousand weights goes forward and backward through it, and
+ * the results are held against the float64 engine. Its kernels are checked one by one too; see `kernel_check.ts`.
  */
 import type { Checkpoint, WeightType } from "../../checkpoint/checkpoint.ts";
 import { parseConfig } from "../../checkpoint/config.ts";
@@ -13,18 +13,25 @@ import { createRandom } from "../../tasks/random.ts";
 import type { Engine, Intervention } from "../engine.ts";
 import { NotFiniteError } from "../not_finite.ts";
 import { createReferenceEngine } from "../reference/engine.ts";
-
-/** Thrown when a device gives results that are not those of the model. */
-export class WrongResultsError extends Error {
-  /** Tells this error from others by name. */
-  override readonly name = "WrongResultsError";
-}
+import { sixteenths } from "./proofs/stored_weights.ts";
+import { relativeError } from "./proofs/workbench.ts";
+import { describeWrong, WrongResultsError } from "./wrong_results.ts";
 
 /** Worst relative error accepted; correct kernels stay a hundred times below, wrong ones are far above. */
 const TOLERANCE = 1e-3;
 
+/** What attention heads of a model are like: kernels are compiled for it. */
+export interface HeadShape {
+  /** K */
+  readonly width: number;
+  readonly hasBias: boolean;
+  /** Whether each head is normed before it is turned. */
+  readonly hasNorm: boolean;
+}
+
+const PLAIN_HEADS: HeadShape = { width: 8, hasBias: false, hasNorm: false };
+
 const CONFIG = {
-  model_type: "llama",
   hidden_act: "silu",
   hidden_size: 24,
   intermediate_size: 20,
@@ -32,7 +39,6 @@ const CONFIG = {
   num_attention_heads: 3,
   num_hidden_layers: 2,
   num_key_value_heads: 1,
-  head_dim: 8,
   rms_norm_eps: 1e-5,
   rope_theta: 10000,
   tie_word_embeddings: false,
@@ -51,25 +57,11 @@ const RULE = { nodes: Float64Array.of(0.25, 0.75), weights: Float64Array.of(0.5,
 
 const MASK: Intervention = [{ layer: 0, site: "gate", neurons: Uint32Array.of(2, 9) }];
 
-/** The bits of k / 16, |k| < 32, in a type: all three hold it exactly. */
-function sixteenths(values: Int8Array, type: WeightType): Uint16Array | Float32Array {
-  const floats = Float32Array.from(values, (value) => value / 16);
-  if (type === "F32") return floats;
-  const words = new Uint32Array(floats.buffer);
-  if (type === "BF16") return Uint16Array.from(words, (word) => word >>> 16);
-  // The exponent's bias is 15 instead of 127, and ten bits of the fraction stay.
-  return Uint16Array.from(
-    words,
-    (word) =>
-      (word & 0x7fffffff) === 0
-        ? 0
-        : (word >>> 16 & 0x8000) | (((word >>> 23 & 0xff) - 112) << 10) | (word >>> 13 & 0x3ff),
-  );
-}
-
 /** The model that the check runs, its weights stored as `type`. */
-export async function selfCheckModel(type: WeightType): Promise<Checkpoint> {
-  const config = JSON.stringify(CONFIG);
+export async function selfCheckModel(type: WeightType, heads = PLAIN_HEADS): Promise<Checkpoint> {
+  // No family has both a bias and a norm.
+  const family = heads.hasNorm ? "qwen3" : heads.hasBias ? "qwen2" : "llama";
+  const config = JSON.stringify({ ...CONFIG, model_type: family, head_dim: heads.width });
   const random = createRandom(1);
   const tensors = [...parseConfig(config).tensors].map(([name, shape]) => {
     const count = shape.reduce((product, length) => product * length, 1);
@@ -99,15 +91,10 @@ async function results(engine: Engine): Promise<Readonly<Record<string, number[]
   };
 }
 
-/** Worst difference over the largest expected value; NaN anywhere gives NaN. */
-function relativeError(actual: readonly number[], expected: readonly number[]): number {
-  const largest = Math.max(...expected.map(Math.abs));
-  return expected.reduce((worst, value, i) => Math.max(worst, Math.abs(actual[i] - value)), 0) / largest;
-}
+/** What the float64 engine gives, by heads; weights have the same values in every type. */
+const expectedResults = new Map<string, Promise<Readonly<Record<string, number[]>>>>();
 
-let expectedResults: Promise<Readonly<Record<string, number[]>>> | undefined;
-
-/** What has been checked, by device, kernel variant and weight type. */
+/** What has been checked, by device, kernel variant, weight type and heads. */
 const checked = new WeakMap<GPUDevice, Map<string, Promise<void>>>();
 
 /** What to check. */
@@ -117,20 +104,22 @@ export interface SelfCheck {
   readonly variant: KernelVariant;
   /** The type that most weights of the caller's model are stored in: kernels differ by it. */
   readonly type: WeightType;
+  /** Those of the caller's model. */
+  readonly heads: HeadShape;
   /** Opens an engine over the check's model, with these kernels on this device. */
   readonly open: (checkpoint: Checkpoint) => Promise<Engine>;
 }
 
 /**
- * Checks a device, once for each kernel variant and weight type.
+ * Checks a device, once for each kernel variant, weight type and kind of heads.
  *
  * @throws {WrongResultsError} If it computes wrongly. Failures of the device are passed on.
  */
 export function selfCheck(check: SelfCheck): Promise<void> {
-  const { device, variant, type } = check;
+  const { device, variant, type, heads } = check;
   const known = checked.get(device) ?? new Map<string, Promise<void>>();
   checked.set(device, known);
-  const key = `${variant} ${type}`;
+  const key = `${variant} ${type} ${JSON.stringify(heads)}`;
   let outcome = known.get(key);
   if (!outcome) {
     outcome = carryOut(check);
@@ -140,21 +129,23 @@ export function selfCheck(check: SelfCheck): Promise<void> {
   return outcome;
 }
 
-async function carryOut({ adapter, variant, type, open }: SelfCheck): Promise<void> {
+async function carryOut({ adapter, variant, type, heads, open }: SelfCheck): Promise<void> {
   const refuse = (what: string) =>
     new WrongResultsError(
       `Cannot compute on ${adapter}: on a model with known results its ${variant} kernels give ${what}; its driver is at fault`,
     );
-  const checkpoint = await selfCheckModel(type);
-  expectedResults ??= createReferenceEngine(checkpoint).then(results);
-  const expected = await expectedResults;
+  const checkpoint = await selfCheckModel(type, heads);
+  const key = JSON.stringify(heads);
+  const expecting = expectedResults.get(key) ?? createReferenceEngine(checkpoint).then(results);
+  expectedResults.set(key, expecting);
+  const expected = await expecting;
   const engine = await open(checkpoint);
   try {
     const actual = await results(engine);
     for (const [name, values] of Object.entries(expected)) {
       const error = relativeError(actual[name], values);
       if (!(error <= TOLERANCE)) {
-        throw refuse(`${name} that are off by ${error.toPrecision(2)} of the largest, expected at most ${TOLERANCE}`);
+        throw refuse(`${name} ${describeWrong(error, TOLERANCE)}`);
       }
     }
   } catch (error) {

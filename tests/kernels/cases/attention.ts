@@ -5,7 +5,11 @@ import { attentionBackward, attentionForward } from "../../../src/ops/attention.
 import { placeRows, rowKey, visibleRows } from "../../support/packed_rows.ts";
 import { dot, gradientError } from "../finite_differences.ts";
 import { CaseData, caseName, type KernelCase } from "../kernel_case.ts";
-import { attention, attentionGradient, type AttentionInputs } from "../oracles/attention.ts";
+import {
+  attention,
+  attentionGradient,
+  type AttentionInputs,
+} from "../../../src/engine/webgpu/proofs/oracles/attention.ts";
 
 /** Parameters of both directions. */
 export interface AttentionParameters {

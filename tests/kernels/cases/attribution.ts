@@ -3,10 +3,10 @@ import { fold, foldThroughDown } from "../../../src/ops/attribution.ts";
 import type { StoredType } from "../../../src/ops/weight_matrix.ts";
 import { gradientError } from "../finite_differences.ts";
 import { CaseData, caseName, type KernelCase } from "../kernel_case.ts";
-import { productGradient } from "../oracles/matmul.ts";
-import { attribution, swiglu } from "../oracles/swiglu.ts";
+import { productGradient } from "../../../src/engine/webgpu/proofs/oracles/matmul.ts";
+import { attribution, swiglu } from "../../../src/engine/webgpu/proofs/oracles/swiglu.ts";
 import type { Workspace } from "../support.ts";
-import { packVariants, type VariantEntry } from "../tables.ts";
+import { packVariants, type VariantEntry } from "../../../src/engine/webgpu/proofs/tables.ts";
 import { roundWeights } from "../weights.ts";
 
 /** Parameters that both kernels have. */

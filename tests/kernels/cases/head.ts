@@ -2,8 +2,13 @@
 import { ARGMAX, pickLogits, reduceLogits, seedGradient, STATISTICS_WORDS } from "../../../src/ops/head.ts";
 import { gradientError } from "../finite_differences.ts";
 import { CaseData, caseName, type KernelCase } from "../kernel_case.ts";
-import { type HeadObjective, objective, objectiveGradient, reduceRow } from "../oracles/head.ts";
-import { packWords } from "../tables.ts";
+import {
+  type HeadObjective,
+  objective,
+  objectiveGradient,
+  reduceRow,
+} from "../../../src/engine/webgpu/proofs/oracles/head.ts";
+import { packWords } from "../../../src/engine/webgpu/proofs/tables.ts";
 
 /** Parameters of `head_reduce`. */
 export interface ReduceParameters {

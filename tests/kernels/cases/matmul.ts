@@ -4,7 +4,7 @@ import { matmul, matmulBackward } from "../../../src/ops/matmul.ts";
 import type { StoredType } from "../../../src/ops/weight_matrix.ts";
 import { dot, gradientError } from "../finite_differences.ts";
 import { CaseData, caseName, type KernelCase } from "../kernel_case.ts";
-import { product, productGradient } from "../oracles/matmul.ts";
+import { product, productGradient } from "../../../src/engine/webgpu/proofs/oracles/matmul.ts";
 import { roundWeights } from "../weights.ts";
 
 /** Parameters of a product by weights `[N, K]`. */

@@ -3,9 +3,10 @@ import { padded } from "../../../src/ops/context.ts";
 import { residualNorm, rmsnorm, rmsnormGradient } from "../../../src/ops/norm.ts";
 import { dot, gradientError } from "../finite_differences.ts";
 import { CaseData, caseName, type KernelCase } from "../kernel_case.ts";
-import { norm, normGradient, residual } from "../oracles/norm.ts";
+import { norm, normGradient, residual } from "../../../src/engine/webgpu/proofs/oracles/norm.ts";
 import type { Workspace } from "../support.ts";
-import { packRowTable, randomRows } from "../tables.ts";
+import { packRowTable } from "../../../src/engine/webgpu/proofs/tables.ts";
+import { randomRows } from "../random_rows.ts";
 
 const EPSILON = 1e-5;
 

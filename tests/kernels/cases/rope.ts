@@ -2,9 +2,9 @@
 import { ropeBackwardInPlace, ropeForward } from "../../../src/ops/rope.ts";
 import { dot, gradientError } from "../finite_differences.ts";
 import { CaseData, caseName, type KernelCase } from "../kernel_case.ts";
-import { rope, type RopeFormula, ropeGradient } from "../oracles/rope.ts";
+import { rope, type RopeFormula, ropeGradient } from "../../../src/engine/webgpu/proofs/oracles/rope.ts";
 import type { Workspace } from "../support.ts";
-import { packWords } from "../tables.ts";
+import { packWords } from "../../../src/engine/webgpu/proofs/tables.ts";
 
 const EPSILON = 1e-6;
 

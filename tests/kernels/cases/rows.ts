@@ -2,7 +2,8 @@
 import { NONE } from "../../../src/ops/row_table.ts";
 import { copyRows, foldStatistics, keepOutputs, pickColumns } from "../../../src/ops/rows.ts";
 import { CaseData, caseName, type KernelCase } from "../kernel_case.ts";
-import { packRowTable, packWords, randomRows } from "../tables.ts";
+import { packRowTable, packWords } from "../../../src/engine/webgpu/proofs/tables.ts";
+import { randomRows } from "../random_rows.ts";
 
 /** Parameters of `map_rows`. */
 export interface CopyParameters {

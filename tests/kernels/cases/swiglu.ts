@@ -2,9 +2,10 @@
 import { swigluBackwardInPlace, swigluForward } from "../../../src/ops/swiglu.ts";
 import { dot, gradientError } from "../finite_differences.ts";
 import { CaseData, caseName, type KernelCase } from "../kernel_case.ts";
-import { swiglu, swigluGradient } from "../oracles/swiglu.ts";
+import { swiglu, swigluGradient } from "../../../src/engine/webgpu/proofs/oracles/swiglu.ts";
 import type { Workspace } from "../support.ts";
-import { packRowTable, randomRows, type RowEntry } from "../tables.ts";
+import { packRowTable, type RowEntry } from "../../../src/engine/webgpu/proofs/tables.ts";
+import { randomRows } from "../random_rows.ts";
 
 /** Parameters of both kernels. */
 export interface SwigluParameters {

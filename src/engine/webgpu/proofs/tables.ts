@@ -1,8 +1,7 @@
 /** The tables the kernels read, as words. */
-import type { Param } from "../../src/gpu/recorder.ts";
-import { VARIANT_WORDS } from "../../src/ops/attribution.ts";
-import { NONE, ROW_WORDS } from "../../src/ops/row_table.ts";
-import type { CaseData } from "./kernel_case.ts";
+import type { Param } from "../../../gpu/recorder.ts";
+import { VARIANT_WORDS } from "../../../ops/attribution.ts";
+import { NONE, ROW_WORDS } from "../../../ops/row_table.ts";
 
 /** Words of values that are unsigned unless marked as f32. */
 export function packWords(values: readonly Param[]): Uint32Array {
@@ -26,30 +25,6 @@ export interface RowEntry {
   readonly neurons?: readonly boolean[];
   /** Which output dimensions are silenced, `[D]`; undefined where none is. */
   readonly outputs?: readonly boolean[];
-}
-
-/** What the entries of a random row table have. */
-export interface RowOptions {
-  /** Rows of the inputs; entries continue random ones. Default: row r continues row r. */
-  readonly sources?: number;
-  /** Whether the factors differ from 1; then some are 0. */
-  readonly alphas?: boolean;
-  /** Whether a third of the neurons or dimensions is silenced in every other row. */
-  readonly masks?: boolean;
-}
-
-/** A random row table for `count` rows of matrices `width` wide. */
-export function randomRows(data: CaseData, count: number, width: number, options: RowOptions): RowEntry[] {
-  const sources = options.sources ? data.integers(count, options.sources) : Array.from({ length: count }, (_, r) => r);
-  const alpha = () => options.alphas ? data.integers(1, 5)[0] / 4 : 1;
-  const mask = () => data.integers(width, 3).map((draw) => draw === 0);
-  return sources.map((source, row) => ({
-    source,
-    alphaGate: alpha(),
-    alphaUp: alpha(),
-    alphaDown: alpha(),
-    ...(options.masks && row % 2 === 0 && { neurons: mask(), outputs: mask() }),
-  }));
 }
 
 /** Words of a row table and of the masks it names; entry `first` is row 0, the entries before it lead nowhere. */

@@ -1,6 +1,8 @@
 /** Every pipeline of every kernel: the values that each `override` of `kernels/` is compiled with. */
 import * as kernels from "../../kernels/mod.ts";
+import { variantOf } from "../../src/engine/webgpu/proofs/proofs.ts";
 import type { KernelConstants, KernelSource } from "../../src/gpu/kernel.ts";
+import { withDevice } from "./webgpu_engine.ts";
 
 /** A kernel with constants to compile it with. */
 export interface Pipeline {
@@ -32,11 +34,27 @@ const VALUES: Readonly<Record<string, readonly number[]>> = {
 };
 
 /**
- * Every combination that the ops ask for.
+ * Every combination that the ops ask for on an adapter.
  *
  * @throws {RangeError} If a kernel has a constant that is not known here.
  */
-export function pipelines(): Pipeline[] {
+export function pipelinesOf({ hasSubgroups }: { readonly hasSubgroups: boolean }): Pipeline[] {
+  return allPipelines().filter(({ source: { name }, constants }) =>
+    hasSubgroups || variantOf({ name, constants }) === "tile"
+  );
+}
+
+/** Names of the kernels that this machine's adapter runs. */
+export async function runnableKernels(): Promise<string[]> {
+  const names = new Set<string>();
+  await withDevice((gpu) => {
+    for (const { source } of pipelinesOf(gpu)) names.add(source.name);
+    return Promise.resolve();
+  });
+  return [...names];
+}
+
+function allPipelines(): Pipeline[] {
   return kernelSources.flatMap((source) => {
     let combinations: Record<string, number>[] = [{}];
     for (const [, name] of source.code.matchAll(/^override (\w+)/gm)) {

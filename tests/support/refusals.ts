@@ -75,10 +75,10 @@ export async function refusalOf(
         if (!(error instanceof WrongResultsError)) throw error;
         return { step, message: error.message };
       }
-      if (compiled.has(kernel)) throw new Error(`${kernel} was broken (${fault}), and the answer to "${step}" used it`);
+      if (compiled.has(kernel)) throw new Error(`${kernel} ${fault}, and the answer to "${step}" used it`);
     }
   } finally {
     await engine?.close();
   }
-  throw new Error(`${kernel} was broken (${fault}), and no request ran it`);
+  throw new Error(`${kernel} ${fault}, and no request ran it`);
 }

@@ -4,20 +4,13 @@ import type { Kernel } from "../../src/gpu/kernel.ts";
 import { Memory } from "../../src/gpu/memory.ts";
 import { createOpContext, createWebGpuEngine } from "../../src/engine/webgpu.ts";
 import { checkKernels } from "../../src/engine/webgpu/kernel_check.ts";
-import { PROOFS, variantOf } from "../../src/engine/webgpu/proofs/proofs.ts";
+import { PROOFS } from "../../src/engine/webgpu/proofs/proofs.ts";
 import { WrongResultsError } from "../../src/engine/webgpu/wrong_results.ts";
 import type { Gpu } from "../../src/gpu/device.ts";
 import { breakKernels } from "../support/broken_kernel.ts";
-import { kernelSources, type Pipeline, pipelines } from "../support/pipelines.ts";
+import { kernelSources, pipelinesOf, runnableKernels } from "../support/pipelines.ts";
 import { refusalModel, refusalOf } from "../support/refusals.ts";
-import { testVariants, withDevice } from "../support/webgpu_engine.ts";
-
-const variants = await testVariants();
-
-/** Whether this adapter runs a pipeline. */
-function runs({ source, constants }: Pipeline): boolean {
-  return variants.includes(variantOf({ name: source.name, constants }));
-}
+import { withDevice } from "../support/webgpu_engine.ts";
 
 Deno.test("every kernel of kernels/mod.ts has a proof, and every proof a kernel", () => {
   assertEquals(Object.keys(PROOFS).sort(), kernelSources.map(({ name }) => name).sort());
@@ -29,7 +22,7 @@ async function compileAll(gpu: Gpu): Promise<{ kernels: Kernel[]; check: (kernel
   const context = await createOpContext(gpu, memory);
   memory.releaseAll();
   return {
-    kernels: pipelines().filter(runs).map(({ source, constants }) => context.kernels.get(source, constants)),
+    kernels: pipelinesOf(gpu).map(({ source, constants }) => context.kernels.get(source, constants)),
     check: (kernel) => checkKernels([kernel], () => createOpContext(gpu, new Memory(gpu))),
   };
 }
@@ -61,14 +54,10 @@ Deno.test("checkKernels() refuses every pipeline that does nothing, each time, a
 
 const checkpoint = await refusalModel();
 
-for (
-  const kernel of kernelSources.map(({ name }) => name).filter((name) =>
-    runs({ source: { name, code: "" }, constants: {} })
-  )
-) {
+for (const kernel of await runnableKernels()) {
   Deno.test(`an engine refuses a device that compiles ${kernel} wrongly before a result of it is used`, async () => {
     await withDevice(async ({ device }) => {
-      const { message } = await refusalOf(kernel, "nothing", { device, checkpoint });
+      const { message } = await refusalOf(kernel, "does nothing", { device, checkpoint });
       assert(message.includes(`its kernel ${kernel} gives`), message);
     });
   });

@@ -1,13 +1,17 @@
 /**
  * A long look at what must never happen: other bytes from a repeated run, a run that does not survive kill -9, input that
- * breaks a reader, a service that gives way. `deno task soak [--minutes 15] [--seed 1]` runs all parts, `deno task soak kills`
- * some of them: repeats, adapters, kills, fuzz, service. Prints tables; fails with the first loss.
+ * breaks a reader, a wrong kernel whose results are used, a service that gives way. `deno task soak [--minutes 15] [--seed 1]` runs all parts, `deno task soak kills`
+ * some of them: repeats, adapters, kernels, kills, fuzz, service. Prints tables; fails with the first loss.
  */
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { projectPath } from "../cli/program.ts";
+import { type Fault, FAULTS } from "../support/broken_kernel.ts";
+import { runnableKernels } from "../support/pipelines.ts";
+import { refusalModel, refusalOf } from "../support/refusals.ts";
 import { withFolder } from "../support/temporary_folder.ts";
+import { withDevice } from "../support/webgpu_engine.ts";
 import { runOnBoth, secondDriver } from "./adapters.ts";
 import { killRuns } from "./kills.ts";
 import { formatMarkdownTable } from "./markdown.ts";
@@ -100,10 +104,38 @@ async function compareAdapters(): Promise<void> {
   );
 }
 
-/** Each part takes about the minutes that it is given; repeating takes seconds, comparing adapters some minutes. */
+/** Breaks every kernel that this adapter runs, one at a time, in every way there is; each must be refused. */
+async function breakKernels(): Promise<void> {
+  const checkpoint = await refusalModel();
+  const rows = [];
+  for (const fault of Object.keys(FAULTS) as Fault[]) {
+    let [adapter, broken, early] = ["", 0, 0];
+    for (const kernel of await runnableKernels()) {
+      await withDevice(async ({ device, adapter: name }) => {
+        const { step } = await refusalOf(kernel, fault, { device, checkpoint });
+        adapter = name;
+        broken++;
+        if (step === "open the engine") early++;
+      });
+    }
+    rows.push([adapter, fault, `${broken}`, `${early}`, `${broken - early}`, "0"]);
+  }
+  const header = [
+    "adapter",
+    "each kernel",
+    "kernels",
+    "refused when the engine opened",
+    "refused by the first call that ran it",
+    "results used",
+  ];
+  console.log(formatMarkdownTable(header, rows));
+}
+
+/** Each part takes about the minutes that it is given; repeating and breaking kernels take seconds, comparing adapters some minutes. */
 const parts: Readonly<Record<string, { share: number; run: (minutes: number) => Promise<void> }>> = {
   repeats: { share: 0, run: repeat },
   adapters: { share: 0, run: compareAdapters },
+  kernels: { share: 0, run: breakKernels },
   kills: { share: 1, run: kill },
   fuzz: { share: 1, run: (minutes) => runScript("fuzz.ts", "--minutes", minutes.toFixed(2), "--seed", values.seed) },
   service: {

@@ -62,10 +62,22 @@ const fullRows = 4;
 const leadingBytes = 64;
 
 /**
- * As `digestWeights`, but of the configuration, of the first rows of every weight, and of the start of every row of the three
- * projections. Another training, type or size changes it, and so does every pruned copy: it has rows of zeros, and somebody
- * else's columns of zeros cross the first rows. It does not show an edit elsewhere in a weight. About two thirds of the model
- * are read and next to nothing hashed, since telling models apart must not take as long as using them.
+ * What fingerprints begin with. Those of earlier versions have no such beginning; they had the first rows of a weight only, or
+ * less than this one of every row, and did not tell every pruned copy from its original.
+ */
+const fingerprintVersion = "2:";
+
+/** Whether two fingerprints say of two models that they are the same or others: both are made as this version makes them. */
+export function areComparable(...fingerprints: readonly string[]): boolean {
+  return fingerprints.every((fingerprint) => fingerprint.startsWith(fingerprintVersion));
+}
+
+/**
+ * As `digestWeights`, but of the configuration, of the first rows of every weight, and of every row of the three projections
+ * its start and whether it is nothing but zeros. So a row that becomes zero changes it wherever it is and whatever it began
+ * with, and another shape or storage type does, and another training that leaves no projection as it was. It does not show an
+ * edit that is elsewhere in a weight alone. About two thirds of the model are read and next to nothing hashed, since telling
+ * models apart must not take as long as using them.
  */
 export async function fingerprintWeights(checkpoint: Readable, signal?: AbortSignal): Promise<string> {
   const hash = startHash(checkpoint);
@@ -76,13 +88,17 @@ export async function fingerprintWeights(checkpoint: Readable, signal?: AbortSig
     for (const ref of [gate, up, down]) {
       for await (const { bytes, rowBytes } of pieces(checkpoint, ref, ref.rows, signal)) {
         const width = Math.min(rowBytes, leadingBytes);
-        const starts = new Uint8Array(bytes.length / rowBytes * width);
-        for (let row = 0; row * rowBytes < bytes.length; row++) {
-          starts.set(bytes.subarray(row * rowBytes, row * rowBytes + width), row * width);
+        const rows = bytes.length / rowBytes;
+        const facts = new Uint8Array(rows * (width + 1));
+        for (let row = 0; row < rows; row++) {
+          const whole = bytes.subarray(row * rowBytes, (row + 1) * rowBytes);
+          facts.set(whole.subarray(0, width), row * (width + 1));
+          // Ends at the first byte in almost every row.
+          if (whole.every((byte) => byte === 0)) facts[row * (width + 1) + width] = 1;
         }
-        hash.update(starts);
+        hash.update(facts);
       }
     }
   }
-  return finish(hash);
+  return fingerprintVersion + finish(hash);
 }

@@ -46,18 +46,20 @@ const evalOptions = {
 
 type EvalOptions = OptionValues<typeof evalOptions>;
 
-/** What plans do to a model; null stands for no plan. */
+/** What plans do to a model, and what must be said of it; null stands for no plan. */
 async function readInterventions(
   plans: readonly (string | null)[],
   { checkpoint, provenance }: Pick<Work, "checkpoint" | "provenance">,
   allowed: boolean,
-): Promise<Intervention[]> {
-  const interventions = [];
-  for (const plan of plans) {
-    const read = plan && await readPlanFor(plan, checkpoint.config, provenance, allowed);
-    interventions.push(read ? planToIntervention(read) : []);
+): Promise<{ readonly interventions: Intervention[]; readonly notes: string[] }> {
+  const interventions: Intervention[] = [];
+  const notes = new Set<string>();
+  for (const path of plans) {
+    const read = path === null ? null : await readPlanFor(path, checkpoint.config, provenance, allowed);
+    interventions.push(read ? planToIntervention(read.plan) : []);
+    for (const line of read?.notes ?? []) notes.add(line);
   }
-  return interventions;
+  return { interventions, notes: [...notes] };
 }
 
 /** Finds mistakes in what both sides of an evaluation name, before either model is asked anything. */
@@ -91,10 +93,11 @@ function measure(
   context: CommandContext,
 ): Promise<Measured> {
   const { signal, onProgress } = context;
-  const prepare = async (work: Work) => ({
-    interventions: await readInterventions(plans, work, options["other-weights"]),
-    rows: await evaluatedRows(work, options, sides),
-  });
+  const prepare = async (work: Work) => {
+    const { interventions, notes } = await readInterventions(plans, work, options["other-weights"]);
+    const rows = await evaluatedRows(work, options, sides);
+    return { interventions, rows: { ...rows, notes: [...notes, ...rows.notes] } };
+  };
   return withSession({ ...options, model }, context, prepare, async (session, { interventions, rows }) => {
     const { furtherMetrics } = session.task;
     const settings = { interventions, furtherMetrics, signal, onProgress };
@@ -177,7 +180,9 @@ async function evaluateTask(options: EvalOptions, context: CommandContext): Prom
   const plans = other && isSameModel ? [plan, other.plan] : [plan];
   const measured = await measure(options, model, plans, sides, context);
   const beside = other && !isSameModel ? await measure(options, other.model, [other.plan], sides, context) : measured;
-  const { session, examples, notes, evaluations: [result] } = measured;
+  const { session, examples, evaluations: [result] } = measured;
+  // Of two models, each has its own plan to say something of.
+  const notes = [...new Set([...measured.notes, ...beside.notes])];
   for (const line of notes) context.note(line);
   const { engine, task, provenance } = session;
   const against = other === null ? null : beside.evaluations.at(-1)!;

@@ -29,7 +29,10 @@ export const prune = defineCommand({
     overwrite: { type: "flag", description: "Replace a checkpoint that is at --out." },
     link: { type: "flag", description: "Share files that do not change with the checkpoint, by hard links." },
   },
-  async run({ model, plan: planFile, out, overwrite, link, "other-weights": isOtherFine }, { signal, onProgress }) {
+  async run(
+    { model, plan: planFile, out, overwrite, link, "other-weights": isOtherFine },
+    { signal, onProgress, note },
+  ) {
     await requireFile(planFile, "plan", runFileNames.plan);
     if (!overwrite && await lstat(out).then(() => true, () => false)) {
       throw new CommandError(
@@ -41,7 +44,8 @@ export const prune = defineCommand({
     const checkpoint = await openCheckpoint(folder);
     try {
       const target = { model, weights: await fingerprintWeights(checkpoint, signal) };
-      const plan = await readPlanFor(planFile, checkpoint.config, target, isOtherFine);
+      const { plan, notes } = await readPlanFor(planFile, checkpoint.config, target, isOtherFine);
+      for (const line of notes) note(line);
       const written = await writePrunedCheckpoint(folder, out, plan.masks, {
         overwrite,
         unchanged: link ? "link" : "copy",

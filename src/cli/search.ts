@@ -22,7 +22,7 @@ import {
 } from "./options.ts";
 import { decidingMetric, drawExamples, withSession, withWork, type Work } from "./session.ts";
 import { readShard, runShard, shardOptions } from "./shards.ts";
-import { checkFoundOn, otherWeightsOptions } from "./found_on.ts";
+import { checkFoundOn, otherWeightsOptions, remarkOnExamples } from "./found_on.ts";
 import { requireFile } from "./input_file.ts";
 import { formatChoice, formatConfiguration, formatEngine, formatShare, formatTable } from "./text.ts";
 
@@ -63,16 +63,20 @@ export const search = defineCommand({
     const { signal, onProgress } = context;
     const settingsOf = (task: Task) => ({ ...searchSettings(options), metric: decidingMetric(task, options.metric) });
     await requireFile(options.scores, "scores", runFileNames.scores);
-    const scoresOf = async ({ checkpoint, provenance: { model, weights } }: Work) => {
-      const { result, provenance } = await readScores(options.scores, checkpoint.config);
-      checkFoundOn(options.scores, provenance.weights, { model, weights }, options["other-weights"]);
-      return result.scores;
+    /** The scores to search over and the examples to search on, with what must be said where they do not belong together. */
+    const readInputs = async ({ checkpoint, task, provenance: ours }: Work) => {
+      const { scores: file, "other-weights": allowed } = options;
+      const { result, provenance } = await readScores(file, checkpoint.config);
+      const notes = checkFoundOn(file, provenance.weights, ours, allowed);
+      const { adaptation, selection } = await drawExamples(task, options);
+      notes.push(...remarkOnExamples(file, provenance, adaptation, ours.task));
+      for (const line of notes) context.note(line);
+      return { scores: result.scores, selection };
     };
     if (options.shard !== undefined) {
       const shard = readShard(options.shard);
       return await withWork(options, context, async (work) => {
-        const scores = await scoresOf(work);
-        const { selection } = await drawExamples(work.task, options);
+        const { scores, selection } = await readInputs(work);
         const settings = settingsOf(work.task);
         return await runShard(work, options, context, {
           step: "search",
@@ -86,10 +90,9 @@ export const search = defineCommand({
       });
     }
     const prepare = async (work: Work) => {
-      const scores = await scoresOf(work);
-      const { selection } = await drawExamples(work.task, options);
+      const inputs = await readInputs(work);
       await checkFolder(options.out);
-      return { scores, selection };
+      return inputs;
     };
     return await withSession(options, context, prepare, async ({ engine, task, provenance }, { scores, selection }) => {
       const settings = settingsOf(task);

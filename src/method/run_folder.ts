@@ -7,6 +7,7 @@ import { lstat } from "node:fs/promises";
 import { isDeepStrictEqual } from "node:util";
 import { join } from "node:path";
 import { removeLeftovers, writeFileAtomic } from "../checkpoint/atomic_file.ts";
+import { areComparable } from "../checkpoint/digest.ts";
 import { checkSpace, prunedCheckpointBytes, writePrunedCheckpoint } from "../checkpoint/prune_checkpoint.ts";
 import type { Example } from "../tasks/example.ts";
 import { describeAnswers } from "./answers_file.ts";
@@ -23,6 +24,7 @@ import {
   writeScores,
   writeTraces,
 } from "./files.ts";
+import { digestFile } from "./partial_file.ts";
 import { describePerformance, type ForecastSummary } from "./performance.ts";
 import { type PipelineInput, type PipelineResult, runPipeline } from "./pipeline.ts";
 import { serialisePlan } from "./plan.ts";
@@ -42,8 +44,8 @@ export class OtherOptionsError extends RangeError {
   /** Tells this error from others by name. */
   override readonly name = "OtherOptionsError";
 
-  constructor(file: string) {
-    super(`${file} was made with other options, or of another model or other rows`);
+  constructor(file: string, reason = "was made with other options, or of another model or other rows") {
+    super(`${file} ${reason}`);
   }
 }
 
@@ -110,6 +112,13 @@ async function readEarlier(folder: string, input: PipelineInput, provenance: Pro
   const sameExamples = scored.settings.filter === "all"
     ? isDeepStrictEqual(scored.examples, ids(input.adaptation))
     : scored.examples.every((id) => ids(input.adaptation).includes(id));
+  const [before, now] = [scores.provenance.weights, provenance.weights];
+  if (before !== undefined && now !== undefined && !areComparable(before, now)) {
+    throw new OtherOptionsError(
+      scoresFile,
+      "is of an earlier version, whose fingerprint of the weights does not tell whether they are these",
+    );
+  }
   const wantedScore = resolveScoreSettings(input.score ?? {}, engine);
   const wantedOf = (examples: readonly Example[]) => ({ ...provenance, examples: digestExamples(examples) });
   const wanted = [wantedScore, wantedOf(input.adaptation)];
@@ -210,14 +219,17 @@ export async function runInFolder(run: FolderRun): Promise<FolderRunResult> {
   });
   await writeTraces(place.traces, traces, provenance);
   if (run.report) await writeFileAtomic(place.report, await run.report({ ...results, answers, traces }));
-  await writeRun(place.run, record);
+  const named = [runFileNames.scores, runFileNames.grid, runFileNames.plan, runFileNames.answers, runFileNames.traces];
+  const digests = await Promise.all(named.map(async (name) => [name, await digestFile(join(folder, name))] as const));
+  const complete: RunRecord = { ...record, digests: Object.fromEntries(digests) };
+  await writeRun(place.run, complete);
   const unwritten = [...(checkpoint === null ? [place.pruned] : []), ...(run.report ? [] : [place.report])];
   const taken = resume ? earlier : null;
   return {
     input,
     result,
     earlier: taken,
-    record,
+    record: complete,
     files: Object.values(place).filter((path) => !unwritten.includes(path)),
   };
 }

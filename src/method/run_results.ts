@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { isDeepStrictEqual } from "node:util";
 import type { Answers } from "./answers_file.ts";
 import { readAnswers, readGrid, readPlan, readRun, readScores, readTraces, runFileNames } from "./files.ts";
+import { digestFile } from "./partial_file.ts";
 import { type Plan, serialisePlan } from "./plan.ts";
 import type { Provenance } from "./provenance.ts";
 import type { RunRecord } from "./run_record.ts";
@@ -64,6 +65,14 @@ export async function readRunResults(folder: string): Promise<RunResults> {
   const chosen = { ...planFromSearch(made.model, foundGrid.result), weights: made.weights };
   if (isOther || serialisePlan(made) !== serialisePlan(chosen)) {
     throw new RangeError(`Cannot use ${folder} as the folder of a run: its ${plan} is not what its ${grid} chose`);
+  }
+  // Two runs of one model and task may differ in their seed or settings alone.
+  for (const [name, digest] of Object.entries(record.digests ?? {})) {
+    if (present.includes(name) && await digestFile(join(folder, name)) !== digest) {
+      throw new RangeError(
+        `Cannot use ${folder} as the folder of a run: its ${name} is of another run than its ${run}, or was changed since`,
+      );
+    }
   }
   return {
     record,

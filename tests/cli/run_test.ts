@@ -80,7 +80,24 @@ Deno.test("secateur run writes a folder that score, search, prune, eval and --re
       assertEquals(code, 1, stderr);
       assertMatch(stderr, /^Error: \S+ was found on other weights than those of \S+, though of the same shape\nHint: /);
     }
-    await succeed("prune", ...pruned, ...plan2, "--out", `${folder}/twice`, "--other-weights");
+    const knowingly = await secateur(["prune", ...pruned, ...plan2, "--out", `${folder}/twice`, "--other-weights"]);
+    assertEquals(knowingly.code, 0, knowingly.stderr);
+    assertStringIncludes(knowingly.stderr, "was found on other weights than those of");
+
+    // Scores of other examples, and a plan of a version whose fingerprints told less.
+    const drawnElsewhere = await secateur([
+      "search",
+      ...["--model", demoModel, "--task", demoTask, "--out", `${folder}/elsewhere`],
+      ...draw,
+      ...given,
+      ...["--sampling", "balanced"],
+    ]);
+    assertStringIncludes(drawnElsewhere.stderr, "has scores of other examples than the");
+    const older = `${folder}/older.json`;
+    await Deno.writeTextFile(older, plan.replace('"weights": "2:', '"weights": "'));
+    const refused = await secateur(["prune", "--model", demoModel, "--plan", older, "--out", `${folder}/older`]);
+    assertEquals(refused.code, 1);
+    assertStringIncludes(refused.stderr, "is of an earlier version, whose fingerprint of the weights does not tell");
 
     // Files of two runs do not make a report.
     await Deno.writeTextFile(`${out}/grid.json`, grid.replace('"task": "', '"task": "x'));
@@ -88,6 +105,12 @@ Deno.test("secateur run writes a folder that score, search, prune, eval and --re
     assertEquals(mixed.code, 1);
     assertStringIncludes(mixed.stderr, "its grid.json is of another run than its run.json");
     await Deno.writeTextFile(`${out}/grid.json`, grid);
+
+    // Nor does one that differs in a number alone.
+    await Deno.writeTextFile(`${out}/answers.json`, answers.replace(/(?<="pruned": \[-)\d+/, "9"));
+    const edited = await secateur(["report", out]);
+    assertStringIncludes(edited.stderr, "its answers.json is of another run than its run.json, or was changed since");
+    await Deno.writeTextFile(`${out}/answers.json`, answers);
 
     // After a kill between scoring and searching.
     for (const name of runFiles.filter((name) => /json|html/.test(name))) await Deno.remove(`${out}/${name}`);

@@ -3,6 +3,7 @@ import { assert, assertEquals } from "@std/assert";
 import { mkdir, readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { removeLeftovers } from "../../src/checkpoint/atomic_file.ts";
+import { fingerprintWeights } from "../../src/checkpoint/digest.ts";
 import { openCheckpoint } from "../../src/checkpoint/open.ts";
 import { writePlan } from "../../src/method/files.ts";
 import { createPlan } from "../../src/method/plan.ts";
@@ -38,7 +39,8 @@ Deno.test("secateur prune leaves no copy or a complete one when it is killed at 
     await writeGeneratedCheckpoint(model, { config, shards: 3, seed: 1 });
     const checkpoint = await openCheckpoint(model);
     const masks = [{ layer: 2, site: "gate" as const, neurons: Uint32Array.of(3, 5, 3071), fraction: null }];
-    await writePlan(planFile, createPlan(checkpoint.config, masks));
+    const weights = await fingerprintWeights(checkpoint);
+    await writePlan(planFile, { ...createPlan(checkpoint.config, masks), weights });
     const shard = checkpoint.tensors.get(checkpoint.config.layerWeights[2].gate.name)!.file;
     await checkpoint.close();
     const source = await folderState(model);

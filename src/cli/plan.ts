@@ -10,7 +10,7 @@ import { type CommandContext, type CommandResult, defineCommand } from "./comman
 import { UsageError } from "./errors.ts";
 import { formatFlops, summariseForecast } from "./forecast.ts";
 import { engineOptions, modelOptions, runOptions, runSearchSettings, scoreSettings, taskOptions } from "./options.ts";
-import { decidingMetric, drawExamples, engineSettings, withWork } from "./session.ts";
+import { decidingMetric, drawExamples, engineSettings, withOpened } from "./session.ts";
 import { testExamples } from "./test_rows.ts";
 import { counted, formatEngine, formatTable } from "./text.ts";
 
@@ -72,7 +72,7 @@ export function describeWork(
   options: PlannedOptions,
   context: CommandContext,
 ): Promise<{ readonly text: string; readonly json: { readonly [name: string]: Jsonable } }> {
-  return withWork(options, context, async ({ checkpoint, task }) => {
+  return withOpened(options, context, async ({ checkpoint, task }) => {
     if (options.engine === "reference") {
       throw new UsageError(
         "the reference engine does not run in waves, so there is nothing to plan",
@@ -192,7 +192,7 @@ async function planCluster(
       testExamples: options.limit ?? usualTestExamples,
     }, cluster);
   }
-  return await withWork(requireWork(options), context, async ({ checkpoint, task }) => {
+  return await withOpened(requireWork(options), context, async ({ checkpoint, task }) => {
     const { adaptation, selection } = await drawExamples(task, options);
     const test = await testExamples(task, options, [...adaptation, ...selection], context);
     const choiceTokens = adaptation.map(({ choices }) => choices.reduce((sum, { length }) => sum + length, 0));

@@ -96,11 +96,22 @@ export function taskSettings(
   };
 }
 
+/** A model and a task, before any weight was read. */
+export type Opened = Omit<Work, "provenance"> & { readonly provenance: Provenance };
+
 /** Opens a model and a task, lets `use` work with them, and closes them whatever happens. */
-export async function withWork<T>(
+export function withWork<T>(options: WorkOptions, context: Surroundings, use: (work: Work) => Promise<T>): Promise<T> {
+  return withOpened(options, context, async (opened) => {
+    const weights = await fingerprintWeights(opened.checkpoint, context.signal);
+    return await use({ ...opened, provenance: { ...opened.provenance, weights } });
+  });
+}
+
+/** As `withWork`, for what needs no fingerprint: reading the weights for one takes a while. */
+export async function withOpened<T>(
   options: WorkOptions,
   context: Surroundings,
-  use: (work: Work) => Promise<T>,
+  use: (opened: Opened) => Promise<T>,
 ): Promise<T> {
   const model = await findModel(options.model, context);
   const checkpoint = await openCheckpoint(model.folder);
@@ -113,7 +124,7 @@ export async function withWork<T>(
       ...(chatTemplate && { chatTemplate }),
     });
     const named = options.prompt === "instruction" ? task.name : options.task;
-    const provenance: Work["provenance"] = {
+    const provenance: Provenance = {
       model: model.reference,
       task: named,
       ...(data !== null && { data }),
@@ -121,7 +132,6 @@ export async function withWork<T>(
       ...(options.fewshot !== undefined && { fewshot: options.fewshot }),
       ...(chatTemplate && { chatTemplate: basename(chatTemplate.file) }),
       ...(options["system-prompt"] !== undefined && { systemPrompt: options["system-prompt"] }),
-      weights: await fingerprintWeights(checkpoint, context.signal),
       versions: { secateur: version },
     };
     const result = await use({ checkpoint, tokenizer, task, provenance });

@@ -103,7 +103,9 @@ export type Opened = Omit<Work, "provenance"> & { readonly provenance: Provenanc
 export function withWork<T>(options: WorkOptions, context: Surroundings, use: (work: Work) => Promise<T>): Promise<T> {
   return withOpened(options, context, async (opened) => {
     const weights = await fingerprintWeights(opened.checkpoint, context.signal);
-    return await use({ ...opened, provenance: { ...opened.provenance, weights } });
+    const { versions, ...rest } = opened.provenance;
+    // In the order in which files are read back: merged files have the bytes of one process.
+    return await use({ ...opened, provenance: { ...rest, weights, versions } });
   });
 }
 

@@ -6,6 +6,13 @@
  * the fraction of its highest-scored neurons whose removal helps most, and applies the plan as a mask or writes it as a
  * new checkpoint. The kernels are WGSL and run on any WebGPU adapter; a float64 reference engine runs without one.
  *
+ * This entry is the main job. Three more entries have what goes beyond it, and one needs no file system:
+ *
+ * - `@secateur/secateur/methods`: other ways to score neurons and to choose layers, and what a plan does elsewhere
+ * - `@secateur/secateur/study`: the paper's protocol with its ablations, and rules that choose among plans
+ * - `@secateur/secateur/shards`: one job on many machines
+ * - `@secateur/secateur/core`: the main job in browsers and other runtimes
+ *
  * Every name that takes a GPU takes yours: `openEngine(checkpoint, { device })`.
  *
  * @example Score, search, and compare the plan with the unmodified model
@@ -34,12 +41,8 @@
 
 export { resolveModel, resolveSplits } from "./src/checkpoint/hub.ts";
 export { openCheckpoint } from "./src/checkpoint/open.ts";
-export { openCheckpointFrom } from "./src/checkpoint/open_from.ts";
-export { openHttpSource } from "./src/checkpoint/http_source.ts";
-export { memorySource } from "./src/checkpoint/memory_source.ts";
 export { writePrunedCheckpoint } from "./src/checkpoint/prune_checkpoint.ts";
 export { loadTokenizer } from "./src/tasks/tokenizer.ts";
-export { createTokenizer } from "./src/tasks/tokenizer_from.ts";
 export { buildExample } from "./src/tasks/example_builder.ts";
 export { loadChatTemplate } from "./src/tasks/chat_template.ts";
 export { loadTask } from "./src/method/load_task.ts";
@@ -50,48 +53,11 @@ export { GpuFailure, NoAdapterError } from "./src/gpu/device.ts";
 export { OutOfGpuMemoryError } from "./src/gpu/memory.ts";
 export { scoreNeurons } from "./src/method/score.ts";
 export { planFromSearch, searchGrid } from "./src/method/search.ts";
-export { mergeScores, scoreShard } from "./src/method/shard_score.ts";
-export { mergeSearch, searchShard } from "./src/method/shard_search.ts";
-export { missingUnits, partialName, readPartial, writePartial } from "./src/method/partial_file.ts";
-export { parseShard } from "./src/method/shard.ts";
-export { capacityModel, predictCapacity } from "./src/method/capacity.ts";
 export { createPlan, planToIntervention } from "./src/method/plan.ts";
-export { searchGlobal } from "./src/method/global_search.ts";
-export { selectForward } from "./src/method/forward_selection.ts";
-export { rankAgreement } from "./src/method/agreement.ts";
-export { attributionMethodNames, attributionMethods, scoreByMethod } from "./src/method/attribution_methods.ts";
-export { compareAttributions, integratedGradientsVariants } from "./src/method/compare_attributions.ts";
-export { compareLayers } from "./src/method/compare_layers.ts";
-export { shapleyScores } from "./src/method/shapley.ts";
-export { integratedHessians } from "./src/method/integrated_hessians.ts";
-export { compareGroups } from "./src/method/groups.ts";
-export { calibrate } from "./src/method/calibration.ts";
-export { labelCorrelations } from "./src/method/label_correlation.ts";
-export { topActivations } from "./src/method/top_activations.ts";
-export { measureDamage, measurePerplexity } from "./src/method/damage.ts";
-export { cutText } from "./src/tasks/text_windows.ts";
-export { contrastScores } from "./src/method/contrast.ts";
 export { evaluate } from "./src/method/evaluate.ts";
 export { compareEvaluations } from "./src/method/compare.ts";
 export { runPipeline } from "./src/method/pipeline.ts";
 export { runRedraws } from "./src/method/redraws.ts";
-export { parseStudy, runStudy, serialiseStudy } from "./src/method/study/study.ts";
-export { studyMain } from "./src/method/study/main_table.ts";
-export { studyProjections } from "./src/method/study/projections.ts";
-export { studySamples } from "./src/method/study/samples.ts";
-export { studyGrid } from "./src/method/study/grid_profile.ts";
-export { studyStability } from "./src/method/study/stability.ts";
-export { studyFilters } from "./src/method/study/example_filters.ts";
-export { studySelection } from "./src/method/study/selection_study.ts";
-export { studyAttributions } from "./src/method/study/attribution_study.ts";
-export { studyLayers } from "./src/method/study/layers_study.ts";
-export { studyShortcuts } from "./src/method/study/shortcut_study.ts";
-export { studyContrast } from "./src/method/study/contrast_study.ts";
-export { resolveStudySettings, studyParts } from "./src/method/study/settings.ts";
-export { studyMarkdown } from "./src/report/study_markdown.ts";
-export { chooseCell, selectionRules } from "./src/method/selection_rules.ts";
-export { createCachedEngine } from "./src/engine/cached.ts";
-export { createMemoryStore, openTensorStore } from "./src/checkpoint/tensor_store.ts";
 export { readPlan, readScores, writePlan, writeScores } from "./src/method/files.ts";
 
 export type * from "./src/checkpoint/byte_source.ts";
@@ -106,63 +72,16 @@ export type { DatasetName } from "./src/tasks/task_config.ts";
 export type { Environment } from "./src/checkpoint/hub_environment.ts";
 export type { HubTiming } from "./src/checkpoint/hub_retry.ts";
 export type { DownloadProgress } from "./src/checkpoint/hub_snapshot.ts";
-export type { CheckpointSources } from "./src/checkpoint/open_from.ts";
-export type { HttpSourceOptions } from "./src/checkpoint/http_source.ts";
 export type { KernelVariant } from "./src/ops/context.ts";
 export type { Json, JsonObject } from "./src/checkpoint/strict_json.ts";
 export type { NeuronMask, PrunedCheckpoint, PruneOptions } from "./src/checkpoint/prune_checkpoint.ts";
 export type * from "./src/engine/engine.ts";
 export type { OpenEngineOptions } from "./src/engine/open.ts";
 export type { WebGpuEngineOptions } from "./src/engine/webgpu.ts";
-export type { Agreement, AgreementOptions, LayerAgreement } from "./src/method/agreement.ts";
-export type { Calibration, CalibrationBin } from "./src/method/calibration.ts";
-export type {
-  Attribution,
-  AttributionInput,
-  AttributionMethod,
-  AttributionMethodName,
-} from "./src/method/attribution_methods.ts";
-export type {
-  AttributionComparison,
-  AttributionOutcome,
-  AttributionVariant,
-  CompareAttributionsInput,
-  VariantAgreement,
-} from "./src/method/compare_attributions.ts";
-export type { CompareLayersInput, LayerOutcome, LayersComparison, LayerStrategy } from "./src/method/compare_layers.ts";
 export type { CompletenessError, PathCompleteness } from "./src/method/completeness.ts";
-export type { ContrastMode, ContrastOptions, ContrastScale } from "./src/method/contrast.ts";
-export type * from "./src/method/damage.ts";
 export type { CompareOptions, EvaluationComparison } from "./src/method/compare.ts";
 export type { EvaluateOptions, Evaluation } from "./src/method/evaluate.ts";
 export type { SampleFilter } from "./src/method/filter.ts";
-export type {
-  ForwardInput,
-  ForwardResult,
-  ForwardSettings,
-  ForwardStep,
-  SplitMeasures,
-  StopReason,
-} from "./src/method/forward_selection.ts";
-export type {
-  GlobalConfiguration,
-  GlobalSearchOptions,
-  GlobalSearchResult,
-  GlobalSearchSettings,
-} from "./src/method/global_search.ts";
-export type { GroupAnswers, GroupComparison, GroupsComparison } from "./src/method/groups.ts";
-export type {
-  LabelCorrelationOptions,
-  LabelCorrelations,
-  LabelledExamples,
-  NeuronCorrelation,
-  Pooling,
-} from "./src/method/label_correlation.ts";
-export type { NeuronResponses, TopActivationOptions, TopRow, TopToken } from "./src/method/top_activations.ts";
-export type { TracedNeurons } from "./src/method/traces.ts";
-export type { TextWindowOptions, TextWindows } from "./src/tasks/text_windows.ts";
-export type { HessianOptions, HessianResult, HessianSettings, HessianSum } from "./src/method/integrated_hessians.ts";
-export type { ShapleyOptions, ShapleyResult, ShapleySettings } from "./src/method/shapley.ts";
 export type { Measured } from "./src/method/measured.ts";
 export type { NeuronScores, Normalisation } from "./src/method/neuron_scores.ts";
 export type {
@@ -180,45 +99,9 @@ export type { RuleName } from "./src/method/quadrature.ts";
 export type { Ranking } from "./src/method/rank.ts";
 export type { Arm, Redraw, RedrawInput, RedrawResult, Spread } from "./src/method/redraws.ts";
 export type { ScoreOptions, ScoreResult, ScoreSettings } from "./src/method/score.ts";
-export type { ScoreShard } from "./src/method/shard_score.ts";
-export type { SearchShard } from "./src/method/shard_search.ts";
-export type {
-  Capacity,
-  CapacityJob,
-  CapacityLosses,
-  CapacityModel,
-  CapacityShape,
-  CapacityStep,
-  Cluster,
-} from "./src/method/capacity.ts";
-export type { Shard } from "./src/method/shard.ts";
-export type {
-  Partial,
-  PartialDescription,
-  PartialHeader,
-  PartialInputs,
-  PartialStep,
-} from "./src/method/partial_file.ts";
 export type { SavedScores } from "./src/method/scores_file.ts";
+export type { BaseSelectionRule, SelectionRule } from "./src/method/selection_rules.ts";
 export type { Configuration, SearchOptions, SearchResult, SearchSettings } from "./src/method/search.ts";
-export type { BaseSelectionRule, CellAnswers, RuleInput, SelectionRule } from "./src/method/selection_rules.ts";
-export type { CacheCounts, CachedEngine, CachedEngineOptions } from "./src/engine/cached.ts";
-export type { StoredArray, TensorStore } from "./src/checkpoint/tensor_store.ts";
-export type { ArmRedraw, ComparedArm, Comparison } from "./src/method/study/comparison.ts";
-export type { AttributionStudy, VariantStudy } from "./src/method/study/attribution_study.ts";
-export type { ContrastStudy } from "./src/method/study/contrast_study.ts";
-export type { LayersStudy } from "./src/method/study/layers_study.ts";
-export type { ShortcutStudy, Sureness } from "./src/method/study/shortcut_study.ts";
-export type { FilterStudy } from "./src/method/study/example_filters.ts";
-export type { GridStudy } from "./src/method/study/grid_profile.ts";
-export type { ProjectionStudy } from "./src/method/study/projections.ts";
-export type { SampleStudy } from "./src/method/study/samples.ts";
-export type { SelectionStudy } from "./src/method/study/selection_study.ts";
-export type { StudyOptions, StudyPart, StudySettings } from "./src/method/study/settings.ts";
-export type { StabilityStudy } from "./src/method/study/stability.ts";
-export type { StudyDocument, StudyInput, StudyResults, StudyTask, TaskStudy } from "./src/method/study/study.ts";
-export type { PairedDifference, RedrawSummary } from "./src/method/study/statistics.ts";
-export type { StudySubject } from "./src/method/study/subject.ts";
 export type { Message } from "./src/tasks/message.ts";
 export type { PromptFrame } from "./src/tasks/request.ts";
 export type { PromptStyle } from "./src/tasks/builtin_tasks.ts";

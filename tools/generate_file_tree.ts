@@ -18,8 +18,11 @@ interface Entry {
 
 /** What the trees show, in this order. */
 const outline: readonly Entry[] = [
-  { path: "mod.ts", description: "the public API" },
+  { path: "mod.ts", description: "the public API: the main job" },
   { path: "core.ts", description: "the part of it that needs no file system, for browsers" },
+  { path: "methods.ts", description: "other ways to score and to choose, and what a plan does elsewhere" },
+  { path: "study.ts", description: "the paper's protocol, its parts and rules" },
+  { path: "shards.ts", description: "one job on many machines" },
   { path: "kernels/", description: "handwritten WGSL, and its index", isListed: true },
   { path: "src/cli/", description: "the program: arguments, progress, exit codes", isListed: true },
   { path: "src/serve/", description: "the service for `deno serve`", isListed: true },
@@ -121,11 +124,10 @@ function renderOverview(entries: readonly Entry[]): string {
 
 /** A line per file of the folders that are listed. */
 async function renderFiles(entries: readonly Entry[]): Promise<string> {
-  const lines: [string, string][] = [
-    ["mod.ts", await describe("mod.ts")],
-    ["core.ts", await describe("core.ts")],
-  ];
+  const lines: [string, string][] = [];
   for (const { path, isListed } of entries) {
+    // The entries of the package stand in the root.
+    if (/^\w+\.ts$/.test(path)) lines.push([path, await describe(path)]);
     if (isListed) lines.push([path, ""], ...await listFolder(path, "  "));
   }
   return format(lines);

@@ -5,6 +5,7 @@
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import manifest from "../deno.json" with { type: "json" };
 import { writeOrCheck } from "./generated_file.ts";
 
 const root = fileURLToPath(new URL("../", import.meta.url));
@@ -31,7 +32,7 @@ export function lockedPackages(lock: string): Map<string, LockedPackage> {
 
 /** Names of the packages that the program itself imports. */
 async function importedNames(names: readonly string[]): Promise<Set<string>> {
-  const files = [join(root, "mod.ts")];
+  const files = Object.values(manifest.exports).map((path) => join(root, path));
   for (const entry of await readdir(join(root, "src"), { recursive: true, withFileTypes: true })) {
     if (entry.isFile() && entry.name.endsWith(".ts")) files.push(join(entry.parentPath, entry.name));
   }

@@ -2,12 +2,13 @@
  * The test command: makes sure of an adapter and a browser, runs every test and every documentation example, and closes with a line
  * `N passed, N failed`. Arguments go to `deno test` (paths, `--filter=NAME`, ...); paths replace the default ones.
  */
+import manifest from "../deno.json" with { type: "json" };
 import { webgpuEnvironment } from "../src/cli/webgpu_environment.ts";
 import { adapterAdvice } from "../src/cli/system_package.ts";
 import { ensureAdapter } from "./adapter.ts";
 import { chromiumAdvice, ensureChromium } from "./chromium.ts";
 
-const defaultPaths = ["tests/", "mod.ts", "core.ts"];
+const defaultPaths = ["tests/", ...Object.values(manifest.exports)];
 
 const adapter = await ensureAdapter((line) => console.error(`adapter: ${line}`));
 if (adapter === null) {

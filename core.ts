@@ -2,12 +2,13 @@
 /**
  * Secateur's core, for any runtime with WebGPU: checkpoints, tokenizers, engines and the method, without a file system.
  *
- * Nothing here imports from Deno or Node, so browsers run it. `mod.ts` has the same names but for those that take the place of files here,
- * such as `openCheckpointFrom`.
+ * Nothing here imports from Deno or Node, so browsers run it. `mod.ts` has the same names but for those that take the
+ * place of files here, such as `openCheckpointFrom`.
  *
  * @example Score the neurons of a model that a web server offers
  * ```ts
- * import { buildExample, createTokenizer, openCheckpointFrom, openEngine, openHttpSource, scoreNeurons } from "@secateur/secateur/core";
+ * import { buildExample, createTokenizer, openCheckpointFrom, openEngine } from "@secateur/secateur/core";
+ * import { openHttpSource, scoreNeurons } from "@secateur/secateur/core";
  *
  * async function scoreModel(model: string) {
  *   const read = async (name: string) => await (await fetch(`${model}/${name}`)).text();
@@ -22,7 +23,9 @@
  *     config: await read("config.json"),
  *     files: new Map([["model.safetensors", weights]]),
  *   });
- *   const question = { id: "1", context: "The sky is", continuations: [" blue", " red"], choices: ["blue", "red"], gold: 0 };
+ *   const choices = ["blue", "red"];
+ *   const continuations = choices.map((choice) => ` ${choice}`);
+ *   const question = { id: "1", context: "The sky is", continuations, choices, gold: 0 };
  *   const engine = await openEngine(checkpoint);
  *   return await scoreNeurons(engine, [buildExample(question, tokenizer)]);
  * }

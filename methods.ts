@@ -2,9 +2,9 @@
 /**
  * Other ways to score neurons, to choose layers and to look at what a plan does, beside the main job of `mod.ts`.
  *
- * Ten attribution methods under one call, and how far their rankings agree; plans over several layers; scores that spare
- * what must stay; what pruning does to perplexity and other tasks, to groups of examples and to how sure answers are; which
- * neurons follow a label, and the tokens they answer to. `docs/attribution.md` has the equations.
+ * Ten attribution methods under one call, and how far their rankings agree; plans over several layers; scores that
+ * spare what must stay; what pruning does to perplexity and other tasks, to groups of examples and to how sure answers
+ * are; which neurons follow a label, and the tokens they answer to. `docs/attribution.md` has the equations.
  *
  * @example How far a cheap method agrees with Integrated Gradients
  * ```ts

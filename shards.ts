@@ -2,8 +2,8 @@
 /**
  * One job on many machines: its shards, the partial files they write, merging, and how long a cluster takes.
  *
- * Scoring and search divide into shards: processes that know nothing of each other. Merged, they are to the bit what one
- * process finds. `docs/cluster.md` has the same on the command line, with schedulers.
+ * Scoring and search divide into shards: processes that know nothing of each other. Merged, they are to the bit what
+ * one process finds. `docs/cluster.md` has the same on the command line, with schedulers.
  *
  * @example Score in two shards, and merge them
  * ```ts

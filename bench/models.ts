@@ -1,6 +1,7 @@
 /**
- * Models with random weights, generated from a shape and a seed: the same bytes everywhere, and none of them kept. A model of
- * any size takes a few megabytes of memory, because every tensor is read out of one repeating table of normal numbers.
+ * Models with random weights, generated from a shape and a seed: the same bytes everywhere, and none of them kept. A
+ * model of any size takes a few megabytes of memory, because every tensor is read out of one repeating table of normal
+ * numbers.
  */
 import { mkdir, open, writeFile } from "node:fs/promises";
 import { join } from "node:path";

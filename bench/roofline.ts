@@ -141,7 +141,9 @@ async function copyProbe(device: BenchDevice, seconds: number): Promise<Probe> {
   return await probe(bytes);
 }
 
-/** Share (1 = 100 %) of the roofline that some work reached: the least time the adapter could take over the time taken. */
+/**
+ * Share (1 = 100 %) of the roofline that some work reached: the least time the adapter could take over the time taken.
+ */
 export function rooflineShare(work: Work, seconds: number, flopsPerSecond: number, bytesPerSecond: number): number {
   return Math.max(work.flops / flopsPerSecond, work.bytes / bytesPerSecond) / seconds;
 }

@@ -16,8 +16,8 @@ export function median(values: readonly number[]): number {
 }
 
 /**
- * Median over the rounds of a[i] / b[i]. A machine that is slow in one round is slow for both sides of it, so this moves less
- * than the ratio of the medians.
+ * Median over the rounds of a[i] / b[i]. A machine that is slow in one round is slow for both sides of it, so this
+ * moves less than the ratio of the medians.
  *
  * @throws {RangeError} If the lengths differ.
  */

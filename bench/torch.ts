@@ -1,4 +1,6 @@
-/** PyTorch as a contender: a Python process that scores as people write it today, checked against the engine's scores. */
+/**
+ * PyTorch as a contender: a Python process that scores as people write it today, checked against the engine's scores.
+ */
 import { fileURLToPath } from "node:url";
 import type { QuadratureRule } from "../src/engine/engine.ts";
 import type { Example } from "../src/tasks/example.ts";

@@ -1,6 +1,7 @@
 /**
- * The straightforward way with Secateur's own kernels: one full forward pass, and one backward pass down to the layer, for every
- * path node of every layer of every example; one full forward pass for every cell of the grid. Nothing is shared or batched.
+ * The straightforward way with Secateur's own kernels: one full forward pass, and one backward pass down to the layer,
+ * for every path node of every layer of every example; one full forward pass for every cell of the grid. Nothing is
+ * shared or batched.
  *
  * The kernels, the weights and the kept activations are those of the engine, so what differs is the sweep.
  */
@@ -22,8 +23,8 @@ import type { Example } from "../src/tasks/example.ts";
 /** A model that is run one sequence at a time. */
 export interface UnsharedModel {
   /**
-   * One node of the path of one layer for one example, with the objective `max-logit`: its term of the Integrated Gradients
-   * sum, `[H]`.
+   * One node of the path of one layer for one example, with the objective `max-logit`: its term of the Integrated
+   * Gradients sum, `[H]`.
    *
    * @param token The arg-max token of the unmodified model.
    */
@@ -31,8 +32,8 @@ export interface UnsharedModel {
   /** Log-probability of each choice under an intervention, in one forward pass of the prompt with all choices. */
   choices(example: Example, intervention: Intervention): Promise<Float64Array>;
   /**
-   * Log-probability of one choice in a forward pass that takes every row through every layer to its logits, as a call of a
-   * transformers model does: nothing is left out because nobody asks for it.
+   * Log-probability of one choice in a forward pass that takes every row through every layer to its logits, as a call
+   * of a transformers model does: nothing is left out because nobody asks for it.
    */
   everyLogit(example: Example, choice: number, intervention: Intervention): Promise<number>;
   /** Waits for a result that takes the device no time: what every call above waits besides its work. */

@@ -1,7 +1,7 @@
 /**
- * Another release of Debian in a folder, made by debootstrap, and commands that run inside of it. Everything that works there
- * has a mount and a process namespace of its own: the machine itself never sees a mount in the folder, and nothing outlives
- * the command, however this process ends.
+ * Another release of Debian in a folder, made by debootstrap, and commands that run inside of it. Everything that works
+ * there has a mount and a process namespace of its own: the machine itself never sees a mount in the folder, and
+ * nothing outlives the command, however this process ends.
  */
 import { existsSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
@@ -51,7 +51,10 @@ export interface DebianRequest {
   readonly log: (line: string) => void;
 }
 
-/** The mirror that apt takes Debian's own packages from on this machine; null where there is none, or it is no web server. */
+/**
+ * The mirror that apt takes Debian's own packages from on this machine; null where there is none, or it is no web
+ * server.
+ */
 export async function aptMirror(): Promise<string | null> {
   try {
     const { stdout } = await new Deno.Command("apt-get", {
@@ -82,8 +85,8 @@ export function mountsIn(folder: string, mountinfo: string): string[] {
 /**
  * The release in its folder: as it is there from an earlier time, else made.
  *
- * @throws {CommandError} If this is not root on Linux, or may not mount, debootstrap is missing, the mirror lacks the release
- * or cannot be reached, a package is not to be had, or the folder holds something else.
+ * @throws {CommandError} If this is not root on Linux, or may not mount, debootstrap is missing, the mirror lacks the
+ * release or cannot be reached, a package is not to be had, or the folder holds something else.
  */
 export async function openDebianFolder(request: DebianRequest): Promise<DebianFolder> {
   const { suite, folder, packages, signal, log } = request;

@@ -1,6 +1,6 @@
 /**
- * Writes two file trees: `README.md` has a line per folder, `docs/files.md` a line per file with the first sentence of its
- * header. `--check` writes nothing and fails when a tree is out of date, or a file has no header.
+ * Writes two file trees: `README.md` has a line per folder, `docs/files.md` a line per file with the first sentence of
+ * its header. `--check` writes nothing and fails when a tree is out of date, or a file has no header.
  */
 import { readdir, readFile, stat, writeFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";

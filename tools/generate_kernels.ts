@@ -1,6 +1,6 @@
 /**
- * Writes `kernels/mod.ts`: the text of every `kernels/*.wgsl` as an exported string, for the runtimes and registries that
- * cannot import a text file. `--check` writes nothing and fails when the file on disk is out of date.
+ * Writes `kernels/mod.ts`: the text of every `kernels/*.wgsl` as an exported string, for the runtimes and registries
+ * that cannot import a text file. `--check` writes nothing and fails when the file on disk is out of date.
  */
 import { readdir, readFile } from "node:fs/promises";
 import { textLiteral, writeOrCheck } from "./generated_file.ts";

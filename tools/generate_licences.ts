@@ -1,6 +1,6 @@
 /**
- * Writes `docs/licences.md`: every package of `deno.lock` with its licence, as its own package.json states it. `--check` writes
- * nothing and fails when the file is out of date.
+ * Writes `docs/licences.md`: every package of `deno.lock` with its licence, as its own package.json states it.
+ * `--check` writes nothing and fails when the file is out of date.
  */
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";

@@ -1,4 +1,6 @@
-/** What generators of TypeScript files share: texts as literals, and writing a file or checking that it is up to date. */
+/**
+ * What generators of TypeScript files share: texts as literals, and writing a file or checking that it is up to date.
+ */
 import { readFile, writeFile } from "node:fs/promises";
 
 /** The text as a template literal, with line ends of one kind on every machine. */

@@ -1,11 +1,11 @@
 /**
- * Measures shards of scoring on this machine: each alone against what the capacity model says from the rate of the undivided job,
- * and two at the same time on two cores against one on one core. Prints both tables.
+ * Measures shards of scoring on this machine: each alone against what the capacity model says from the rate of the
+ * undivided job, and two at the same time on two cores against one on one core. Prints both tables.
  *
  *     deno run --allow-all tools/measure_shards.ts
  *
- * The software adapter gets one thread for each process (LP_NUM_THREADS=1), so that a process stands for a GPU. Processor time is
- * measured beside wall time: other work on the machine changes it less.
+ * The software adapter gets one thread for each process (LP_NUM_THREADS=1), so that a process stands for a GPU.
+ * Processor time is measured beside wall time: other work on the machine changes it less.
  */
 import process from "node:process";
 import { MODELS, openGeneratedModel } from "../bench/models.ts";
@@ -129,7 +129,8 @@ if (Deno.args.length === 2) {
   }
   printTable(rows);
 
-  // In turn and several times, since what else the machine does comes and goes; the best of each is the least disturbed.
+  // In turn and several times, since what else the machine does comes and goes; the best of each is the least
+  // disturbed.
   const ones: Measured[] = [];
   const pairs: (readonly Measured[])[] = [];
   for (let round = 0; round < 4; round++) {

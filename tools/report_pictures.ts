@@ -1,6 +1,6 @@
 /**
- * Takes the pictures of reports in `docs/pictures/`: a run wide in light and dark and on a phone, and a study. The arguments
- * are two reports, such as `out/demo/report.html` and `out/study/report.html`.
+ * Takes the pictures of reports in `docs/pictures/`: a run wide in light and dark and on a phone, and a study. The
+ * arguments are two reports, such as `out/demo/report.html` and `out/study/report.html`.
  */
 import { pathToFileURL } from "node:url";
 import { resolve } from "node:path";

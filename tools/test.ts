@@ -1,6 +1,7 @@
 /**
- * The test command: makes sure of an adapter and a browser, runs every test and every documentation example, and closes with a line
- * `N passed, N failed`. Arguments go to `deno test` (paths, `--filter=NAME`, ...); paths replace the default ones.
+ * The test command: makes sure of an adapter and a browser, runs every test and every documentation example, and closes
+ * with a line `N passed, N failed`. Arguments go to `deno test` (paths, `--filter=NAME`, ...); paths replace the
+ * default ones.
  */
 import manifest from "../deno.json" with { type: "json" };
 import { webgpuEnvironment } from "../src/cli/webgpu_environment.ts";

@@ -1,7 +1,7 @@
 /**
  * Runs the kernel tests and the parity tests of the WebGPU engine on the Mesa of another Debian, in a folder made by
- * debootstrap; among them Node with Dawn, which refuses the Mesa of Debian 12. Then does the demo's job there and on this
- * machine's own adapter, and compares scores and plan.
+ * debootstrap; among them Node with Dawn, which refuses the Mesa of Debian 12. Then does the demo's job there and on
+ * this machine's own adapter, and compares scores and plan.
  */
 import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";

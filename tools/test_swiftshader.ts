@@ -1,7 +1,7 @@
 /**
- * Runs the kernel tests and the parity tests of the WebGPU engine on SwiftShader, the software Vulkan driver that comes with
- * Chromium: an adapter with subgroups of 4, 10 storage buffers in a stage, 256 invocations in a workgroup and no f16. A path
- * to `vk_swiftshader_icd.json` may be given; arguments that start with `--` go to `deno test`.
+ * Runs the kernel tests and the parity tests of the WebGPU engine on SwiftShader, the software Vulkan driver that comes
+ * with Chromium: an adapter with subgroups of 4, 10 storage buffers in a stage, 256 invocations in a workgroup and no
+ * f16. A path to `vk_swiftshader_icd.json` may be given; arguments that start with `--` go to `deno test`.
  */
 import { denoHere } from "./adapter.ts";
 import { testDriver } from "./driver_tests.ts";

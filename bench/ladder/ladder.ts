@@ -1,6 +1,6 @@
 /**
- * Retired kernels, still checked and timed beside the ones that took their place. README.md says what each step's idea was and
- * what it won.
+ * Retired kernels, still checked and timed beside the ones that took their place. README.md says what each step's idea
+ * was and what it won.
  */
 import { padded } from "../../src/ops/context.ts";
 import { type StoredType, WEIGHT_TYPES } from "../../src/ops/weight_matrix.ts";

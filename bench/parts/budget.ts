@@ -1,6 +1,6 @@
 /**
- * What a plan costs: seconds and bytes from open to plan within several memory budgets, with the same scores in each; and on the
- * demo's model, which answers real questions, seconds for each test question that the plan puts right.
+ * What a plan costs: seconds and bytes from open to plan within several memory budgets, with the same scores in each;
+ * and on the demo's model, which answers real questions, seconds for each test question that the plan puts right.
  */
 import { fileURLToPath } from "node:url";
 import { openCheckpoint } from "../../src/checkpoint/open.ts";

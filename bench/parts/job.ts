@@ -1,6 +1,6 @@
 /**
- * The whole job against the straightforward ways, on one generated model and the same examples: scoring every neuron with all
- * positions and with the last one, and searching the grid.
+ * The whole job against the straightforward ways, on one generated model and the same examples: scoring every neuron
+ * with all positions and with the last one, and searching the grid.
  */
 import type { Engine, Intervention, PairAttribution, QuadratureRule } from "../../src/engine/engine.ts";
 import { createWebGpuEngine } from "../../src/engine/webgpu.ts";
@@ -76,7 +76,8 @@ export async function benchJob(run: BenchRun): Promise<void> {
 async function benchScore(job: Job, name: string): Promise<void> {
   const { run, engine, unshared, examples, rounds } = job;
   const first = examples.slice(0, 1);
-  // Compiles and allocates, so that the samples do not; the first example's scores are what the others are checked against.
+  // Compiles and allocates, so that the samples do not; the first example's scores are what the others are checked
+  // against.
   const fixed = await engine.attribute(first, { rule: FIXED_RULE });
   await scoreNeurons(engine, first, { positions: "last" });
   const unsharedError = await checkUnshared(job, fixed);

@@ -1,6 +1,7 @@
 /**
- * How the bench talks to a peer: the peer runs as a process of its own, with its own dependencies, and answers lines of JSON on
- * stdin with lines of JSON on stdout. Only one process works at a time, so peers can be sampled in the same rounds.
+ * How the bench talks to a peer: the peer runs as a process of its own, with its own dependencies, and answers lines of
+ * JSON on stdin with lines of JSON on stdout. Only one process works at a time, so peers can be sampled in the same
+ * rounds.
  */
 import { createRandom } from "../../src/tasks/random.ts";
 
@@ -9,7 +10,9 @@ export interface ProductShape {
   readonly T: number;
   readonly K: number;
   readonly N: number;
-  /** `nt`: the weights are `[N,K]`, as checkpoints store them, and are multiplied transposed. `nn`: they are `[K,N]`. */
+  /**
+   * `nt`: the weights are `[N,K]`, as checkpoints store them, and are multiplied transposed. `nn`: they are `[K,N]`.
+   */
   readonly layout: "nt" | "nn";
 }
 
@@ -42,7 +45,10 @@ export interface Peer {
   prepare(shape: ProductShape, x: Float32Array<ArrayBuffer>, w: Float32Array<ArrayBuffer>): Promise<PeerProduct>;
 }
 
-/** The operands of a product: uniform in [-1, 1), the same in every process. `w` is `[N,K]` for `nt` and `[K,N]` for `nn`. */
+/**
+ * The operands of a product: uniform in [-1, 1), the same in every process. `w` is `[N,K]` for `nt` and `[K,N]` for
+ * `nn`.
+ */
 export function operands({ T, K, N, layout }: ProductShape): {
   x: Float32Array<ArrayBuffer>;
   w: Float32Array<ArrayBuffer>;

@@ -1,4 +1,7 @@
-/** Scores the demo model in Node: with the npm package `webgpu` where it finds an adapter, else with the reference engine. */
+/**
+ * Scores the demo model in Node: with the npm package `webgpu` where it finds an adapter, else with the reference
+ * engine.
+ */
 import process from "node:process";
 import { fileURLToPath } from "node:url";
 import { openFileSource } from "../../src/checkpoint/sources.ts";

@@ -47,8 +47,8 @@ export async function syncFolder(folder: string): Promise<void> {
 }
 
 /**
- * Creates a folder and the folders above it where they are missing, and makes them durable, except in a folder above that
- * this process may not read.
+ * Creates a folder and the folders above it where they are missing, and makes them durable, except in a folder above
+ * that this process may not read.
  */
 export async function createFolder(folder: string): Promise<void> {
   const place = resolve(folder);
@@ -125,7 +125,9 @@ export async function writeFileAtomic(path: string, content: FileContent): Promi
   await syncFolder(dirname(path));
 }
 
-/** Whether an error, or what caused it, says that a disk is full, a user's share of it used up, or a file at its limit. */
+/**
+ * Whether an error, or what caused it, says that a disk is full, a user's share of it used up, or a file at its limit.
+ */
 export function isDiskFull(error: unknown): boolean {
   if (!(error instanceof Error)) return false;
   const { code } = error as { readonly code?: unknown };

@@ -27,8 +27,8 @@ async function mustReplace(target: string, overwrite: boolean, marker: string): 
 }
 
 /**
- * Removes a folder so that a kill at any moment leaves it whole under its name, or not there: what is left of it is then
- * found under a temporary name (see `removeLeftovers`).
+ * Removes a folder so that a kill at any moment leaves it whole under its name, or not there: what is left of it is
+ * then found under a temporary name (see `removeLeftovers`).
  */
 export async function removeFolderAtomic(folder: string): Promise<void> {
   const place = resolve(folder);

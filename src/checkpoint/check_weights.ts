@@ -1,4 +1,7 @@
-/** Reads every weight of a checkpoint once, to tell which of them are NaN or infinite before anything computes with them. */
+/**
+ * Reads every weight of a checkpoint once, to tell which of them are NaN or infinite before anything computes with
+ * them.
+ */
 import type { Checkpoint } from "./checkpoint.ts";
 import { bytesPerWeight } from "./dtype.ts";
 
@@ -16,8 +19,8 @@ export interface CheckWeightsOptions {
 /**
  * Reads all tensors that the model computes with.
  *
- * @returns One sentence for each tensor with an element that is not finite, naming the first such element; in the order of
- * the tensors.
+ * @returns One sentence for each tensor with an element that is not finite, naming the first such element; in the order
+ * of the tensors.
  */
 export async function checkWeights(checkpoint: Checkpoint, options: CheckWeightsOptions = {}): Promise<string[]> {
   const { signal, onProgress } = options;

@@ -36,7 +36,8 @@ export interface Checkpoint {
    * @param rowStart First row, counted inside `ref`.
    * @param rowCount Number of rows.
    * @param target Receives exactly `rowCount * ref.columns * bytes per element` bytes.
-   * @throws {RangeError} If the rows are not there, or hold NaN or an infinity; the message names tensor, index and value.
+   * @throws {RangeError} If the rows are not there, or hold NaN or an infinity; the message names tensor, index and
+   * value.
    */
   readRows(ref: WeightRef, rowStart: number, rowCount: number, target: Uint8Array): Promise<void>;
   /** Reads a whole weight and widens it to f32 (exact for all three types). */

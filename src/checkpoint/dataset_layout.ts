@@ -1,6 +1,6 @@
 /**
- * Which files of a dataset folder belong to which split: as its card (`README.md`) lists them under `configs`, or by the names
- * of files and folders.
+ * Which files of a dataset folder belong to which split: as its card (`README.md`) lists them under `configs`, or by
+ * the names of files and folders.
  */
 import { parseDocument, visit } from "yaml";
 import { compileGlob } from "./glob.ts";
@@ -155,7 +155,9 @@ function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
-/** The parser would take the square of the number of aliases, and of that of the keys where it looks for repeated ones. */
+/**
+ * The parser would take the square of the number of aliases, and of that of the keys where it looks for repeated ones.
+ */
 function parseCardHead(head: string): unknown {
   // As in Python the last of two keys wins.
   const document = parseDocument(head, { logLevel: "error", uniqueKeys: false });
@@ -224,7 +226,8 @@ function strings(value: unknown): string[] | undefined {
  * @param names All files, by path with `/` between folders.
  * @param card Text of its card, or null.
  * @param subset What is wanted of it; null for the default or only one.
- * @throws {RangeError} If there are no data files, the subset is not there or must be named, or files of it are missing.
+ * @throws {RangeError} If there are no data files, the subset is not there or must be named, or files of it are
+ * missing.
  * @throws {SyntaxError} If the card is malformed.
  */
 export function datasetLayout(

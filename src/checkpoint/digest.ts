@@ -42,8 +42,8 @@ async function* pieces(checkpoint: Readable, ref: WeightRef, rows: number, signa
 }
 
 /**
- * The first 128 bits, in hexadecimal, of the SHA-256 of the configuration and of every weight as it is stored. It reads the
- * whole model once.
+ * The first 128 bits, in hexadecimal, of the SHA-256 of the configuration and of every weight as it is stored. It reads
+ * the whole model once.
  */
 export async function digestWeights(
   checkpoint: Readable,
@@ -62,22 +62,25 @@ const fullRows = 4;
 const leadingBytes = 64;
 
 /**
- * What fingerprints begin with. Those of earlier versions have no such beginning; they had the first rows of a weight only, or
- * less than this one of every row, and did not tell every pruned copy from its original.
+ * What fingerprints begin with. Those of earlier versions have no such beginning; they had the first rows of a weight
+ * only, or less than this one of every row, and did not tell every pruned copy from its original.
  */
 const fingerprintVersion = "2:";
 
-/** Whether two fingerprints say of two models that they are the same or others: both are made as this version makes them. */
+/**
+ * Whether two fingerprints say of two models that they are the same or others: both are made as this version makes
+ * them.
+ */
 export function areComparable(...fingerprints: readonly string[]): boolean {
   return fingerprints.every((fingerprint) => fingerprint.startsWith(fingerprintVersion));
 }
 
 /**
- * As `digestWeights`, but of the configuration, of the first rows of every weight, and of every row of the three projections
- * its start and whether it is nothing but zeros. So a row that becomes zero changes it wherever it is and whatever it began
- * with, and another shape or storage type does, and another training that leaves no projection as it was. It does not show an
- * edit that is elsewhere in a weight alone. About two thirds of the model are read and next to nothing hashed, since telling
- * models apart must not take as long as using them.
+ * As `digestWeights`, but of the configuration, of the first rows of every weight, and of every row of the three
+ * projections its start and whether it is nothing but zeros. So a row that becomes zero changes it wherever it is and
+ * whatever it began with, and another shape or storage type does, and another training that leaves no projection as it
+ * was. It does not show an edit that is elsewhere in a weight alone. About two thirds of the model are read and next to
+ * nothing hashed, since telling models apart must not take as long as using them.
  */
 export async function fingerprintWeights(checkpoint: Readable, signal?: AbortSignal): Promise<string> {
   const hash = startHash(checkpoint);

@@ -1,13 +1,13 @@
 /**
- * Finds NaN and infinities in stored weights, fast enough to look at every weight that is read: one operation for each 32
- * bits, on the exponent's bits alone.
+ * Finds NaN and infinities in stored weights, fast enough to look at every weight that is read: one operation for each
+ * 32 bits, on the exponent's bits alone.
  */
 import type { WeightType } from "./checkpoint.ts";
 import { bytesPerWeight, widenToF32 } from "./dtype.ts";
 
 /**
- * How to tell from 32 bits whether an element in them is not finite: its exponent is all ones, and then adding one to the
- * exponent carries into the sign's place, which the mask has cleared.
+ * How to tell from 32 bits whether an element in them is not finite: its exponent is all ones, and then adding one to
+ * the exponent carries into the sign's place, which the mask has cleared.
  */
 const PATTERNS: Readonly<
   Record<WeightType, { readonly exponent: number; readonly one: number; readonly sign: number }>

@@ -20,11 +20,11 @@ function totalLength(header: string | null): number | null {
 }
 
 /**
- * Opens a file of a web server. Ranges of it are asked for as they are needed; a server that gives none is asked for the
- * whole file once, which then stays in memory.
+ * Opens a file of a web server. Ranges of it are asked for as they are needed; a server that gives none is asked for
+ * the whole file once, which then stays in memory.
  *
- * @throws {RangeError} If the server does not have it, or has more than 1 GiB and gives no ranges. Reading throws RangeError
- * outside the file, and where the server answers with something else than the range.
+ * @throws {RangeError} If the server does not have it, or has more than 1 GiB and gives no ranges. Reading throws
+ * RangeError outside the file, and where the server answers with something else than the range.
  */
 export async function openHttpSource(url: string | URL, options: HttpSourceOptions = {}): Promise<ByteSource> {
   const { fetch: ask = fetch, signal } = options;

@@ -220,18 +220,20 @@ export interface ResolvedSplits extends ResolvedRepository {
 
 /** How to find the splits of a data set. */
 export interface ResolveSplitsOptions extends ResolveOptions {
-  /** Which part of it, such as a language; a name stands for one that must be there. Default: the default or only one. */
+  /**
+   * Which part of it, such as a language; a name stands for one that must be there. Default: the default or only one.
+   */
   readonly subset?: string | Subset | null;
 }
 
 /**
- * Finds the splits of a data set by folder or by name, downloading the files that are missing. Which file belongs to which
- * split its card tells, or else the names of files and folders.
+ * Finds the splits of a data set by folder or by name, downloading the files that are missing. Which file belongs to
+ * which split its card tells, or else the names of files and folders.
  *
  * @param reference A folder, or `org/name[@revision]`; a folder that exists goes first.
  * @throws {HubError} As `resolveModel`.
- * @throws {RangeError} If the reference is neither a folder nor a name, there are no data files or no such subset, files
- * are missing, or the disk is too small.
+ * @throws {RangeError} If the reference is neither a folder nor a name, there are no data files or no such subset,
+ * files are missing, or the disk is too small.
  * @throws {SyntaxError} If the card is malformed.
  */
 export async function resolveSplits(reference: string, options: ResolveSplitsOptions = {}): Promise<ResolvedSplits> {

@@ -10,7 +10,10 @@ export interface HubTiming {
   readonly retries: number;
   /** Pause before the first repetition, in milliseconds; it doubles with each one. Default 500. */
   readonly backoffMs: number;
-  /** The longest pause that a server may ask for, in milliseconds; if it asks for more, that is an error. Default 330 000. */
+  /**
+   * The longest pause that a server may ask for, in milliseconds; if it asks for more, that is an error. Default 330
+   * 000.
+   */
   readonly longestWaitMs: number;
   /**
    * How often a download tells other processes that it is alive, in milliseconds. One that was silent six times is

@@ -1,6 +1,7 @@
 /**
- * Keeps symbolic links of a checkpoint folder inside it. A folder from a stranger could otherwise make a program read, and a
- * pruned copy carry away, any file of this machine. Links into the `blobs` folder of a hub's cache are what snapshots are.
+ * Keeps symbolic links of a checkpoint folder inside it. A folder from a stranger could otherwise make a program read,
+ * and a pruned copy carry away, any file of this machine. Links into the `blobs` folder of a hub's cache are what
+ * snapshots are.
  */
 import { readdir, realpath, stat } from "node:fs/promises";
 import { basename, dirname, isAbsolute, join, relative } from "node:path";
@@ -18,8 +19,8 @@ function homes(folder: string): string[] {
 }
 
 /**
- * Refuses links that lead out of a checkpoint folder. Hidden entries are left alone, as everything else leaves them; links
- * that lead nowhere are noticed by whoever reads them.
+ * Refuses links that lead out of a checkpoint folder. Hidden entries are left alone, as everything else leaves them;
+ * links that lead nowhere are noticed by whoever reads them.
  *
  * @param inner Names of folders in it whose links count as well.
  * @throws {RangeError} Naming the link and where it leads.

@@ -1,11 +1,14 @@
 /** What the engines need to know of a model: a checked, library-neutral reading of Hugging Face's `config.json`. */
 
 /**
- * How rotary position embeddings are computed. All families use the half-split (`rotate_half`) layout; where there are fewer
- * than K/2 frequencies, the elements of a head behind the pairs are not rotated.
+ * How rotary position embeddings are computed. All families use the half-split (`rotate_half`) layout; where there are
+ * fewer than K/2 frequencies, the elements of a head behind the pairs are not rotated.
  */
 export interface RopeConfig {
-  /** Inverse frequencies after any scaling, f64, at most K/2: angle of pair i at position p = `p * inverseFrequencies[i]`. */
+  /**
+   * Inverse frequencies after any scaling, f64, at most K/2: angle of pair i at position p = `p *
+   * inverseFrequencies[i]`.
+   */
   readonly inverseFrequencies: Float64Array;
   /** Factor on cos and sin (1 except for longrope). */
   readonly attentionFactor: number;

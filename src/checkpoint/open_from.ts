@@ -159,7 +159,9 @@ export function describeNotFinite({ shape }: Pick<TensorInfo, "shape">, { index,
 
 /** A checkpoint over byte sources. */
 class OpenCheckpoint implements Checkpoint {
-  /** Ranges of rows that were found to be finite, by tensor and first row: layers that take turns are read many times. */
+  /**
+   * Ranges of rows that were found to be finite, by tensor and first row: layers that take turns are read many times.
+   */
   readonly #finite = new Map<string, number>();
 
   constructor(

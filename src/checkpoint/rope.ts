@@ -35,7 +35,10 @@ function plainFrequencies(theta: number, rotatedWidth: number): Float64Array {
   return Float64Array.from({ length: rotatedWidth / 2 }, (_, i) => 1 / theta ** (2 * i / rotatedWidth));
 }
 
-/** Elements of a head that are rotated: all K, or the part that `partial_rotary_factor` says, inside or outside `fields`. */
+/**
+ * Elements of a head that are rotated: all K, or the part that `partial_rotary_factor` says, inside or outside
+ * `fields`.
+ */
 function rotatedWidth(config: Fields, fields: Fields | undefined, { headWidth, isPartial }: RopeContext): number {
   const name = "partial_rotary_factor";
   if (!isPartial) {

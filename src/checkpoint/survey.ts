@@ -43,20 +43,12 @@ export async function surveyCheckpoint(folder: string): Promise<CheckpointSurvey
   });
   const fields = parseJsonObject(place, text);
   const problems: string[] = [];
-  const attempt = async <T>(work: () => Promise<T>): Promise<T | null> => {
-    try {
-      return await work();
-    } catch (error) {
-      problems.push((error as Error).message);
-      return null;
-    }
-  };
-  const checkpoint = await attempt(() => openCheckpoint(folder));
+  const checkpoint = await orProblem(problems, () => openCheckpoint(folder));
   // What keeps the checkpoint from being opened is told already; here every further problem of its files is.
   const found = await findWeightFiles(folder).catch(() => null);
   const entries: SafetensorsEntry[] = [];
   for (const file of found?.files ?? []) {
-    const header = await attempt(() => readHeader(join(folder, file)));
+    const header = await orProblem(problems, () => readHeader(join(folder, file)));
     entries.push(...header?.tensors.values() ?? []);
   }
   const types = totalTypes(entries);
@@ -64,6 +56,16 @@ export async function surveyCheckpoint(folder: string): Promise<CheckpointSurvey
     if (!isWeightType(dtype)) problems.push(`tensors of type ${dtype}: ${tensors}; expected F32, F16 or BF16`);
   }
   return { checkpoint, fields, files: found?.files ?? [], types, problems: [...new Set(problems)] };
+}
+
+/** What some work gives; where it fails, null, and its message as one more problem. */
+export async function orProblem<T>(problems: string[], work: () => Promise<T>): Promise<T | null> {
+  try {
+    return await work();
+  } catch (error) {
+    problems.push((error as Error).message);
+    return null;
+  }
 }
 
 async function readHeader(path: string) {

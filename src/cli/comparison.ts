@@ -1,4 +1,6 @@
-/** What `eval` compares with: another checkpoint, another plan, or the model without a plan; and how the result reads. */
+/**
+ * What `eval` compares with: another checkpoint, another plan, or the model without a plan; and how the result reads.
+ */
 import { compareEvaluations, type EvaluationComparison } from "../method/compare.ts";
 import type { Evaluation } from "../method/evaluate.ts";
 import type { Jsonable } from "../method/json.ts";

@@ -1,4 +1,7 @@
-/** `secateur completion`: a script that lets a shell complete commands, options and choices, made from the option tables. */
+/**
+ * `secateur completion`: a script that lets a shell complete commands, options and choices, made from the option
+ * tables.
+ */
 import { didYouMean } from "../tasks/did_you_mean.ts";
 import type { Option, OptionTable } from "./arguments.ts";
 import { type Command, defineCommand } from "./command.ts";

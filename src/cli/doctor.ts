@@ -44,7 +44,9 @@ function vendorName(vendor: string): string {
 /** Folders in which Linux keeps one file for each Vulkan driver. */
 const driverFolders = ["/usr/share/vulkan/icd.d", "/etc/vulkan/icd.d", "/usr/local/share/vulkan/icd.d"];
 
-/** Files of the Vulkan drivers that are installed; null where there are no such folders. WebGPU itself names no driver. */
+/**
+ * Files of the Vulkan drivers that are installed; null where there are no such folders. WebGPU itself names no driver.
+ */
 async function findDrivers(): Promise<string[] | null> {
   if (Deno.build.os !== "linux") return null;
   const named = Deno.env.get("VK_DRIVER_FILES") ?? Deno.env.get("VK_ICD_FILENAMES");

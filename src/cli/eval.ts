@@ -1,4 +1,6 @@
-/** `secateur eval`: accuracy of a checkpoint, as it is or with a plan applied as a mask, alone or beside another one. */
+/**
+ * `secateur eval`: accuracy of a checkpoint, as it is or with a plan applied as a mask, alone or beside another one.
+ */
 import { writeFileAtomic } from "../checkpoint/atomic_file.ts";
 import type { Intervention } from "../engine/engine.ts";
 import { evaluate as evaluateExamples, type Evaluation } from "../method/evaluate.ts";

@@ -19,7 +19,10 @@ export class EventStream {
     this.#startedAt = now();
   }
 
-  /** `progress`: the stage, and how much of it is done, in its unit. At most ten a second, and always a stage's first and last. */
+  /**
+   * `progress`: the stage, and how much of it is done, in its unit. At most ten a second, and always a stage's first
+   * and last.
+   */
   progress({ stage, done, total, unit }: Progress): void {
     const now = this.now();
     if (stage === this.#stage && now - this.#writtenAt < interval && done < total) return;

@@ -1,6 +1,6 @@
 /**
- * One writer per output folder: a lock that the system releases when its process ends, however it ends, so that a killed
- * run leaves nothing to clean up.
+ * One writer per output folder: a lock that the system releases when its process ends, however it ends, so that a
+ * killed run leaves nothing to clean up.
  */
 import { rm, stat } from "node:fs/promises";
 import { join } from "node:path";
@@ -44,8 +44,8 @@ export async function checkFolder(folder: string): Promise<void> {
 /**
  * Creates a folder if need be and lets `use` work in it as the only process that does.
  *
- * @throws {CommandError} If another process works in it. What the system says of a folder that cannot be written is passed
- * on before `use` begins.
+ * @throws {CommandError} If another process works in it. What the system says of a folder that cannot be written is
+ * passed on before `use` begins.
  */
 export async function withFolderLock<T>(folder: string, use: () => Promise<T>): Promise<T> {
   try {

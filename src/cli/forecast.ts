@@ -50,7 +50,10 @@ export function formatFlops(least: number, most = least): string {
     : `${formatAmount(least, "FLOP")} to ${formatAmount(most, "FLOP")}`;
 }
 
-/** A line with achieved operations per second and peak bytes, and the forecast behind each; nothing where they are unknown. */
+/**
+ * A line with achieved operations per second and peak bytes, and the forecast behind each; nothing where they are
+ * unknown.
+ */
 export function formatPerformance(performance: RunPerformance | null): string {
   if (performance === null) return "";
   const { flops, busySeconds, gigaflopsPerSecond, peakBytes, waves, forecast } = performance;

@@ -1,4 +1,7 @@
-/** Whether a plan or scores belong to the model that they are to be used on: the same shape does not make it the same model. */
+/**
+ * Whether a plan or scores belong to the model that they are to be used on: the same shape does not make it the same
+ * model.
+ */
 import { areComparable } from "../checkpoint/digest.ts";
 import { digestExamples } from "../method/example_digest.ts";
 import { readPlan } from "../method/files.ts";

@@ -1,4 +1,7 @@
-/** A job as GNU parallel runs it: a shell script, one line for each step, with a log of jobs that a second run goes on from. */
+/**
+ * A job as GNU parallel runs it: a shell script, one line for each step, with a log of jobs that a second run goes on
+ * from.
+ */
 import { join } from "node:path";
 import { quoteArgument } from "../report/command_line.ts";
 import { describeGraph, type JobStep } from "./job_graph.ts";

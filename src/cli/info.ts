@@ -2,7 +2,7 @@
 import { checkWeights } from "../checkpoint/check_weights.ts";
 import type { Checkpoint } from "../checkpoint/checkpoint.ts";
 import type { JsonObject } from "../checkpoint/strict_json.ts";
-import { surveyCheckpoint } from "../checkpoint/survey.ts";
+import { orProblem, surveyCheckpoint } from "../checkpoint/survey.ts";
 import type { EngineInfo } from "../engine/engine.ts";
 import { createWebGpuForecaster } from "../engine/webgpu/forecaster.ts";
 import { NoAdapterError, openGpu } from "../gpu/device.ts";
@@ -156,15 +156,7 @@ export const info = defineCommand({
           }),
         );
       }
-      const attempt = async <T>(work: () => Promise<T>): Promise<T | null> => {
-        try {
-          return await work();
-        } catch (error) {
-          problems.push((error as Error).message);
-          return null;
-        }
-      };
-      const tokenizer = await attempt(() => loadTokenizer(model.folder));
+      const tokenizer = await orProblem(problems, () => loadTokenizer(model.folder));
       const task = options.task !== undefined && tokenizer
         ? await loadTask(options.task, { tokenizer, ...taskSettings(options, context) })
         : null;
@@ -172,7 +164,7 @@ export const info = defineCommand({
       for (const split of task?.splits ?? []) counts.set(split, (await task!.requests(split)).length);
       const adapter = await describeAdapter();
       const run = checkpoint && adapter
-        ? await attempt(() => forecastDefaultRun(checkpoint, task, options, context))
+        ? await orProblem(problems, () => forecastDefaultRun(checkpoint, task, options, context))
         : null;
 
       const shape = describeModel(checkpoint, fields);

@@ -37,8 +37,8 @@ async function checkPlace(out: string): Promise<void> {
 }
 
 /**
- * What a run writes, in the order in which it is removed. What says that the run is complete goes first, and what others
- * follow from goes last: a kill in between leaves a run that can be resumed.
+ * What a run writes, in the order in which it is removed. What says that the run is complete goes first, and what
+ * others follow from goes last: a kill in between leaves a run that can be resumed.
  */
 const ours: readonly string[] = [
   runFileNames.run,

@@ -1,7 +1,6 @@
 /**
- * The steps of a study on several machines, and what waits for what:
- * score (an array) -> merge -> search (an array) -> merge -> prune -> eval. Every step may be repeated: what is there is skipped
- * or replaced by the same bytes.
+ * The steps of a study on several machines, and what waits for what: score (an array) -> merge -> search (an array) ->
+ * merge -> prune -> eval. Every step may be repeated: what is there is skipped or replaced by the same bytes.
  */
 import { join } from "node:path";
 import { runFileNames } from "../method/files.ts";

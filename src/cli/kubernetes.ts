@@ -1,6 +1,7 @@
 /**
- * A job as Kubernetes runs it: one Job for each step, an Indexed one for shards, all on one shared volume. Kubernetes orders no
- * Jobs, so those that wait are suspended, which holds no GPU, and are resumed when the one before is complete.
+ * A job as Kubernetes runs it: one Job for each step, an Indexed one for shards, all on one shared volume. Kubernetes
+ * orders no Jobs, so those that wait are suspended, which holds no GPU, and are resumed when the one before is
+ * complete.
  */
 import { stringify } from "yaml";
 import { describeGraph, type JobStep } from "./job_graph.ts";

@@ -27,7 +27,8 @@ const shown = 20;
 /**
  * Checks that the partials of a step are of one job.
  *
- * @throws {CommandError} If they are not; the hint names the files of the job that has fewer, or those in another number of parts.
+ * @throws {CommandError} If they are not; the hint names the files of the job that has fewer, or those in another
+ * number of parts.
  */
 function requireOneJob(partials: readonly Partial[]): void {
   try {

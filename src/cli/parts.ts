@@ -1,4 +1,6 @@
-/** The parts of a sharded job in an output folder: which are there, which are missing, and the commands that make those. */
+/**
+ * The parts of a sharded job in an output folder: which are there, which are missing, and the commands that make those.
+ */
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { type PartialDescription, partialFolder, type PartialStep } from "../method/partial_file.ts";

@@ -1,4 +1,6 @@
-/** Progress on stderr: one line per stage with rate and time left, and nothing at all where stderr is not a terminal. */
+/**
+ * Progress on stderr: one line per stage with rate and time left, and nothing at all where stderr is not a terminal.
+ */
 import type { Progress } from "../engine/engine.ts";
 import { formatBytes } from "./arguments.ts";
 

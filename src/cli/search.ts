@@ -63,7 +63,10 @@ export const search = defineCommand({
     const { signal, onProgress } = context;
     const settingsOf = (task: Task) => ({ ...searchSettings(options), metric: decidingMetric(task, options.metric) });
     await requireFile(options.scores, "scores", runFileNames.scores);
-    /** The scores to search over and the examples to search on, with what must be said where they do not belong together. */
+    /**
+     * The scores to search over and the examples to search on, with what must be said where they do not belong
+     * together.
+     */
     const readInputs = async ({ checkpoint, task, provenance: ours }: Work) => {
       const { scores: file, "other-weights": allowed } = options;
       const { result, provenance } = await readScores(file, checkpoint.config);

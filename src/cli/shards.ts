@@ -1,4 +1,7 @@
-/** `--shard` of `score` and `search`: one part of the work, its partial, and what is skipped because it is there already. */
+/**
+ * `--shard` of `score` and `search`: one part of the work, its partial, and what is skipped because it is there
+ * already.
+ */
 import { lstat, rmdir } from "node:fs/promises";
 import { join } from "node:path";
 import type { Json } from "../checkpoint/strict_json.ts";

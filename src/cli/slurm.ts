@@ -1,4 +1,6 @@
-/** A job as Slurm runs it: one sbatch for each step, which waits for the step before; shards are the tasks of an array. */
+/**
+ * A job as Slurm runs it: one sbatch for each step, which waits for the step before; shards are the tasks of an array.
+ */
 import { join } from "node:path";
 import { quoteArgument } from "../report/command_line.ts";
 import { describeGraph, type JobStep } from "./job_graph.ts";

@@ -248,8 +248,8 @@ async function prepareFolder(out: string, model: string, overwrite: boolean): Pr
 }
 
 /**
- * Opens the engine with the kernels that the folder was begun with. Which ones are faster is measured anew whenever an engine
- * opens; where that is a close call, an interrupted study would otherwise go on with other last bits.
+ * Opens the engine with the kernels that the folder was begun with. Which ones are faster is measured anew whenever an
+ * engine opens; where that is a close call, an interrupted study would otherwise go on with other last bits.
  */
 async function openSameEngine(checkpoint: Checkpoint, options: Options, context: CommandContext): Promise<Engine> {
   const settings = { engine: options.engine, ...engineSettings(options, context) };

@@ -1,4 +1,6 @@
-/** `secateur tasks`: what is built in, what a task asks token by token, and whether a task file and its rows are right. */
+/**
+ * `secateur tasks`: what is built in, what a task asks token by token, and whether a task file and its rows are right.
+ */
 import { builtinTasks } from "../tasks/builtin_tasks.ts";
 import { loadChatTemplate } from "../tasks/chat_template.ts";
 import { buildExample, type ChoiceRequest } from "../tasks/example_builder.ts";

@@ -1,4 +1,7 @@
-/** The rows that results are measured on: those that nothing was fitted on, and what must be said where that is in doubt. */
+/**
+ * The rows that results are measured on: those that nothing was fitted on, and what must be said where that is in
+ * doubt.
+ */
 import { basename, dirname, join, resolve } from "node:path";
 import { readRun, runFileNames } from "../method/files.ts";
 import type { Provenance } from "../method/provenance.ts";
@@ -89,8 +92,8 @@ function isSameData(a: Provenance, b: Provenance): boolean | null {
 }
 
 /**
- * The rows of this task's data that a plan, or the plan of a pruned checkpoint, was chosen on: none for a plain checkpoint and
- * for a run on other files; null where no run tells.
+ * The rows of this task's data that a plan, or the plan of a pruned checkpoint, was chosen on: none for a plain
+ * checkpoint and for a run on other files; null where no run tells.
  */
 async function fittedRows(side: Side, { task, provenance }: Pick<Work, "task" | "provenance">): Promise<Rows | null> {
   if (side.plan === null && basename(resolve(side.model)) !== prunedFolderName) return [];
@@ -118,8 +121,8 @@ export interface EvaluatedRows {
 /**
  * The examples to evaluate models and plans on.
  *
- * @param sides What is evaluated. Rows that a plan was chosen on are left out where the data has one split only, and counted
- * in a note where a split is asked for.
+ * @param sides What is evaluated. Rows that a plan was chosen on are left out where the data has one split only, and
+ * counted in a note where a split is asked for.
  * @throws {UsageError} If the training split would stand in for the one that the task names.
  */
 export async function evaluatedRows(

@@ -1,10 +1,10 @@
 /**
- * An engine that remembers: what was computed once is read back, so that parts of a larger job share work without knowing
- * of each other, and a job that was killed goes on where it stopped.
+ * An engine that remembers: what was computed once is read back, so that parts of a larger job share work without
+ * knowing of each other, and a job that was killed goes on where it stopped.
  *
- * Answers are kept by what decides them: the tokens of the examples, the intervention, the layer, the options. A call asks
- * the engine underneath only for what is missing. A job that makes the same calls in the same order therefore hands the
- * same work to the engine whether or not it was interrupted, and gets the same bits.
+ * Answers are kept by what decides them: the tokens of the examples, the intervention, the layer, the options. A call
+ * asks the engine underneath only for what is missing. A job that makes the same calls in the same order therefore
+ * hands the same work to the engine whether or not it was interrupted, and gets the same bits.
  */
 import { hashOf, type StoredArray, type TensorStore } from "../checkpoint/tensor_store.ts";
 import type { Example } from "../tasks/example.ts";

@@ -30,8 +30,8 @@ export function checkExamples(config: ModelConfig, examples: readonly Example[])
 /**
  * Checks that an example has the choices that an objective compares: two for `margin`, one for `choice` and `gold`.
  *
- * @throws {RangeError} If it has not, its choices differ in the prompt and all begin alike, or (`margin`) no wrong choice begins
- * otherwise than the right one.
+ * @throws {RangeError} If it has not, its choices differ in the prompt and all begin alike, or (`margin`) no wrong
+ * choice begins otherwise than the right one.
  */
 export function checkObjective(objective: Objective, example: Example): void {
   const { id, choices, gold, prompts } = example;
@@ -62,7 +62,10 @@ export function rivalChoices({ choices, gold, golds = [gold] }: Example): number
   return [...choices.keys()].filter((choice) => !golds.includes(choice) && choices[choice][0] !== choices[gold][0]);
 }
 
-/** @throws {RangeError} If a mask names a layer or neuron that is not there, is out of order, or repeats a (layer, site). */
+/**
+ * @throws {RangeError} If a mask names a layer or neuron that is not there, is out of order, or repeats a (layer,
+ * site).
+ */
 export function checkInterventions(config: ModelConfig, interventions: readonly Intervention[]): void {
   for (const intervention of interventions) {
     const seen = new Set<string>();
@@ -106,7 +109,10 @@ export function checkEnds(pairs: readonly Pair[], ends: AttributeOptions["ends"]
   throw new RangeError(`Cannot attribute ${pairs.length} pairs with the ends of ${ends.length}: expected one for each`);
 }
 
-/** @throws {RangeError} If a pair names no example or layer, or is repeated, or, on the joint path, an example lacks some layer. */
+/**
+ * @throws {RangeError} If a pair names no example or layer, or is repeated, or, on the joint path, an example lacks
+ * some layer.
+ */
 export function checkPairs(config: ModelConfig, examples: number, pairs: readonly Pair[], joint: boolean): void {
   const layersOf = new Map<number, Set<number>>();
   for (const { example, layer } of pairs) {

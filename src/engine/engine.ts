@@ -5,7 +5,9 @@
 import type { ModelConfig } from "../checkpoint/model_config.ts";
 import type { Example } from "../tasks/example.ts";
 
-/** The projection whose neurons are scored or zeroed. `gate` and `up` have H neurons (rows), `down` has D (its rows). */
+/**
+ * The projection whose neurons are scored or zeroed. `gate` and `up` have H neurons (rows), `down` has D (its rows).
+ */
 export type Site = "gate" | "up" | "down";
 
 /** Number of neurons that a layer of the site has: H for `gate` and `up`, D for `down`. */
@@ -91,7 +93,9 @@ export interface PathEnds {
 
 /** How to attribute. */
 export interface AttributeOptions extends RunOptions {
-  /** Which (example, layer) pairs; all of them by default. With `path: "joint"` an example's layers must all be there. */
+  /**
+   * Which (example, layer) pairs; all of them by default. With `path: "joint"` an example's layers must all be there.
+   */
   readonly pairs?: readonly Pair[];
   /** Nodes and weights along the path. */
   readonly rule: QuadratureRule;
@@ -104,13 +108,14 @@ export interface AttributeOptions extends RunOptions {
   /** Scale one layer at a time, or all layers together. Default `layer`. */
   readonly path?: "layer" | "joint";
   /**
-   * Takes the place of the unmodified model: M, its target and both ends of every path are those of the model under this
-   * intervention, and neurons that it switches off score 0. Default: the unmodified model.
+   * Takes the place of the unmodified model: M, its target and both ends of every path are those of the model under
+   * this intervention, and neurons that it switches off score 0. Default: the unmodified model.
    */
   readonly base?: Intervention;
   /**
-   * What an earlier call with another rule and otherwise the same options found at the ends of the same paths, one entry for each
-   * of `pairs`: an engine may take it over instead of computing it again. Default: the ends are computed.
+   * What an earlier call with another rule and otherwise the same options found at the ends of the same paths, one
+   * entry for each of `pairs`: an engine may take it over instead of computing it again. Default: the ends are
+   * computed.
    */
   readonly ends?: readonly PathEnds[];
 }
@@ -125,7 +130,9 @@ export interface PairAttribution extends Pair, PathEnds {
 export interface FactorGradientOptions extends RunOptions {
   /** The layer whose neurons have factors. */
   readonly layer: number;
-  /** Points to take the gradient at: one factor a neuron of the site, `[H]` or `[D]`. All ones is the unmodified model. */
+  /**
+   * Points to take the gradient at: one factor a neuron of the site, `[H]` or `[D]`. All ones is the unmodified model.
+   */
   readonly points: readonly Float64Array[];
   /** Default `gate`. */
   readonly site?: Site;
@@ -207,7 +214,9 @@ export interface Engine {
     options?: RunOptions,
   ): Promise<Float64Array[][]>;
 
-  /** The objective M under every intervention: `result[intervention][example]`. Targets come from the unmodified model. */
+  /**
+   * The objective M under every intervention: `result[intervention][example]`. Targets come from the unmodified model.
+   */
   objective(
     examples: readonly Example[],
     interventions: readonly Intervention[],
@@ -219,8 +228,8 @@ export interface Engine {
 
   /**
    * Gradient of M with respect to a factor on the site's pre-activation of each neuron of one layer, at all positions:
-   * `result[point][example]` `[H]`, or `[D]` for `down`. Only the reference engine has it: what is made of it are second
-   * differences, for which f32 is too coarse.
+   * `result[point][example]` `[H]`, or `[D]` for `down`. Only the reference engine has it: what is made of it are
+   * second differences, for which f32 is too coarse.
    */
   factorGradients?(examples: readonly Example[], options: FactorGradientOptions): Promise<Float64Array[][]>;
 

@@ -2,7 +2,10 @@
 import type { Example } from "../tasks/example.ts";
 import type { Intervention } from "./engine.ts";
 
-/** Thrown when logits or attributions of an example are NaN or infinite: no result that follows from them could be trusted. */
+/**
+ * Thrown when logits or attributions of an example are NaN or infinite: no result that follows from them could be
+ * trusted.
+ */
 export class NotFiniteError extends RangeError {
   /** Tells this error from others by name. */
   override readonly name = "NotFiniteError";

@@ -60,23 +60,25 @@ export interface WebGpuEngineOptions {
    */
   readonly memoryBudgetBytes?: number;
   /**
-   * Bytes of GPU memory for weights: all stay on the GPU if they fit, otherwise layers are streamed from disk, the next one
-   * read while one computes. Default: three quarters of the memory budget, or no limit.
+   * Bytes of GPU memory for weights: all stay on the GPU if they fit, otherwise layers are streamed from disk, the next
+   * one read while one computes. Default: three quarters of the memory budget, or no limit.
    */
   readonly weightBudgetBytes?: number;
   /** Kernels to use; by default both variants are timed and the faster one runs. */
   readonly kernelVariant?: KernelVariant;
-  /** Of the `tile` kernels, the tile for products of many rows; by default all three are timed and the fastest one runs. */
+  /**
+   * Of the `tile` kernels, the tile for products of many rows; by default all three are timed and the fastest one runs.
+   */
   readonly tiling?: "plain" | "wide" | "large";
   /**
-   * Whether the device is checked: it first computes a small model with known results, and later each kernel before the first
-   * results of it are used, all of it once per device. A device that computes wrongly is refused. Default true.
+   * Whether the device is checked: it first computes a small model with known results, and later each kernel before the
+   * first results of it are used, all of it once per device. A device that computes wrongly is refused. Default true.
    */
   readonly selfCheck?: boolean;
   /**
-   * Whether the bits of an answer must not depend on what else is asked in the same call, so that work can be divided between
-   * processes. It gives up the kernels for a few rows. It holds as long as one path, all nodes of one layer for one example, fits a
-   * wave. Default false.
+   * Whether the bits of an answer must not depend on what else is asked in the same call, so that work can be divided
+   * between processes. It gives up the kernels for a few rows. It holds as long as one path, all nodes of one layer for
+   * one example, fits a wave. Default false.
    */
   readonly batchInvariant?: boolean;
   /** Called while weights are uploaded, in bytes. */
@@ -86,12 +88,12 @@ export interface WebGpuEngineOptions {
 }
 
 /**
- * Uploads a checkpoint's weights to a GPU and returns the engine over it. The checkpoint stays the caller's and must stay open
- * as long as the engine: embedding rows are read from it.
+ * Uploads a checkpoint's weights to a GPU and returns the engine over it. The checkpoint stays the caller's and must
+ * stay open as long as the engine: embedding rows are read from it.
  *
  * @throws {NoAdapterError} If there is no WebGPU adapter.
- * @throws {WrongResultsError} If the device fails its self-check. Calls of the engine throw it too, when the first use of a
- * kernel shows that the device computes it wrongly.
+ * @throws {WrongResultsError} If the device fails its self-check. Calls of the engine throw it too, when the first use
+ * of a kernel shows that the device computes it wrongly.
  * @throws {RangeError} If the weights and one unit of work do not fit the memory budget.
  */
 export async function createWebGpuEngine(checkpoint: Checkpoint, options: WebGpuEngineOptions = {}): Promise<Engine> {

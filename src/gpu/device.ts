@@ -35,7 +35,10 @@ export class Gpu {
   readonly hasTimestamps: boolean;
   /** Whether the adapter computes on the CPU, in the machine's own memory. */
   readonly isSoftware: boolean;
-  /** Whether WGSL that uses subgroup operations must say `enable subgroups;`: the standard asks for it, and Deno refuses it. */
+  /**
+   * Whether WGSL that uses subgroup operations must say `enable subgroups;`: the standard asks for it, and Deno refuses
+   * it.
+   */
   readonly enablesSubgroups: boolean;
   readonly #owned: boolean;
   readonly #onError: (event: Event) => void;

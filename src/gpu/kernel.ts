@@ -2,8 +2,8 @@
  * Compute pipelines made from WGSL text and override constants, cached by device.
  *
  * Every kernel follows one convention: `@group(0) @binding(0)` is `var<uniform> params`, the other bindings are storage
- * buffers and unsigned textures numbered from 1, and the entry point is `main`. The bind group layout is read off the WGSL text, so it cannot
- * disagree with it.
+ * buffers and unsigned textures numbered from 1, and the entry point is `main`. The bind group layout is read off the
+ * WGSL text, so it cannot disagree with it.
  */
 import type { Gpu } from "./device.ts";
 
@@ -36,8 +36,8 @@ const BINDING =
 const USES_SUBGROUPS = /\bsubgroup(?:[A-Z]\w*\(|_)/;
 
 /**
- * WGSL as the standard wants it where it uses subgroup operations. The lanes of a group share the bounds of every loop that
- * broadcasts, but bounds that are read from a table look to the compiler as if they did not.
+ * WGSL as the standard wants it where it uses subgroup operations. The lanes of a group share the bounds of every loop
+ * that broadcasts, but bounds that are read from a table look to the compiler as if they did not.
  */
 export function enableSubgroups(code: string): string {
   if (!USES_SUBGROUPS.test(code)) return code;

@@ -1,6 +1,6 @@
 /**
- * GPU buffers and textures with a count of bytes. Those that are not destroyed never come back, so every allocation goes through a
- * `Memory`, which knows the live and the peak bytes and can release what it holds.
+ * GPU buffers and textures with a count of bytes. Those that are not destroyed never come back, so every allocation
+ * goes through a `Memory`, which knows the live and the peak bytes and can release what it holds.
  */
 import type { Gpu } from "./device.ts";
 
@@ -64,8 +64,8 @@ export class Memory {
   }
 
   /**
-   * Creates a two-dimensional texture of four u32 a texel (16 bytes), zero-filled, to be written from the host and read by
-   * kernels.
+   * Creates a two-dimensional texture of four u32 a texel (16 bytes), zero-filled, to be written from the host and read
+   * by kernels.
    *
    * @throws {OutOfGpuMemoryError} If the device has no room for it.
    */

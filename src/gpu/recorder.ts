@@ -1,6 +1,6 @@
 /**
- * Collects dispatches and sends them in slices: one compute pass and one submit each, short enough that the program stays
- * responsive, with parameters uploaded in one write and bind groups cached.
+ * Collects dispatches and sends them in slices: one compute pass and one submit each, short enough that the program
+ * stays responsive, with parameters uploaded in one write and bind groups cached.
  */
 import type { Kernel } from "./kernel.ts";
 import { type Memory, UNIFORM_USAGE } from "./memory.ts";
@@ -47,8 +47,8 @@ export function linearGrid(count: number): Grid {
 /** Records dispatches and runs them on the queue. */
 export class Recorder {
   /**
-   * Asked, with every kernel that was recorded so far, before anything is handed to the host: results that it rejects do not
-   * leave the device.
+   * Asked, with every kernel that was recorded so far, before anything is handed to the host: results that it rejects
+   * do not leave the device.
    */
   guard: ((kernels: ReadonlySet<Kernel>) => Promise<void>) | undefined;
   readonly #memory: Memory;
@@ -155,8 +155,8 @@ export class Recorder {
   }
 
   /**
-   * Call between units of work: when enough has been recorded, runs it and waits, so that signals and progress get their
-   * turn.
+   * Call between units of work: when enough has been recorded, runs it and waits, so that signals and progress get
+   * their turn.
    *
    * @throws The signal's reason if it is aborted; {@link GpuFailure} if the device failed.
    */

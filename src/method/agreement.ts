@@ -10,7 +10,9 @@ export interface LayerAgreement {
   readonly spearman: number | null;
   /** Kendall's tau-b, in -1..1; null where one of the two scorings is constant. */
   readonly kendall: number | null;
-  /** For each fraction asked for, the share of the neurons that both would prune: |A and B| / max(|A|, |B|), in 0..1. */
+  /**
+   * For each fraction asked for, the share of the neurons that both would prune: |A and B| / max(|A|, |B|), in 0..1.
+   */
   readonly topOverlap: readonly number[];
 }
 
@@ -99,9 +101,9 @@ export function spearman(a: ArrayLike<number>, b: ArrayLike<number>): number | n
 }
 
 /**
- * Kendall's tau-b: concordant minus discordant pairs over sqrt((pairs not tied in a)(pairs not tied in b)).
- * Kendall, "The treatment of ties in ranking problems", Biometrika 33, 1945. Counted in O(n log n) by Knight's merge sort
- * (JASA 61, 1966).
+ * Kendall's tau-b: concordant minus discordant pairs over sqrt((pairs not tied in a)(pairs not tied in b)). Kendall,
+ * "The treatment of ties in ranking problems", Biometrika 33, 1945. Counted in O(n log n) by Knight's merge sort (JASA
+ * 61, 1966).
  *
  * @returns Null where one of the two is constant.
  */

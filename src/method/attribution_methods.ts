@@ -53,7 +53,9 @@ export interface AttributionMethod {
   readonly about: string;
   /** What it costs, with N examples, H neurons a layer and L layers, beside forward passes of the unmodified model. */
   readonly cost: string;
-  /** What it is made of: nothing, the weights, activations, gradients, forward passes, or second differences in float64. */
+  /**
+   * What it is made of: nothing, the weights, activations, gradients, forward passes, or second differences in float64.
+   */
   readonly needs: "nothing" | "weights" | "activations" | "gradients" | "passes" | "hessians";
   /**
    * Scores the neurons.

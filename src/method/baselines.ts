@@ -1,6 +1,7 @@
 /**
  * Other ways to score neurons, to be compared with Integrated Gradients at an equal number of neurons. In all of them a
- * higher score means pruned earlier, so every search and ranking takes them as they are; `negateScores` turns one round.
+ * higher score means pruned earlier, so every search and ranking takes them as they are; `negateScores` turns one
+ * round.
  */
 import type { Checkpoint } from "../checkpoint/checkpoint.ts";
 import type { ModelConfig } from "../checkpoint/model_config.ts";
@@ -11,7 +12,9 @@ import { allLayers, checkLayers, emptyScores, type NeuronScores } from "./neuron
 import { forStage } from "./progress.ts";
 import { scoreNeurons, type ScoreOptions } from "./score.ts";
 
-/** A uniformly random order in every layer: the first neuron has score H, the last one 1 (D instead of H for `down`). */
+/**
+ * A uniformly random order in every layer: the first neuron has score H, the last one 1 (D instead of H for `down`).
+ */
 export function randomScores(config: ModelConfig, site: Site, random: Random): NeuronScores {
   const scores = emptyScores(config, site, allLayers(config));
   for (let layer = 0; layer < scores.layers; layer++) {

@@ -40,8 +40,8 @@ export interface Calibration {
 /**
  * Confidence and expected calibration error of an evaluation's answers: arXiv:1706.04599, section 2.
  *
- * An answer is the choice of largest log-probability, its confidence that choice's probability when the probabilities of the
- * choices are made to sum to 1. With C choices it is never below 1/C.
+ * An answer is the choice of largest log-probability, its confidence that choice's probability when the probabilities
+ * of the choices are made to sum to 1. With C choices it is never below 1/C.
  *
  * @param options `bins`, default 10. `only`: indices of the examples to look at; default all.
  * @throws {RangeError} If there is no answer, or `bins` is not an integer from 1.

@@ -1,8 +1,9 @@
 /**
- * How long a job in shards takes on a cluster, before it runs: the operations of each shard as `divideUnits` divides them, the
- * reading of weights, and the chain of steps; and where the time of the GPUs goes that is no useful work.
+ * How long a job in shards takes on a cluster, before it runs: the operations of each shard as `divideUnits` divides
+ * them, the reading of weights, and the chain of steps; and where the time of the GPUs goes that is no useful work.
  *
- * What is left out: queues of a scheduler, failures, element-wise work (a few percent), and waves that wait for the host.
+ * What is left out: queues of a scheduler, failures, element-wise work (a few percent), and waves that wait for the
+ * host.
  */
 import type { ModelConfig } from "../checkpoint/model_config.ts";
 import { divideUnits, pathCost } from "./shard.ts";
@@ -157,8 +158,8 @@ interface Unit {
 }
 
 /**
- * Operations of rows that differ from a layer's SwiGLU on, in one direction: the second half of that layer, every layer above, and of the
- * last one only what reaches the objective rows, beside keys and values.
+ * Operations of rows that differ from a layer's SwiGLU on, in one direction: the second half of that layer, every layer
+ * above, and of the last one only what reaches the objective rows, beside keys and values.
  *
  * @param perRow Of one row in one whole layer, in that direction.
  */
@@ -262,7 +263,8 @@ export function predictCapacity(model: CapacityModel, job: CapacityJob, cluster:
   const process = (flops: number, rows: number, directions: number, processes: number) => {
     const compute = flops / rate;
     if (!streamed) return { compute, read: flops === 0 ? 0 : readOnce(processes) };
-    // Every wave reads the layers it passes, half of them on average, once in each direction, while the one before computes.
+    // Every wave reads the layers it passes, half of them on average, once in each direction, while the one before
+    // computes.
     const reading = Math.max(1, Math.ceil(rows / rowsPerWave)) * directions * readOnce(processes) / 2;
     return { compute, read: Math.max(0, reading - compute) };
   };

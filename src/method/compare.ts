@@ -48,8 +48,8 @@ export interface EvaluationComparison {
   /** Their seed. */
   readonly seed: number;
   /**
-   * Exact McNemar test: the chance that the rows which only one answers right split at least this unevenly, if each were
-   * as likely to be A's as B's. Two-sided.
+   * Exact McNemar test: the chance that the rows which only one answers right split at least this unevenly, if each
+   * were as likely to be A's as B's. Two-sided.
    */
   readonly pValue: number;
 }
@@ -91,8 +91,8 @@ function checkSameRows(a: Evaluation, b: Evaluation): void {
 }
 
 /**
- * Compares two evaluations row by row. The rows are what was drawn by chance, so interval and test hold for other rows of the
- * same kind; both models see the same ones, so what is hard for both cancels.
+ * Compares two evaluations row by row. The rows are what was drawn by chance, so interval and test hold for other rows
+ * of the same kind; both models see the same ones, so what is hard for both cancels.
  *
  * The same arguments give the same numbers on every machine.
  *

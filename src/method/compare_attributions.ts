@@ -1,4 +1,7 @@
-/** Attribution methods side by side: how far their rankings agree, and the accuracy that each leads to under the same grid. */
+/**
+ * Attribution methods side by side: how far their rankings agree, and the accuracy that each leads to under the same
+ * grid.
+ */
 import type { Checkpoint } from "../checkpoint/checkpoint.ts";
 import type { Engine, RunOptions, Site } from "../engine/engine.ts";
 import type { Example } from "../tasks/example.ts";
@@ -100,8 +103,8 @@ export interface AttributionComparison {
 }
 
 /**
- * Integrated Gradients as the common settings say, and once more for every single option changed: positions, each other site
- * and objective, the joint path, each other ranking, normalised layers, and each plain rule at as many nodes.
+ * Integrated Gradients as the common settings say, and once more for every single option changed: positions, each other
+ * site and objective, the joint path, each other ranking, normalised layers, and each plain rule at as many nodes.
  */
 export function integratedGradientsVariants(nodes = 16): AttributionVariant[] {
   const method = "integrated-gradients";
@@ -122,12 +125,12 @@ export function integratedGradientsVariants(nodes = 16): AttributionVariant[] {
 }
 
 /**
- * Scores with every variant, searches the same grid with each, and evaluates the chosen plans on the test examples in one
- * call. Agreement is measured on what the rankings make of the scores: sizes for `absolute`, and for `positive` nothing below
- * zero.
+ * Scores with every variant, searches the same grid with each, and evaluates the chosen plans on the test examples in
+ * one call. Agreement is measured on what the rankings make of the scores: sizes for `absolute`, and for `positive`
+ * nothing below zero.
  *
- * @throws {RangeError} If there is no variant, a label repeats, there is no test example; and as the methods and the search
- * throw.
+ * @throws {RangeError} If there is no variant, a label repeats, there is no test example; and as the methods and the
+ * search throw.
  */
 export async function compareAttributions(input: CompareAttributionsInput): Promise<AttributionComparison> {
   const start = performance.now();

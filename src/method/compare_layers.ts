@@ -1,4 +1,7 @@
-/** Pruning in several layers against the best single layer: the same examples, the same scores, equal numbers of neurons. */
+/**
+ * Pruning in several layers against the best single layer: the same examples, the same scores, equal numbers of
+ * neurons.
+ */
 import type { Engine, Intervention, RunOptions } from "../engine/engine.ts";
 import type { Example } from "../tasks/example.ts";
 import type { Metric } from "../tasks/scoring.ts";
@@ -67,8 +70,8 @@ export interface LayerOutcome {
   /** On the test examples. */
   readonly test: Measured;
   /**
-   * The best single layer with as many neurons, chosen on the same examples; null for an empty plan, and where no layer has that
-   * many neurons to give.
+   * The best single layer with as many neurons, chosen on the same examples; null for an empty plan, and where no layer
+   * has that many neurons to give.
    */
   readonly singleAtEqualNeurons: { readonly layer: number; readonly test: Measured } | null;
   /** Wall time of scoring and search; the scores that several strategies share count for each. */
@@ -98,8 +101,8 @@ export interface LayersComparison {
 }
 
 /**
- * Finds a plan by every strategy and evaluates all of them, and the best single layer with as many neurons as each, on the
- * test examples in one call.
+ * Finds a plan by every strategy and evaluates all of them, and the best single layer with as many neurons as each, on
+ * the test examples in one call.
  *
  * @throws {RangeError} If one of the lists of examples is empty; and as the scoring and the searches throw.
  */

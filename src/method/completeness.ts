@@ -3,8 +3,8 @@
  *
  * The error is relative to the largest of three quantities:
  * - |M(1) - M(0)|, the quantity to be explained;
- * - a tenth of sum_j |IG[j]|: where large contributions of both signs cancel, M(1) - M(0) says nothing about the size of
- *   the scores, and an error that is small against them does not change their order. Without this floor such pairs
+ * - a tenth of sum_j |IG[j]|: where large contributions of both signs cancel, M(1) - M(0) says nothing about the size
+ *   of the scores, and an error that is small against them does not change their order. Without this floor such pairs
  *   would be refined for ever, since rounding alone is proportional to sum_j |IG[j]|;
  * - |M(1)| / 10,000: M itself is known to about seven digits in f32, so a difference below that is mostly rounding.
  */
@@ -24,7 +24,9 @@ export interface PathCompleteness {
   readonly objectiveAtZero: number;
   /** sum_j IG[j] over the neurons of the path. */
   readonly attributionSum: number;
-  /** |attributionSum - (M(1) - M(0))| / max(|M(1) - M(0)|, 0.1 sum_j |IG[j]|, 1e-4 |M(1)|); 0 where all of these are 0. */
+  /**
+   * |attributionSum - (M(1) - M(0))| / max(|M(1) - M(0)|, 0.1 sum_j |IG[j]|, 1e-4 |M(1)|); 0 where all of these are 0.
+   */
   readonly relativeError: number;
 }
 

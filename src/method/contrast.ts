@@ -17,7 +17,10 @@ export type ContrastMode = "subtract" | "divide";
 /** All modes. */
 export const contrastModes: readonly ContrastMode[] = ["subtract", "divide"];
 
-/** How retained scores are brought to the scale of the others: not at all, or so that the mean |score| of a layer is the same. */
+/**
+ * How retained scores are brought to the scale of the others: not at all, or so that the mean |score| of a layer is the
+ * same.
+ */
 export type ContrastScale = "none" | "layer-mean";
 
 /** Options of `contrastScores`. */
@@ -34,8 +37,8 @@ export interface ContrastOptions {
 const dividingFloor = 0.1;
 
 /**
- * Scores from which those of a retained set are subtracted, or by which they are divided. A layer whose retained scores are
- * all zero keeps its scores.
+ * Scores from which those of a retained set are subtracted, or by which they are divided. A layer whose retained scores
+ * are all zero keeps its scores.
  *
  * `divide` lets only the order within a layer and the signs mean something: its values are not shares of M.
  *

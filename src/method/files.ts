@@ -1,6 +1,6 @@
 /**
- * The files of a run's folder. Each is complete under its name or not there at all. They depend on what was computed only,
- * so a repeated run gives the same bytes; but `run.json` also holds times, and the report shows them.
+ * The files of a run's folder. Each is complete under its name or not there at all. They depend on what was computed
+ * only, so a repeated run gives the same bytes; but `run.json` also holds times, and the report shows them.
  */
 import { writeFileAtomic } from "../checkpoint/atomic_file.ts";
 import { openFileSource } from "../checkpoint/sources.ts";

@@ -14,8 +14,8 @@ export interface StageForecast {
   /** Whether the stage runs only for paths that fewer nodes did not resolve; its waves are then those of all paths. */
   readonly ifNeeded: boolean;
   /**
-   * Whether what runs depends on what was found before, such as which paths are left or where a plan is. Less work is then cut into
-   * waves at other places, so one of several waves may be fuller than any of these.
+   * Whether what runs depends on what was found before, such as which paths are left or where a plan is. Less work is
+   * then cut into waves at other places, so one of several waves may be fuller than any of these.
    */
   readonly varies: boolean;
   /** In the order in which they run. */
@@ -40,13 +40,15 @@ export interface ForecastInput {
   readonly randomDraws?: number;
   /** Whether a random order of neurons is searched too. Default true. */
   readonly randomSearch?: boolean;
-  /** `all` (default): every number of nodes that the adaptive rule may come to; `first`: only the one it starts with. */
+  /**
+   * `all` (default): every number of nodes that the adaptive rule may come to; `first`: only the one it starts with.
+   */
   readonly attempts?: "all" | "first";
 }
 
 /**
- * Forecasts a job in the order of its stages. What is not known yet is taken at its most: no path converges early, a filter
- * keeps every example, and plans are in the lowest layer of the grid.
+ * Forecasts a job in the order of its stages. What is not known yet is taken at its most: no path converges early, a
+ * filter keeps every example, and plans are in the lowest layer of the grid.
  *
  * @throws {RangeError} If a setting is out of range, or a single unit of work does not fit the memory budget.
  */
@@ -107,7 +109,10 @@ function forecastScoring(
   }));
 }
 
-/** The unmodified model and one mask for every cell of the grid; which neurons are masked makes no difference to the work. */
+/**
+ * The unmodified model and one mask for every cell of the grid; which neurons are masked makes no difference to the
+ * work.
+ */
 function gridInterventions(
   { config }: ForecastInput["engine"],
   { site }: ScoreSettings,

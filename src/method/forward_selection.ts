@@ -39,9 +39,9 @@ export interface ForwardInput extends RunOptions, Partial<ForwardSettings> {
   /** Examples that decide whether a step is kept; no row of `selection` should be among them. */
   readonly heldOut: readonly Example[];
   /**
-   * Scores under the plan so far, asked for before every step but the first, such as
-   * `(base, run) => scoreNeurons(engine, adaptation, { ...run, base }).then(({ scores }) => scores)`. Default: the first
-   * scores serve every step.
+   * Scores under the plan so far, asked for before every step but the first, such as `(base, run) =>
+   * scoreNeurons(engine, adaptation, { ...run, base }).then(({ scores }) => scores)`. Default: the first scores serve
+   * every step.
    */
   readonly rescore?: (base: Intervention, run: RunOptions) => Promise<NeuronScores>;
 }
@@ -107,7 +107,8 @@ export interface ForwardResult {
 /**
  * Adds layers to a plan one by one while a held-out split gains.
  *
- * @throws {RangeError} If there is no selection or held-out example, one has a single choice, or an option is out of range.
+ * @throws {RangeError} If there is no selection or held-out example, one has a single choice, or an option is out of
+ * range.
  */
 export async function selectForward(input: ForwardInput): Promise<ForwardResult> {
   const start = performance.now();

@@ -11,11 +11,13 @@ import { forStage, secondsSince } from "./progress.ts";
 import { type Ranking, rankings, rankNeurons } from "./rank.ts";
 import { checkSelectionExamples, compareConfigurations, defaultFractions } from "./search.ts";
 
-/** What decides the search: every field of `GlobalSearchOptions` that changes the result, with its default filled in. */
+/**
+ * What decides the search: every field of `GlobalSearchOptions` that changes the result, with its default filled in.
+ */
 export interface GlobalSearchSettings {
   /**
-   * Numbers of neurons to try, in the whole model. Default: 5 % to 50 % of ONE layer by 5 %, so that every plan has as many
-   * neurons as a plan of the single-layer grid.
+   * Numbers of neurons to try, in the whole model. Default: 5 % to 50 % of ONE layer by 5 %, so that every plan has as
+   * many neurons as a plan of the single-layer grid.
    */
   readonly counts: readonly number[];
   /** Which neurons go first. Default `signed`. */
@@ -31,7 +33,9 @@ export interface GlobalSearchOptions extends RunOptions, Partial<GlobalSearchSet
 
 /** One number of neurons, and how it answers the examples. */
 export interface GlobalConfiguration extends Measured {
-  /** Neurons switched off in the whole model; 0 is the unmodified model. Fewer than asked where `positive` has no more. */
+  /**
+   * Neurons switched off in the whole model; 0 is the unmodified model. Fewer than asked where `positive` has no more.
+   */
   readonly neurons: number;
   /** Neurons switched off by layer `[L]`. */
   readonly perLayer: readonly number[];
@@ -58,8 +62,8 @@ export interface GlobalSearchResult {
 }
 
 /**
- * The first `count` neurons of all scored layers together, as a plan: highest score first, equal scores by lower layer and
- * then lower index. The plan has at most one mask a layer.
+ * The first `count` neurons of all scored layers together, as a plan: highest score first, equal scores by lower layer
+ * and then lower index. The plan has at most one mask a layer.
  *
  * @throws {RangeError} If `count` is not an integer in 0..number of scored neurons, or a score is not finite.
  */

@@ -1,4 +1,6 @@
-/** `grid.json`: every configuration of a search and the chosen one. No time, no device: the same search, the same bytes. */
+/**
+ * `grid.json`: every configuration of a search and the chosen one. No time, no device: the same search, the same bytes.
+ */
 import { isJsonObject } from "../checkpoint/strict_json.ts";
 import { metrics } from "../tasks/scoring.ts";
 import { formatJson } from "./json.ts";

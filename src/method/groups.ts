@@ -1,4 +1,7 @@
-/** Before and after pruning on marked rows, such as rows on which a shortcut agrees with the label and rows on which it does not. */
+/**
+ * Before and after pruning on marked rows, such as rows on which a shortcut agrees with the label and rows on which it
+ * does not.
+ */
 import type { Example } from "../tasks/example.ts";
 import { accuracyStandardError, type Metric } from "../tasks/scoring.ts";
 import { calibrate, type Calibration } from "./calibration.ts";

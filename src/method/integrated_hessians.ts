@@ -1,20 +1,20 @@
 /**
- * Integrated Hessians of the neurons of a layer: how much of M - M(off) is due to each pair of neurons, and to each neuron
- * alone. arXiv:2002.04138.
+ * Integrated Hessians of the neurons of a layer: how much of M - M(off) is due to each pair of neurons, and to each
+ * neuron alone. arXiv:2002.04138.
  *
- * Each neuron j of the layer has a factor c[j] on its pre-activation, 1 in the model and 0 at the baseline, so that plain
- * Integrated Gradients with respect to c are the attributions of this package. With f(c) = M, G its gradient and H its
- * Hessian along the diagonal c = s,
+ * Each neuron j of the layer has a factor c[j] on its pre-activation, 1 in the model and 0 at the baseline, so that
+ * plain Integrated Gradients with respect to c are the attributions of this package. With f(c) = M, G its gradient and
+ * H its Hessian along the diagonal c = s,
  *
  * - `Gamma[i,j] = int int ab H[i,j](ab) da db` for i != j,
  * - `Gamma[i,i] = int int ab H[i,i](ab) da db + int int G[i](ab) da db`, a and b over [0,1].
  *
- * Both integrands depend on s = ab only, whose density is -ln s: `int int F(ab) da db = int_0^1 -ln(s) F(s) ds`, one integral
- * instead of two. It is taken by the nodes of Gauss and Legendre with weights that are exact for polynomials times -ln s.
- * H comes from differences of exact gradients: row i of it is (G(s + e on neuron i) - G(s)) / e.
+ * Both integrands depend on s = ab only, whose density is -ln s: `int int F(ab) da db = int_0^1 -ln(s) F(s) ds`, one
+ * integral instead of two. It is taken by the nodes of Gauss and Legendre with weights that are exact for polynomials
+ * times -ln s. H comes from differences of exact gradients: row i of it is (G(s + e on neuron i) - G(s)) / e.
  *
- * The rows add up to Integrated Gradients, `sum_j Gamma[i,j] = IG[i]` (interaction completeness): summed whole, the Hessians
- * rank neurons as Integrated Gradients do. What they add is the split of that sum.
+ * The rows add up to Integrated Gradients, `sum_j Gamma[i,j] = IG[i]` (interaction completeness): summed whole, the
+ * Hessians rank neurons as Integrated Gradients do. What they add is the split of that sum.
  */
 import { type Engine, type Objective, type RunOptions, type Site, siteNeurons } from "../engine/engine.ts";
 import type { Example } from "../tasks/example.ts";
@@ -88,11 +88,11 @@ const mostNodes = 64;
 /**
  * Integrated Hessians of every neuron with every other one of its layer, summed to a score a neuron.
  *
- * It costs `nodes (H + 1)` forward and backward passes of every example from each layer up, in float64: for small models and
- * few examples. What is still above the tolerance at `maxNodes` is counted, it is never an error.
+ * It costs `nodes (H + 1)` forward and backward passes of every example from each layer up, in float64: for small
+ * models and few examples. What is still above the tolerance at `maxNodes` is counted, it is never an error.
  *
- * @throws {RangeError} If the engine has no `factorGradients` (only the reference engine has), there is no example, or an option
- * is out of range.
+ * @throws {RangeError} If the engine has no `factorGradients` (only the reference engine has), there is no example, or
+ * an option is out of range.
  */
 export async function integratedHessians(
   engine: Engine,
@@ -180,8 +180,9 @@ interface PathHessians {
 type GradientsAt = (points: readonly Float64Array[]) => Promise<Float64Array[]>;
 
 /**
- * Integrated Hessians with as many nodes as it takes for the rows to add up to Integrated Gradients, or `maxNodes`. Whether they
- * will is tried beforehand with two gradients a node, since a row sum needs differences in one direction only.
+ * Integrated Hessians with as many nodes as it takes for the rows to add up to Integrated Gradients, or `maxNodes`.
+ * Whether they will is tried beforehand with two gradients a node, since a row sum needs differences in one direction
+ * only.
  */
 async function refinePath(
   engine: Engine,
@@ -211,7 +212,10 @@ async function refinePath(
   return { gamma, own, error: rowError(sums, own), taken };
 }
 
-/** The completeness error that `integratePath` will have: H times a vector of ones takes the place of the sum of its columns. */
+/**
+ * The completeness error that `integratePath` will have: H times a vector of ones takes the place of the sum of its
+ * columns.
+ */
 async function probeRows(gradientsAt: GradientsAt, neurons: number, nodes: number, step: number): Promise<number> {
   const rule = quadratureRule("gauss-legendre", nodes);
   const logWeights = logarithmicWeights(nodes);
@@ -259,11 +263,11 @@ async function integratePath(
 }
 
 /**
- * Weights v at the Gauss-Legendre nodes s of [0,1] with `sum_a v_a F(s_a) = int_0^1 -ln(s) F(s) ds` for polynomials F of degree
- * below `nodes`.
+ * Weights v at the Gauss-Legendre nodes s of [0,1] with `sum_a v_a F(s_a) = int_0^1 -ln(s) F(s) ds` for polynomials F
+ * of degree below `nodes`.
  *
- * From the moments of -ln s against the shifted Legendre polynomials, 1 for degree 0 and (-1)^k / (k (k + 1)) above; the
- * polynomials are orthogonal under the rule too, which turns moments into weights without solving a system.
+ * From the moments of -ln s against the shifted Legendre polynomials, 1 for degree 0 and (-1)^k / (k (k + 1)) above;
+ * the polynomials are orthogonal under the rule too, which turns moments into weights without solving a system.
  */
 export function logarithmicWeights(nodes: number): Float64Array {
   const rule = quadratureRule("gauss-legendre", nodes);

@@ -1,20 +1,25 @@
 /**
- * How far a neuron's activation goes with the label, on two sets of examples. A neuron that carries a shortcut goes with it
- * where the shortcut does, as in the training data, and not where the shortcut says nothing.
+ * How far a neuron's activation goes with the label, on two sets of examples. A neuron that carries a shortcut goes
+ * with it where the shortcut does, as in the training data, and not where the shortcut says nothing.
  */
 import type { Engine, RunOptions } from "../engine/engine.ts";
 import type { Example } from "../tasks/example.ts";
 import { pearson } from "./agreement.ts";
 import { forEachTrace, type TracedNeurons } from "./traces.ts";
 
-/** How the activations at a prompt's positions become one number: their mean, the last one, or the one of largest size. */
+/**
+ * How the activations at a prompt's positions become one number: their mean, the last one, or the one of largest size.
+ */
 export type Pooling = "mean" | "last" | "largest";
 
 /** One set of examples. */
 export interface LabelledExamples {
   /** At least two. */
   readonly examples: readonly Example[];
-  /** What to correlate with, one integer an example, such as the side of a shortcut. Default: the index of the gold choice. */
+  /**
+   * What to correlate with, one integer an example, such as the side of a shortcut. Default: the index of the gold
+   * choice.
+   */
   readonly labels?: readonly number[];
 }
 
@@ -31,9 +36,9 @@ export interface NeuronCorrelation {
   /** Counted from 0. */
   readonly neuron: number;
   /**
-   * On the first set: Pearson's correlation (point-biserial) with the label where there are two labels, in -1..1; with more
-   * labels the correlation ratio, the root of the share of the variance that lies between labels, in 0..1. Null where
-   * the activation or the label is constant.
+   * On the first set: Pearson's correlation (point-biserial) with the label where there are two labels, in -1..1; with
+   * more labels the correlation ratio, the root of the share of the variance that lies between labels, in 0..1. Null
+   * where the activation or the label is constant.
    */
   readonly train: number | null;
   /** The same on the second set. */
@@ -50,7 +55,10 @@ export interface LabelCorrelations {
   readonly meanTrain: number | null;
   /** The same on the second set. */
   readonly meanTest: number | null;
-  /** Correlation, over neurons, of the two correlations: near 1 if the neurons mean the same on both sets. Null below two. */
+  /**
+   * Correlation, over neurons, of the two correlations: near 1 if the neurons mean the same on both sets. Null below
+   * two.
+   */
   readonly agreement: number | null;
 }
 

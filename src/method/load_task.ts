@@ -15,8 +15,9 @@ import type { DataWish, FilesBySplit, FoundData } from "../tasks/task_data.ts";
 /** How to load a task and its data. */
 export interface TaskOptions extends Omit<LoadTaskOptions, "data" | "findData"> {
   /**
-   * Where the rows are, instead of what the task file says: a file, a folder of splits, a dataset `org/name[@revision]`,
-   * `split=file` or a list of those, or files by split. A file without a split is used for everything.
+   * Where the rows are, instead of what the task file says: a file, a folder of splits, a dataset
+   * `org/name[@revision]`, `split=file` or a list of those, or files by split. A file without a split is used for
+   * everything.
    */
   readonly data?: string | readonly string[] | FilesBySplit;
   /** Which part of a dataset or folder, such as a language. Default: that of the task file, or the only one. */

@@ -12,7 +12,9 @@ export interface Measured {
   readonly meanMargin: number;
 }
 
-/** The answers of an evaluation to its examples from `from` up to, but not including, `to`; by default to all of them. */
+/**
+ * The answers of an evaluation to its examples from `from` up to, but not including, `to`; by default to all of them.
+ */
 export function measure(
   { scores, examples }: Evaluation,
   metric: Metric,

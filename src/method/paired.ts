@@ -26,9 +26,9 @@ export const z95 = 1.959963984540054;
 /**
  * Compares answers example by example.
  *
- * The interval is the adjusted Wald interval of Bonett and Price (Journal of Educational and Behavioral Statistics 37(4),
- * 2012): one imagined example is added to each kind of change, so it also holds where few answers changed. The p-value is
- * the exact McNemar test: a fair coin over the changed answers.
+ * The interval is the adjusted Wald interval of Bonett and Price (Journal of Educational and Behavioral Statistics
+ * 37(4), 2012): one imagined example is added to each kind of change, so it also holds where few answers changed. The
+ * p-value is the exact McNemar test: a fair coin over the changed answers.
  *
  * @param before Whether each answer was right `[N]`.
  * @param after The same for the other model `[N]`.

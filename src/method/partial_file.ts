@@ -1,6 +1,6 @@
 /**
- * The partial that a shard writes: a safetensors file that says what it belongs to. One format for scoring and for searching:
- * what differs is in `units` and in the tensors.
+ * The partial that a shard writes: a safetensors file that says what it belongs to. One format for scoring and for
+ * searching: what differs is in `units` and in the tensors.
  */
 import { writeFileAtomic } from "../checkpoint/atomic_file.ts";
 import type { ByteSource } from "../checkpoint/byte_source.ts";
@@ -164,7 +164,8 @@ async function describePartial(path: string, source: ByteSource) {
 }
 
 /**
- * Reads what a partial says of itself; its numbers are neither read nor checked, so thousands of partials are quick to list.
+ * Reads what a partial says of itself; its numbers are neither read nor checked, so thousands of partials are quick to
+ * list.
  *
  * @throws {SyntaxError} If it is no such file, or is cut short; the message names it.
  */
@@ -240,7 +241,8 @@ export function partialDifference(a: PartialHeader, b: PartialHeader): string | 
 /**
  * Checks that partials belong together.
  *
- * @throws {RangeError} If there is none, two belong to different jobs, or two have the same unit; the message names the files.
+ * @throws {RangeError} If there is none, two belong to different jobs, or two have the same unit; the message names the
+ * files.
  */
 export function checkPartials(partials: readonly PartialDescription[]): void {
   if (partials.length === 0) throw new RangeError("Cannot merge 0 partials: expected at least one");

@@ -27,7 +27,9 @@ export function engineDetail({ details }: EngineInfo, name: string): number {
   return value;
 }
 
-/** What an engine has done since it was opened, beside what was forecast; null for an engine that does not run in waves. */
+/**
+ * What an engine has done since it was opened, beside what was forecast; null for an engine that does not run in waves.
+ */
 export function describePerformance(info: EngineInfo, forecast: ForecastSummary | null): RunPerformance | null {
   if (info.kind !== "webgpu") return null;
   const [flops, busySeconds] = [engineDetail(info, "flops"), engineDetail(info, "busySeconds")];

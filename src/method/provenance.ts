@@ -9,7 +9,9 @@ export interface Provenance {
   readonly task: string;
   /** Where its rows came from, such as `org/name@commit`; absent where the task file itself names local files. */
   readonly data?: string;
-  /** sha256 of the local files that were given as data, so that a changed file is noticed; absent where there are none. */
+  /**
+   * sha256 of the local files that were given as data, so that a changed file is noticed; absent where there are none.
+   */
   readonly dataSha256?: string;
   /** Worked examples before each question, where they were not the task's own number. */
   readonly fewshot?: number;
@@ -21,7 +23,9 @@ export interface Provenance {
   readonly weights?: string;
   /** Versions of the software, such as `{ secateur: "0.1.0" }`. */
   readonly versions: Readonly<Record<string, string>>;
-  /** Digest of the examples that a file's numbers come from, as the model reads them; absent where a file has several. */
+  /**
+   * Digest of the examples that a file's numbers come from, as the model reads them; absent where a file has several.
+   */
   readonly examples?: string;
 }
 

@@ -71,8 +71,8 @@ export interface RedrawResult {
 const arms: readonly Arm[] = ["unpruned", "pruned", "lowest", "random", "randomSearched"];
 
 /**
- * Draws adaptation examples `redraws` times, makes plans from each draw, and evaluates all of them on the test examples in
- * one call.
+ * Draws adaptation examples `redraws` times, makes plans from each draw, and evaluates all of them on the test examples
+ * in one call.
  *
  * @throws {RangeError} As `makePlans`, if `redraws` is not an integer from 1, or the pool is smaller than `size` or
  * shares an example with the test.

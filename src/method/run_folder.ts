@@ -1,7 +1,7 @@
 /**
  * A run that keeps its results in a folder and can go on after an interruption. Files appear as soon as they are known:
- * scores, then grid and plan, then the pruned checkpoint, then answers, traces and the report, and last `run.json`; a folder
- * with `run.json` is complete.
+ * scores, then grid and plan, then the pruned checkpoint, then answers, traces and the report, and last `run.json`; a
+ * folder with `run.json` is complete.
  */
 import { lstat } from "node:fs/promises";
 import { isDeepStrictEqual } from "node:util";
@@ -148,7 +148,8 @@ async function readEarlier(folder: string, input: PipelineInput, provenance: Pro
 /**
  * Scores, searches, prunes and evaluates, and writes what comes of it into a folder.
  *
- * @throws {OtherOptionsError} If `resume` is set and the folder has results of a run with other options, of another model or of other rows.
+ * @throws {OtherOptionsError} If `resume` is set and the folder has results of a run with other options, of another
+ * model or of other rows.
  * @throws {RangeError} As `runPipeline`. The signal's reason is thrown as it is; finished files stay.
  */
 export async function runInFolder(run: FolderRun): Promise<FolderRunResult> {

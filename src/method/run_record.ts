@@ -108,7 +108,10 @@ const runSchema = record({
   seconds: record({ score: number, search: number, randomSearch: number, evaluate: number, total: number }),
   /** Null where the engine does not run in waves. */
   performance: nullable(performanceSchema),
-  /** Digests of the other files of the run, by name, so that one of another run is noticed; absent in those of earlier versions. */
+  /**
+   * Digests of the other files of the run, by name, so that one of another run is noticed; absent in those of earlier
+   * versions.
+   */
   digests: optional(dictionary(text)),
 });
 

@@ -1,4 +1,6 @@
-/** What a model answered row by row, as lm-evaluation-harness logs it, with the log-probabilities as numbers besides. */
+/**
+ * What a model answered row by row, as lm-evaluation-harness logs it, with the log-probabilities as numbers besides.
+ */
 import { createHash } from "node:crypto";
 import type { Row } from "../tasks/dataset.ts";
 import type { ChoiceRequest } from "../tasks/example_builder.ts";
@@ -61,9 +63,9 @@ function answers(
 
 /**
  * Describes every row. The keys of the harness come first: `doc_id` (row of its file's split), `doc`, `target`,
- * `arguments`, `resps`, `filtered_resps`, `filter`, `metrics` and the hashes; whether a choice is the greedy continuation is not
- * known here, so the second part of a response is `None`. `id`, `choices`, `log_probs` (null for an impossible choice) and
- * `prediction` are added, and `against` where there is another evaluation.
+ * `arguments`, `resps`, `filtered_resps`, `filter`, `metrics` and the hashes; whether a choice is the greedy
+ * continuation is not known here, so the second part of a response is `None`. `id`, `choices`, `log_probs` (null for an
+ * impossible choice) and `prediction` are added, and `against` where there is another evaluation.
  */
 export function describeSamples(input: SampleInput): Sample[] {
   const { requests, examples, rows, evaluation, against, metrics } = input;

@@ -60,8 +60,9 @@ export interface ScoreSettings {
 /** Options of `scoreNeurons`. */
 export interface ScoreOptions extends RunOptions, Partial<ScoreSettings> {
   /**
-   * Neurons that are off while the others are scored: the model under this intervention takes the place of the unmodified one
-   * everywhere, also in the filter, and these neurons score 0. It is not among the settings. Default: none.
+   * Neurons that are off while the others are scored: the model under this intervention takes the place of the
+   * unmodified one everywhere, also in the filter, and these neurons score 0. It is not among the settings. Default:
+   * none.
    */
   readonly base?: Intervention;
   /** Also return the scores of every single example. Default false. */

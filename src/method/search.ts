@@ -68,8 +68,8 @@ export interface SearchResult {
 }
 
 /**
- * Negative if `a` is to be preferred to `b`: higher accuracy, then higher mean margin, then fewer neurons, then the lower
- * layer, with the unmodified model below layer 0.
+ * Negative if `a` is to be preferred to `b`: higher accuracy, then higher mean margin, then fewer neurons, then the
+ * lower layer, with the unmodified model below layer 0.
  */
 export function compareConfigurations(a: Configuration, b: Configuration): number {
   return b.correct - a.correct || descending(a.meanMargin, b.meanMargin) || a.neurons - b.neurons ||
@@ -85,8 +85,8 @@ function descending(a: number, b: number): number {
  * Fills in the defaults of the options and checks them.
  *
  * @param scores The scores, or at least which layers will have some.
- * @throws {RangeError} If a layer is not among them, the fractions are empty, repeated or not in (0,1], or the ranking or
- * the metric is unknown.
+ * @throws {RangeError} If a layer is not among them, the fractions are empty, repeated or not in (0,1], or the ranking
+ * or the metric is unknown.
  */
 export function resolveSearchSettings(
   options: Partial<SearchSettings>,
@@ -139,8 +139,8 @@ export function checkSelectionExamples(examples: readonly Example[]): void {
  * Measures every (layer, fraction) of a grid and the unmodified model on the examples, and chooses one. All
  * configurations go to the engine in one call; those that switch off the same neurons are measured once.
  *
- * By the rule `paper` the order of preference is that of `compareConfigurations`; of configurations equal in everything the
- * first is chosen. `selection_rules.ts` says what the other rules look at.
+ * By the rule `paper` the order of preference is that of `compareConfigurations`; of configurations equal in everything
+ * the first is chosen. `selection_rules.ts` says what the other rules look at.
  *
  * @param examples What the choice is made on: the adaptation examples, or others held out from scoring. Each needs at
  * least two choices.

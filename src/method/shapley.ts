@@ -1,11 +1,12 @@
 /**
  * Shapley values of the neurons of a layer by permutation sampling, with a standard error for each.
  *
- * The players are the neurons of one layer, the value v(S) is M, averaged over the examples, with every neuron of the layer
- * that is not in S switched off. Then `phi[j] = mean over orders of v(before j and j) - v(before j)`, where the mean is over
- * random orders of all neurons: Castro, Gómez and Tejada, "Polynomial calculation of the Shapley value based on sampling",
- * Computers & Operations Research 36, 2009. Every order is used together with its reverse (antithetic sampling, arXiv:2104.12199),
- * so that the sets seen are balanced in size. For every order the values add up to v(all) - v(none) exactly.
+ * The players are the neurons of one layer, the value v(S) is M, averaged over the examples, with every neuron of the
+ * layer that is not in S switched off. Then `phi[j] = mean over orders of v(before j and j) - v(before j)`, where the
+ * mean is over random orders of all neurons: Castro, Gómez and Tejada, "Polynomial calculation of the Shapley value
+ * based on sampling", Computers & Operations Research 36, 2009. Every order is used together with its reverse
+ * (antithetic sampling, arXiv:2104.12199), so that the sets seen are balanced in size. For every order the values add
+ * up to v(all) - v(none) exactly.
  */
 import type { Engine, Intervention, Objective, RunOptions, Site } from "../engine/engine.ts";
 import type { Example } from "../tasks/example.ts";
@@ -38,13 +39,15 @@ export interface ShapleyResult {
   /** Estimates; highest first. */
   readonly scores: NeuronScores;
   /**
-   * Standard error of each estimate, row-major as the scores: the sample standard deviation over the pairs, over the root of
-   * their number. The spread between examples is not part of it.
+   * Standard error of each estimate, row-major as the scores: the sample standard deviation over the pairs, over the
+   * root of their number. The spread between examples is not part of it.
    */
   readonly standardErrors: Float32Array;
   /** Mean standard error over the neurons scored. */
   readonly meanStandardError: number;
-  /** Standard deviation of the estimates within a layer, averaged over layers: what the errors are to be compared with. */
+  /**
+   * Standard deviation of the estimates within a layer, averaged over layers: what the errors are to be compared with.
+   */
   readonly meanSpread: number;
   /** Sets of neurons that M was evaluated on, for every example. */
   readonly evaluations: number;

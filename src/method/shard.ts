@@ -1,6 +1,6 @@
 /**
- * Dividing work between processes: which units each of n shards does. It follows from the work alone, so shards need not know of
- * each other, and every unit is done by exactly one of them.
+ * Dividing work between processes: which units each of n shards does. It follows from the work alone, so shards need
+ * not know of each other, and every unit is done by exactly one of them.
  */
 
 /** One of several parts of a job. */
@@ -24,9 +24,9 @@ export function checkShard({ index, count }: Shard): void {
 }
 
 /**
- * Reads `2/6`; or `auto` and `auto/6`, which take the place of this process in an array job from the environment: of Slurm
- * (SLURM_ARRAY_TASK_ID, counted from SLURM_ARRAY_TASK_MIN, of SLURM_ARRAY_TASK_COUNT), or of a Kubernetes indexed job
- * (JOB_COMPLETION_INDEX, from 0; it does not say of how many). With `auto/6`, an array of fewer tasks than 6 makes
+ * Reads `2/6`; or `auto` and `auto/6`, which take the place of this process in an array job from the environment: of
+ * Slurm (SLURM_ARRAY_TASK_ID, counted from SLURM_ARRAY_TASK_MIN, of SLURM_ARRAY_TASK_COUNT), or of a Kubernetes indexed
+ * job (JOB_COMPLETION_INDEX, from 0; it does not say of how many). With `auto/6`, an array of fewer tasks than 6 makes
  * the shards of its tasks' numbers, counted from 1: `--array=2,5` makes shards 2 and 5.
  *
  * @throws {RangeError} If the text is something else, or the environment does not say.
@@ -100,8 +100,9 @@ export function divideUnits(costs: readonly number[], count: number): number[][]
 }
 
 /**
- * Relative costs of the paths of a layer: rows that pass a layer, forward and backward. A path of layer l runs its rows through
- * the layers above l, forward and back, for each node, and once forward for its switched-off end. Low layers cost more.
+ * Relative costs of the paths of a layer: rows that pass a layer, forward and backward. A path of layer l runs its rows
+ * through the layers above l, forward and back, for each node, and once forward for its switched-off end. Low layers
+ * cost more.
  *
  * @param rows Rows of one node: the prompt's tokens, or 1 where only the last position is scaled.
  * @param layer Null for the joint path, which starts in layer 0.

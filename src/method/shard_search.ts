@@ -1,4 +1,7 @@
-/** Searching in shards: a shard measures some of the grid's cells, and merging chooses among all of them as one process does. */
+/**
+ * Searching in shards: a shard measures some of the grid's cells, and merging chooses among all of them as one process
+ * does.
+ */
 import type { Json } from "../checkpoint/strict_json.ts";
 import type { Engine } from "../engine/engine.ts";
 import type { Example } from "../tasks/example.ts";

@@ -123,8 +123,8 @@ export function totalBytes(sizes: ReadonlyMap<string, number>): number {
 }
 
 /**
- * Which buffers must go before a wave can have its own: those that are too small, or all of them where keeping the others
- * would exceed the budget.
+ * Which buffers must go before a wave can have its own: those that are too small, or all of them where keeping the
+ * others would exceed the budget.
  *
  * @param held Bytes of the buffers that are there, by name.
  * @param sizes Bytes that the wave needs, by name.

@@ -4,8 +4,8 @@ import { strides, type WaveMode } from "./buffers.ts";
 import type { PackedWave } from "./packing.ts";
 
 /**
- * Operations of matrix products and attention of a wave (a multiply and an add are two); element-wise work is a few percent
- * on top.
+ * Operations of matrix products and attention of a wave (a multiply and an add are two); element-wise work is a few
+ * percent on top.
  */
 export function waveFlops(config: ModelConfig, wave: PackedWave, mode: WaveMode): number {
   const { width, neurons, q, kv, logits } = strides(config);

@@ -84,8 +84,8 @@ export function recomputeLayer(run: LayerRun): void {
 }
 
 /**
- * Gradient of the layer's output, in `dOut`, to gradient of its input, in the buffer `dx`; folds the rows of the variants
- * spawned here into scores on the way.
+ * Gradient of the layer's output, in `dOut`, to gradient of its input, in the buffer `dx`; folds the rows of the
+ * variants spawned here into scores on the way.
  *
  * @param dOut Gradient rows of the out space; overwritten.
  */

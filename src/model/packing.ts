@@ -1,12 +1,12 @@
 /**
  * Lays segments out in rows, layer by layer, and builds the tables the kernels read.
  *
- * In every layer the rows are: forward-only segments first, then gradient segments in the order they were spawned, so that
- * gradient buffers need no tables of their own: gradient row v is row `base + v`. A layer has three row spaces:
+ * In every layer the rows are: forward-only segments first, then gradient segments in the order they were spawned, so
+ * that gradient buffers need no tables of their own: gradient row v is row `base + v`. A layer has three row spaces:
  * - in: rows that enter it;
  * - mid: rows that continue after its keys and values are made: all of them, or in the last layer the asked-for ones;
- * - out: mid rows that are still needed above, and the variants spawned here. The out space of a layer is the in space of the
- *   next one.
+ * - out: mid rows that are still needed above, and the variants spawned here. The out space of a layer is the in space
+ *   of the next one.
  */
 import { TILE_ROWS } from "../ops/attention.ts";
 import { PAIR_WORDS, VARIANT_WORDS } from "../ops/attribution.ts";
@@ -353,8 +353,9 @@ function packAttention({ segments, options, layer, inSpace, midSpace, tables }: 
       if (gradient) gradientVisible += seen;
     });
     if (length === 1) {
-      // One-row segments that share a prefix share tiles: a path node or a mask at the last position is one row. Only those of one
-      // layer: the order of a softmax depends on the tile, and must not on what other layers are asked for.
+      // One-row segments that share a prefix share tiles: a path node or a mask at the last position is one row. Only
+      // those of one layer: the order of a softmax depends on the tile, and must not on what other layers are asked
+      // for.
       const joins = open && open.spawn === spawn && open.prefixRow === prefixRow &&
         open.prefixLength === prefixLength &&
         open.gradient === gradient && open.count < TILE_ROWS && open.query + open.count === first &&

@@ -1,6 +1,7 @@
 /**
- * What travels through the layers: segments of rows. A base segment starts from token embeddings; a variant is spawned from
- * a base segment inside one layer, where its activation differs by a path factor or a mask, and lives from there to the end.
+ * What travels through the layers: segments of rows. A base segment starts from token embeddings; a variant is spawned
+ * from a base segment inside one layer, where its activation differs by a path factor or a mask, and lives from there
+ * to the end.
  */
 
 /** Factors on the outputs of gate, up and down projection. */

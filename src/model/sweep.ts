@@ -1,8 +1,9 @@
 /**
  * The sweep: runs one wave of packed segments through all layers and back.
  *
- * Base segments start from embeddings; at each layer the variants spawned there join; the head reduces the asked-for rows to
- * what is wanted; on the way back each variant's gradient is folded into scores where it was spawned and its rows leave.
+ * Base segments start from embeddings; at each layer the variants spawned there join; the head reduces the asked-for
+ * rows to what is wanted; on the way back each variant's gradient is folded into scores where it was spawned and its
+ * rows leave.
  */
 import type { ModelConfig } from "../checkpoint/model_config.ts";
 import { OutOfGpuMemoryError } from "../gpu/memory.ts";

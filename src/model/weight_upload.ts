@@ -1,6 +1,6 @@
 /**
- * Brings weights from a checkpoint to the GPU in pieces, so that the host never holds more than a few of them: neither here
- * nor in the copies that a GPU queue keeps until it has carried them out.
+ * Brings weights from a checkpoint to the GPU in pieces, so that the host never holds more than a few of them: neither
+ * here nor in the copies that a GPU queue keeps until it has carried them out.
  */
 import type { Checkpoint, WeightType } from "../checkpoint/checkpoint.ts";
 import { bytesPerWeight, widenToF32 } from "../checkpoint/dtype.ts";
@@ -114,8 +114,8 @@ export class WeightUploader {
   }
 
   /**
-   * The weight, times a factor, of a norm over the residual stream, which the GPU holds divided by the residual multiplier
-   * r: x/r + y in place of x + r y. RMSNorm of x/r with epsilon/r² is RMSNorm of x with epsilon.
+   * The weight, times a factor, of a norm over the residual stream, which the GPU holds divided by the residual
+   * multiplier r: x/r + y in place of x + r y. RMSNorm of x/r with epsilon/r² is RMSNorm of x with epsilon.
    */
   async norm(ref: WeightRef, factor = 1): Promise<NormWeight> {
     const buffer = await this.vector(ref.name, [ref], factor);
@@ -163,8 +163,8 @@ export class WeightUploader {
   }
 
   /**
-   * The model is open: what comes from now on, layer by layer, is nobody's loading, and the signal that would have stopped
-   * the loading does not stop it.
+   * The model is open: what comes from now on, layer by layer, is nobody's loading, and the signal that would have
+   * stopped the loading does not stop it.
    *
    * @param keepsMemory Whether pieces will follow, so that host memory is kept for them.
    */

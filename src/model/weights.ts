@@ -1,4 +1,7 @@
-/** A model's weights on the GPU, in their stored type, padded to multiples of 8 and split where a buffer would be too large. */
+/**
+ * A model's weights on the GPU, in their stored type, padded to multiples of 8 and split where a buffer would be too
+ * large.
+ */
 import type { Checkpoint } from "../checkpoint/checkpoint.ts";
 import { bytesPerWeight, widenToF32 } from "../checkpoint/dtype.ts";
 import type { ModelConfig } from "../checkpoint/model_config.ts";
@@ -45,8 +48,8 @@ export interface ModelWeights {
   /** Norm in front of a layer, or the final norm for `layer` = L. */
   normBefore(layer: number): NormWeight;
   /**
-   * The weights of a layer, valid until the next call. Streamed layers are read ahead: `next` is read from disk while this
-   * one is computed.
+   * The weights of a layer, valid until the next call. Streamed layers are read ahead: `next` is read from disk while
+   * this one is computed.
    */
   layer(layer: number, next?: number): Promise<LayerWeights>;
   /** Residual stream entering layer 0 for some tokens, divided by the residual multiplier, f32 `[tokens, padded D]`. */
@@ -67,8 +70,8 @@ export interface UploadOptions {
 }
 
 /**
- * Brings a model's weights to the GPU. Host memory stays below 256 MiB above what is on the GPU: a few pieces on their way,
- * a part of the next layer where layers are streamed, and embedding rows.
+ * Brings a model's weights to the GPU. Host memory stays below 256 MiB above what is on the GPU: a few pieces on their
+ * way, a part of the next layer where layers are streamed, and embedding rows.
  *
  * @throws {RangeError} If not even the head and one layer fit the budget.
  */

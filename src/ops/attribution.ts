@@ -1,6 +1,6 @@
 /**
- * The Integrated Gradients sum over path nodes and positions: owns `attribution_fused_*` (with the down projection's gradient
- * inside) and `attribution_fold` (from a gradient that is in memory).
+ * The Integrated Gradients sum over path nodes and positions: owns `attribution_fused_*` (with the down projection's
+ * gradient inside) and `attribution_fold` (from a gradient that is in memory).
  */
 import { attributionFold, attributionFusedSubgroup, attributionFusedTile } from "../../kernels/mod.ts";
 import type { KernelSource } from "../gpu/kernel.ts";
@@ -35,8 +35,8 @@ const FUSED: Record<KernelVariant, KernelSource> = {
 const FUSED_COLUMNS: Record<KernelVariant, number> = { subgroup: 64, tile: 32 };
 
 /**
- * scores[pair] += Σ weight · (dy w) · factor over the pair's rows, with w the down projection `[D, H]`, in one kernel. The
- * sum is linear in dy w, so the parts of a split w add to it one after the other.
+ * scores[pair] += Σ weight · (dy w) · factor over the pair's rows, with w the down projection `[D, H]`, in one kernel.
+ * The sum is linear in dy w, so the parts of a split w add to it one after the other.
  *
  * @param dy Gradient of the layer's output; variant i belongs to its row `from + i`.
  */
@@ -66,8 +66,8 @@ export function foldThroughDown(
 }
 
 /**
- * scores[pair] += Σ weight · d · factor over the pair's rows, from a gradient in memory: dh for gate and up neurons, the
- * gradient of the layer's output for output dimensions (`g` is then the block's output and `u` is not used).
+ * scores[pair] += Σ weight · d · factor over the pair's rows, from a gradient in memory: dh for gate and up neurons,
+ * the gradient of the layer's output for output dimensions (`g` is then the block's output and `u` is not used).
  */
 export function fold(
   context: OpContext,

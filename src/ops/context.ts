@@ -5,14 +5,14 @@ import type { Memory } from "../gpu/memory.ts";
 import type { Recorder } from "../gpu/recorder.ts";
 
 /**
- * Which kernels to use where there are two: `tile` shares loads through workgroup memory, as GPUs like it; `subgroup` uses
- * registers, subgroup broadcasts and weight textures, as software adapters like it.
+ * Which kernels to use where there are two: `tile` shares loads through workgroup memory, as GPUs like it; `subgroup`
+ * uses registers, subgroup broadcasts and weight textures, as software adapters like it.
  */
 export type KernelVariant = "subgroup" | "tile";
 
 /**
- * Tiles of the matrix products. Of `tile`: `rows` for a few rows, `plain` (64 x 64, 4 x 4 sums an invocation), `wide` (64 x 64,
- * 8 x 8 sums), `large` (128 x 128, 8 x 8 sums). Of `subgroup`: `low` (16 rows) and `tall` (32 rows).
+ * Tiles of the matrix products. Of `tile`: `rows` for a few rows, `plain` (64 x 64, 4 x 4 sums an invocation), `wide`
+ * (64 x 64, 8 x 8 sums), `large` (128 x 128, 8 x 8 sums). Of `subgroup`: `low` (16 rows) and `tall` (32 rows).
  */
 export type MatmulTiling = "rows" | "plain" | "wide" | "large" | "low" | "tall";
 
@@ -28,7 +28,10 @@ export interface OpContext {
   manyRows: MatmulTiling;
   /** The tile of every product, whatever its rows; for trials and tests. By default it follows from the rows. */
   tiling?: MatmulTiling;
-  /** Whether products of a few rows add in the same order as others, so that a row's bits do not depend on how many there are. */
+  /**
+   * Whether products of a few rows add in the same order as others, so that a row's bits do not depend on how many
+   * there are.
+   */
   batchInvariant: boolean;
   /** Bound where a kernel variant reads a binding it does not use. */
   readonly unusedInput: GPUBuffer;
@@ -45,7 +48,10 @@ export interface Matrix {
   readonly stride: number;
 }
 
-/** Invocations of a workgroup in kernels that reduce a row: as many as a software adapter runs at once, or a GPU's usual 64. */
+/**
+ * Invocations of a workgroup in kernels that reduce a row: as many as a software adapter runs at once, or a GPU's usual
+ * 64.
+ */
 export function rowLanes(context: OpContext): number {
   return context.variant === "subgroup" ? 8 : 64;
 }

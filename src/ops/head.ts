@@ -1,9 +1,13 @@
-/** Reducing logits to what is asked, and the objective's gradient: owns `head_reduce`, `head_pick` and `head_gradient`. */
+/**
+ * Reducing logits to what is asked, and the objective's gradient: owns `head_reduce`, `head_pick` and `head_gradient`.
+ */
 import { headGradient, headPick, headReduce } from "../../kernels/mod.ts";
 import { type Binding, linearGrid } from "../gpu/recorder.ts";
 import { type Matrix, type OpContext, requireRows, rowLanes } from "./context.ts";
 
-/** 32-bit words of a row's statistics: bits of the maximum, arg-max token, bits of the log-sum-exp, logits not finite. */
+/**
+ * 32-bit words of a row's statistics: bits of the maximum, arg-max token, bits of the log-sum-exp, logits not finite.
+ */
 export const STATISTICS_WORDS = 4;
 
 /** 32-bit words of a pick: row and token. */
@@ -15,7 +19,10 @@ export const SEED_WORDS = 4;
 /** Token of a seed that stands for the row's own arg-max. */
 export const ARGMAX = 0xffffffff;
 
-/** Maximum, arg-max, log-sum-exp and number of NaN and infinities of each row of logits. statistics are overwritten from row `first` on. */
+/**
+ * Maximum, arg-max, log-sum-exp and number of NaN and infinities of each row of logits. statistics are overwritten from
+ * row `first` on.
+ */
 export function reduceLogits(
   context: OpContext,
   logits: Matrix,

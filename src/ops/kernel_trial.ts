@@ -1,6 +1,6 @@
 /**
- * Chooses between kernels by timing them: short trials, once per adapter and process, so that every engine of a process runs the
- * same kernels on an adapter and gives the same bits.
+ * Chooses between kernels by timing them: short trials, once per adapter and process, so that every engine of a process
+ * runs the same kernels on an adapter and gives the same bits.
  */
 import { Profiler } from "../gpu/profiler.ts";
 import { Recorder } from "../gpu/recorder.ts";
@@ -62,8 +62,9 @@ function once<T>(choices: Map<string, Promise<T>>, adapter: string, choose: () =
 }
 
 /**
- * The variant for this adapter: `subgroup` where the device can run it and it is clearly faster, as on software adapters (about
- * sixfold), otherwise `tile`. The first call times both, later calls on an adapter of that name get the same answer.
+ * The variant for this adapter: `subgroup` where the device can run it and it is clearly faster, as on software
+ * adapters (about sixfold), otherwise `tile`. The first call times both, later calls on an adapter of that name get the
+ * same answer.
  */
 export async function chooseKernelVariant(context: OpContext): Promise<KernelVariant> {
   const { gpu } = context;
@@ -71,8 +72,9 @@ export async function chooseKernelVariant(context: OpContext): Promise<KernelVar
 }
 
 /**
- * The tile for products of many rows on this adapter, for a context of the variant `tile`: the fastest of three. All of them add
- * their sums in the same order. The first call times them, later calls on an adapter of that name get the same answer.
+ * The tile for products of many rows on this adapter, for a context of the variant `tile`: the fastest of three. All of
+ * them add their sums in the same order. The first call times them, later calls on an adapter of that name get the same
+ * answer.
  */
 export async function chooseTiling(context: OpContext): Promise<MatmulTiling> {
   const { gpu, variant } = context;
@@ -155,7 +157,10 @@ async function sampleTimestamps(
   return samples;
 }
 
-/** Times so many products together that the wait for them, which takes about 11 ms however short they are, does not count. */
+/**
+ * Times so many products together that the wait for them, which takes about 11 ms however short they are, does not
+ * count.
+ */
 async function sampleClock(
   entrants: readonly Entrant[],
   record: RecordProduct,

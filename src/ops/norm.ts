@@ -69,8 +69,8 @@ function record(
 }
 
 /**
- * dx[r] += gradient of norm(x) given dn[r]; row r of dn and dx belongs to row `from + r` of x. dx is accumulated into, or
- * overwritten where `accumulate` is false.
+ * dx[r] += gradient of norm(x) given dn[r]; row r of dn and dx belongs to row `from + r` of x. dx is accumulated into,
+ * or overwritten where `accumulate` is false.
  */
 export function rmsnormGradient(
   context: OpContext,

@@ -1,4 +1,7 @@
-/** Rotary position embedding with the bias and head norm some families have in front of it: owns `rope` and `rope_backward`. */
+/**
+ * Rotary position embedding with the bias and head norm some families have in front of it: owns `rope` and
+ * `rope_backward`.
+ */
 import { rope, ropeBackward } from "../../kernels/mod.ts";
 import { type Binding, linearGrid } from "../gpu/recorder.ts";
 import { type Matrix, type OpContext, requireRows, rowLanes } from "./context.ts";
@@ -69,8 +72,8 @@ export function ropeForward(
 }
 
 /**
- * Turns d, the gradient of {@link ropeForward}'s result, into the gradient of its input, in place. Row r of d belongs to row
- * `from + r` of x and to position entry `positions.first + r`.
+ * Turns d, the gradient of {@link ropeForward}'s result, into the gradient of its input, in place. Row r of d belongs
+ * to row `from + r` of x and to position entry `positions.first + r`.
  */
 export function ropeBackwardInPlace(
   context: OpContext,

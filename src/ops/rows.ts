@@ -57,7 +57,10 @@ export function foldStatistics(
   );
 }
 
-/** out[r,i] = h[r, columns_i] for `rows` rows and `count` columns, written from element `outFirst` on. out is overwritten. */
+/**
+ * out[r,i] = h[r, columns_i] for `rows` rows and `count` columns, written from element `outFirst` on. out is
+ * overwritten.
+ */
 export function pickColumns(
   context: OpContext,
   h: Matrix,

@@ -1,6 +1,7 @@
 /**
- * Weight matrices on the GPU: padded to multiples of 8 both ways with zeros, split by rows where the adapter cannot bind them
- * whole, in the form the matrix kernels of this adapter read: storage buffers, or textures for the register-tile kernels.
+ * Weight matrices on the GPU: padded to multiples of 8 both ways with zeros, split by rows where the adapter cannot
+ * bind them whole, in the form the matrix kernels of this adapter read: storage buffers, or textures for the
+ * register-tile kernels.
  */
 import type { KernelVariant, OpContext } from "./context.ts";
 import { padded } from "./context.ts";
@@ -75,7 +76,8 @@ export function requireWeightRows(
 /**
  * Allocates a weight matrix of zeros for the context's kernel variant.
  *
- * @param partRows Rows of each part but the last, which takes the rest; by default parts are as large as the adapter allows.
+ * @param partRows Rows of each part but the last, which takes the rest; by default parts are as large as the adapter
+ * allows.
  * @throws {RangeError} If eight rows do not fit one part.
  */
 export async function createWeightMatrix(

@@ -1,10 +1,14 @@
-/** Steps of the scale from worse (orange) over no difference (grey) to better (blue), which colour-blind readers can tell apart. */
+/**
+ * Steps of the scale from worse (orange) over no difference (grey) to better (blue), which colour-blind readers can
+ * tell apart.
+ */
 
 /** Steps on either side of the middle. */
 export const divergingSteps = 4;
 
 /**
- * The step of a value on a scale that ends at `-extent` and `extent`: -4 to 4, and 0 only for a value of 0 or next to it.
+ * The step of a value on a scale that ends at `-extent` and `extent`: -4 to 4, and 0 only for a value of 0 or next to
+ * it.
  */
 export function divergingStep(value: number, extent: number): number {
   if (!(extent > 0) || Math.abs(value) < 1e-12 * extent) return 0;

@@ -30,8 +30,8 @@ function pictureOf(control: string): string {
 }
 
 /**
- * Text as it stands between tags or inside a quoted attribute. Control characters become the picture that Unicode has for
- * each, and lone surrogates, which UTF-8 cannot hold, the replacement character.
+ * Text as it stands between tags or inside a quoted attribute. Control characters become the picture that Unicode has
+ * for each, and lone surrogates, which UTF-8 cannot hold, the replacement character.
  */
 export function escapeHtml(text: string): string {
   return text.toWellFormed()

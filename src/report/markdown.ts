@@ -1,6 +1,6 @@
 /**
- * The Markdown that reports of studies are written in, as HTML: paragraphs, tables, lists with dashes, indented code, and in
- * a line code and strong words. Everything else is text, so what comes from strangers stays text.
+ * The Markdown that reports of studies are written in, as HTML: paragraphs, tables, lists with dashes, indented code,
+ * and in a line code and strong words. Everything else is text, so what comes from strangers stays text.
  */
 import { renderTable } from "./figure.ts";
 import { type Content, type Html, html } from "./html.ts";

@@ -1,6 +1,7 @@
 /**
  * A page that needs nothing else: style, script and charts are in it. Its content security policy allows exactly that
- * style and that script, so that markup which slipped in from a task or a vocabulary could neither run nor load anything.
+ * style and that script, so that markup which slipped in from a task or a vocabulary could neither run nor load
+ * anything.
  */
 import { createHash } from "node:crypto";
 import { type Html, Html as Markup, html } from "./html.ts";

@@ -1,4 +1,6 @@
-/** Why two runs of the same work came to different plans, as far as their files tell: what was as good as equal in them. */
+/**
+ * Why two runs of the same work came to different plans, as far as their files tell: what was as good as equal in them.
+ */
 import type { Configuration } from "../method/search.ts";
 import { layerScores } from "../method/neuron_scores.ts";
 import type { RunResults } from "../method/run_results.ts";

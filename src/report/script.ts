@@ -1,6 +1,6 @@
 /**
- * What runs in the page, as text: numbers at the pointer and the focus, arrow keys inside a chart, tables open in print.
- * Without it the page says the same, in its tables.
+ * What runs in the page, as text: numbers at the pointer and the focus, arrow keys inside a chart, tables open in
+ * print. Without it the page says the same, in its tables.
  */
 
 /** JavaScript text. */

@@ -1,6 +1,6 @@
 /**
- * A study as a page: for every task the verdict over the redraws, a chart of each part that has one, and under it the words
- * and tables of the study's Markdown. The same study gives the same bytes.
+ * A study as a page: for every task the verdict over the redraws, a chart of each part that has one, and under it the
+ * words and tables of the study's Markdown. The same study gives the same bytes.
  */
 import * as Plot from "@observablehq/plot";
 import type { ComparedArm, Comparison } from "../method/study/comparison.ts";

@@ -8,7 +8,10 @@ export function logTicks(lowest: number, highest: number): number[] {
   return Array.from({ length: Math.floor((to - from) / step) + 1 }, (_, i) => 10 ** (to - i * step));
 }
 
-/** Ticks for a scale that is linear up to `constant` and logarithmic outside: 0 and at most two powers of ten on each side. */
+/**
+ * Ticks for a scale that is linear up to `constant` and logarithmic outside: 0 and at most two powers of ten on each
+ * side.
+ */
 export function symlogTicks(extent: number, constant: number): number[] {
   const first = Math.ceil(Math.log10(constant)), last = Math.floor(Math.log10(extent));
   const powers = Array.from({ length: Math.max(0, last - first + 1) }, (_, k) => first + k);

@@ -94,7 +94,9 @@ function unauthorised(isWrong: boolean): ProblemError {
   return new ProblemError(401, detail, { "www-authenticate": "Bearer" });
 }
 
-/** Refuses what the pages of other sites ask: a browser adds cookies, and its place on this machine, of its own accord. */
+/**
+ * Refuses what the pages of other sites ask: a browser adds cookies, and its place on this machine, of its own accord.
+ */
 function checkOrigin({ origin, host }: Caller): void {
   if (origin === undefined) return;
   const isOwn = URL.canParse(origin) && new URL(origin).host === host?.toLowerCase();

@@ -10,8 +10,8 @@ export interface BodyLimits {
 /**
  * Reads a body of JSON as text.
  *
- * @throws {ProblemError} Status 415 if it is not said to be JSON, 413 if it is too large, 408 if it comes too slowly, 400
- * if it ends early or is not UTF-8.
+ * @throws {ProblemError} Status 415 if it is not said to be JSON, 413 if it is too large, 408 if it comes too slowly,
+ * 400 if it ends early or is not UTF-8.
  */
 export async function readJsonText(request: Request, { bytes: most, seconds }: BodyLimits): Promise<string> {
   const type = request.headers.get("content-type")?.split(";")[0].trim().toLowerCase();

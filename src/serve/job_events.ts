@@ -1,6 +1,6 @@
 /**
- * The events of one job, for callers that follow it. A bounded number of them is kept, so that a caller whose connection
- * broke can go on where it was; who missed more starts with the job's present state.
+ * The events of one job, for callers that follow it. A bounded number of them is kept, so that a caller whose
+ * connection broke can go on where it was; who missed more starts with the job's present state.
  */
 import type { Progress } from "../engine/engine.ts";
 import type { JobView } from "./job_state.ts";

@@ -1,6 +1,6 @@
 /**
- * The jobs of the service: those that wait, the one that runs, and those that have ended. What a caller was told is on the
- * disk first, so a service that is killed at any moment and started again loses no job.
+ * The jobs of the service: those that wait, the one that runs, and those that have ended. What a caller was told is on
+ * the disk first, so a service that is killed at any moment and started again loses no job.
  */
 import { readdir, stat } from "node:fs/promises";
 import { join } from "node:path";
@@ -17,8 +17,8 @@ import { ProblemError } from "./problem.ts";
 import type { ServiceSettings } from "./settings.ts";
 
 /**
- * Starts without a new result, while the service dies under the job: it may be what kills the service. After a few it lets
- * the others go first, after many it is given up.
+ * Starts without a new result, while the service dies under the job: it may be what kills the service. After a few it
+ * lets the others go first, after many it is given up.
  */
 const mostFruitless = { first: 3, all: 20 } as const;
 
@@ -109,8 +109,8 @@ export class JobQueue {
   /**
    * Takes a job in.
    *
-   * @throws {ProblemError} Status 400 if there is no such model, 429 if too many jobs wait, 503 if the service is closing, 507 if the
-   * disk is full.
+   * @throws {ProblemError} Status 400 if there is no such model, 429 if too many jobs wait, 503 if the service is
+   * closing, 507 if the disk is full.
    */
   async submit(request: JobRequest): Promise<JobView> {
     if (this.#isClosed) throw new ProblemError(503, "The service is closing", { "retry-after": "30" });

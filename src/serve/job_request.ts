@@ -41,8 +41,8 @@ export interface JobRequest extends JobSettings {
 }
 
 /**
- * Keys of a task file that a request may have. Named one by one: others, such as `include`, `group` and `dataset_kwargs`,
- * can make a task read files of this machine.
+ * Keys of a task file that a request may have. Named one by one: others, such as `include`, `group` and
+ * `dataset_kwargs`, can make a task read files of this machine.
  */
 const taskKeys = [
   "task_alias",

@@ -1,6 +1,6 @@
 /**
- * Jobs on disk: one folder each, which appears whole or not at all. `state.json` says where the job stands, `request.json`,
- * `task.yaml` and `rows/` what it is asked, `results/` what came of it.
+ * Jobs on disk: one folder each, which appears whole or not at all. `state.json` says where the job stands,
+ * `request.json`, `task.yaml` and `rows/` what it is asked, `results/` what came of it.
  */
 import { mkdir, readdir, readFile, rm } from "node:fs/promises";
 import { randomBytes } from "node:crypto";
@@ -49,7 +49,8 @@ export class JobStore {
   /**
    * Opens the folder, which only one service at a time may use.
    *
-   * @throws {JobsInUseError} If another service uses it. What the system says of a folder that cannot be written is passed on.
+   * @throws {JobsInUseError} If another service uses it. What the system says of a folder that cannot be written is
+   * passed on.
    */
   static async open(folder: string): Promise<JobStore> {
     await mkdir(folder, { recursive: true });

@@ -48,7 +48,8 @@ async function runAnew(run: FolderRun): Promise<void> {
 /**
  * Does the work of a job.
  *
- * @throws {RangeError} If the request does not fit the model, the task or the rows. The signal's reason is thrown as it is.
+ * @throws {RangeError} If the request does not fit the model, the task or the rows. The signal's reason is thrown as it
+ * is.
  */
 export async function workOnJob(
   { folder, modelFolder, version, engine: choice }: RunMessage,

@@ -1,4 +1,7 @@
-/** The Worker that runs one job and then ends itself. It ends itself because ending it from outside can take the process down. */
+/**
+ * The Worker that runs one job and then ends itself. It ends itself because ending it from outside can take the process
+ * down.
+ */
 import { resolve } from "node:path";
 import { workOnJob } from "./job_work.ts";
 import type { FromWorker, RunMessage, ToWorker } from "./protocol.ts";

@@ -1,8 +1,8 @@
 /**
  * The interpreter of `@huggingface/jinja` with a bound on work and memory, for chat templates: they come with a
- * checkpoint, use parts of Jinja that task templates do not (macros, namespaces), and are not trusted. The package has no
- * limits of its own. Every node of the syntax tree goes through `evaluate`, so steps, time and the size of every value
- * are checked there; what makes a large text of small ones in one step is given short arguments only.
+ * checkpoint, use parts of Jinja that task templates do not (macros, namespaces), and are not trusted. The package has
+ * no limits of its own. Every node of the syntax tree goes through `evaluate`, so steps, time and the size of every
+ * value are checked there; what makes a large text of small ones in one step is given short arguments only.
  */
 import { Environment, Interpreter, parse, tokenize } from "@huggingface/jinja";
 import { quote } from "./python_value.ts";

@@ -44,7 +44,9 @@ export function findBuiltin(name: string): BuiltinTask | undefined {
   return byName.get(name);
 }
 
-/** The file whose entries replace those of a built-in task when instructions are asked for; undefined for other files. */
+/**
+ * The file whose entries replace those of a built-in task when instructions are asked for; undefined for other files.
+ */
 export function instructionFile(path: string): string | undefined {
   const task = byPath.get(path);
   return task && `${builtinPrefix}instruction/${task.family}.yaml`;

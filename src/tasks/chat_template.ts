@@ -13,8 +13,9 @@ export interface ChatTemplate {
   /** Where it came from, such as the path of `tokenizer_config.json`. */
   readonly file: string;
   /**
-   * The text of a chat. A last message of the assistant is the start of the answer and stays open; otherwise the answer's
-   * header follows the last message. A template that refuses a system prompt is given none, as in lm-evaluation-harness.
+   * The text of a chat. A last message of the assistant is the start of the answer and stays open; otherwise the
+   * answer's header follows the last message. A template that refuses a system prompt is given none, as in
+   * lm-evaluation-harness.
    *
    * @throws {RangeError} If the template fails, drops the start of the answer, or takes too much time or memory.
    */

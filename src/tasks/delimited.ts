@@ -12,8 +12,8 @@ export interface DelimitedRecord {
  * quotes.
  *
  * @param delimiter One character, `,` or a tab.
- * @throws {SyntaxError} If a quoted field is not closed, or something follows its closing quote. The message is meant to
- * follow a colon.
+ * @throws {SyntaxError} If a quoted field is not closed, or something follows its closing quote. The message is meant
+ * to follow a colon.
  */
 export function parseDelimited(text: string, delimiter: string): DelimitedRecord[] {
   const records: DelimitedRecord[] = [];

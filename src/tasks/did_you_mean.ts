@@ -5,7 +5,8 @@ const LONGEST_WORD = 100;
 
 /**
  * The candidate closest to a word, or null when none is close: at most one edit (insertion, deletion, replacement or
- * swap of neighbours) for every three letters of the word, and always one. None is close to a word of more than 100 letters.
+ * swap of neighbours) for every three letters of the word, and always one. None is close to a word of more than 100
+ * letters.
  */
 export function closest(word: string, candidates: readonly string[]): string | null {
   if (word.length > LONGEST_WORD) return null;

@@ -20,8 +20,8 @@ export interface Example {
   /** Indices of all right choices, `gold` first, where there are several. Objectives look at `gold` alone. */
   readonly golds?: readonly number[];
   /**
-   * A prompt for each choice `[C][..]`, where the choices differ in the prompt and are followed by the same text. `prompt`
-   * is then that of the right choice, and is what neurons are scored on.
+   * A prompt for each choice `[C][..]`, where the choices differ in the prompt and are followed by the same text.
+   * `prompt` is then that of the right choice, and is what neurons are scored on.
    */
   readonly prompts?: readonly Uint32Array[];
   /** The choices without their context, for `acc_mutual_info`: the prefix token, and each choice after it `[C][..]`. */

@@ -9,7 +9,9 @@ export interface ChoiceRequest {
   readonly id: string;
   /** Description, few-shot examples and question. May be empty. */
   readonly context: string;
-  /** A context for each choice `[C]`, where the choices stand in the question; `context` is then that of the right one. */
+  /**
+   * A context for each choice `[C]`, where the choices stand in the question; `context` is then that of the right one.
+   */
   readonly contexts?: readonly string[];
   /** Target delimiter and choice `[C]`. */
   readonly continuations: readonly string[];

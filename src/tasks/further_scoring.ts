@@ -1,4 +1,7 @@
-/** Metrics of lm-evaluation-harness that are reported and decide nothing: they are no share of right answers of one kind. */
+/**
+ * Metrics of lm-evaluation-harness that are reported and decide nothing: they are no share of right answers of one
+ * kind.
+ */
 import type { Example } from "./example.ts";
 import { createRandom } from "./random.ts";
 import { accuracyStandardError, bestChoice, choiceScores } from "./scoring.ts";
@@ -87,8 +90,8 @@ function requireOneGold(example: Example, metric: FurtherMetric): void {
  *
  * @param logProbs Natural-log probability of each choice `[N][C]`.
  * @param unconditional The same without the context `[N][C]`; needed for `acc_mutual_info`.
- * @throws {RangeError} If an example has several right choices, has not two choices for `f1`, or was not measured without
- * its context for `acc_mutual_info`; and as `choiceScores`.
+ * @throws {RangeError} If an example has several right choices, has not two choices for `f1`, or was not measured
+ * without its context for `acc_mutual_info`; and as `choiceScores`.
  */
 export function scoreFurther(
   metric: FurtherMetric,

@@ -143,8 +143,8 @@ function checkMetadata(metadata: FileMetaData, tree: SchemaTree, maxRows: number
  * Reads all rows. Columns of bytes that are no text, such as images, are left out.
  *
  * @param maxRows Most rows to accept.
- * @throws {RangeError} If it has more rows or bytes than the limits. What the system says of a file that cannot be opened is
- * passed on.
+ * @throws {RangeError} If it has more rows or bytes than the limits. What the system says of a file that cannot be
+ * opened is passed on.
  * @throws {SyntaxError} If it is no Parquet file, is damaged, or uses what cannot be read.
  */
 export async function readParquet(path: string, maxRows: number): Promise<ValueRecord[]> {

@@ -17,7 +17,9 @@ const DATA_PAGE_V2 = 3;
 /** Numbers of Thrift's `Encoding` whose values are runs of a repeated or packed number. */
 const RUN_ENCODINGS = [2, 3, 8];
 
-/** Number of Thrift's `Encoding` whose values begin like the one before: a few bytes may stand for a million long texts. */
+/**
+ * Number of Thrift's `Encoding` whose values begin like the one before: a few bytes may stand for a million long texts.
+ */
 const DELTA_BYTE_ARRAY = 7;
 
 /** Most bytes of all values that are spelt that way. */
@@ -38,8 +40,8 @@ function bitWidth(largest: number): number {
 }
 
 /**
- * Checks runs of `width` bits for at most `count` values: none may be longer than what is left, up to the padding of packed
- * ones. How many values there are, where some are null, only the levels say: the runs may end earlier.
+ * Checks runs of `width` bits for at most `count` values: none may be longer than what is left, up to the padding of
+ * packed ones. How many values there are, where some are null, only the levels say: the runs may end earlier.
  */
 function checkRuns(bytes: Uint8Array, width: number, count: number): void {
   const reader = { view: new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength), offset: 0 };
@@ -160,8 +162,8 @@ class ColumnPages {
  * Checks every page of a file.
  *
  * @param tree Its schema.
- * @throws {Error} If one promises more values or bytes than its column has, or cannot be unpacked. The message is meant to
- * follow a colon.
+ * @throws {Error} If one promises more values or bytes than its column has, or cannot be unpacked. The message is meant
+ * to follow a colon.
  */
 export async function checkPages(
   file: AsyncBuffer,

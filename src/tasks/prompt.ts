@@ -49,7 +49,9 @@ export function readText(setting: ColumnOrTemplate, row: Row, columns: ReadonlyS
 export interface Question {
   /** How the prompt ends: the question, or one for each choice where the choices stand in the question `[C]`. */
   readonly turns: readonly (readonly Message[])[];
-  /** What is scored after it `[C]`; the choices themselves, or the same text for each where they stand in the question. */
+  /**
+   * What is scored after it `[C]`; the choices themselves, or the same text for each where they stand in the question.
+   */
   readonly answers: readonly string[];
   /** The choices `[C]`. */
   readonly choices: readonly string[];

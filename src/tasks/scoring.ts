@@ -101,7 +101,8 @@ export function accuracyStandardError(accuracy: number, count: number): number {
  * Accuracy and margins of a list of examples.
  *
  * @param logProbs One array `[C]` per example, such as one entry of `Engine.choiceLogProbs`.
- * @throws {RangeError} If there are no examples, the counts differ, a log-probability is NaN, or a gold choice is not there.
+ * @throws {RangeError} If there are no examples, the counts differ, a log-probability is NaN, or a gold choice is not
+ * there.
  */
 export function scoreExamples(
   examples: readonly Example[],

@@ -21,7 +21,9 @@ export interface SplitRoles {
   readonly trainingSplit: string | null;
   /** The split a result is measured on. */
   readonly evaluationSplit: string;
-  /** What `evaluationSplit` stands in for; null where it is the split that the task names, or one of the same meaning. */
+  /**
+   * What `evaluationSplit` stands in for; null where it is the split that the task names, or one of the same meaning.
+   */
   readonly standIn: StandIn | null;
   /** The split in the data for a name in the task, such as for that of the few-shot examples. */
   find(name: string): string;

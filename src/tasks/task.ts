@@ -68,7 +68,9 @@ export interface Task {
   readonly trainingSplit: string | null;
   /** The split a result is measured on: `test_split`, else `validation_split`. */
   readonly evaluationSplit: string;
-  /** What `evaluationSplit` stands in for in data that lacks it; null where it is the split that the task file names. */
+  /**
+   * What `evaluationSplit` stands in for in data that lacks it; null where it is the split that the task file names.
+   */
   readonly standIn: StandIn | null;
   /** Rows that were left out so far, of the splits that were used; empty unless `skipBadRows` was asked for. */
   readonly skippedRows: readonly SkippedRow[];
@@ -96,7 +98,8 @@ export interface Task {
   /**
    * The cells of one column, such as a mark that tells rows with a shortcut from rows without.
    *
-   * @throws {RangeError} As `requests`, or if a row has no such column, or holds neither text, number nor boolean there.
+   * @throws {RangeError} As `requests`, or if a row has no such column, or holds neither text, number nor boolean
+   * there.
    */
   marks(split: string, column: string, selection?: Selection): Promise<RowMark[]>;
   /**
@@ -232,8 +235,8 @@ class LoadedTask implements GroupMember {
     const split = await this.#split(name);
     const pool = this.fewshotCount > 0 ? await this.#fewshotPool() : { rows: [], columns: new Set<string>() };
     const count = this.fewshotCount;
-    // The harness leaves out the question's own row if both splits have the same name, also if neither is named. Splits of
-    // other data may have become the same one.
+    // The harness leaves out the question's own row if both splits have the same name, also if neither is named. Splits
+    // of other data may have become the same one.
     const leavesOut = fewshot.split === testSplit || this.data.isChosen && this.#poolName() === name;
     return {
       split,
@@ -343,8 +346,8 @@ class LoadedTask implements GroupMember {
  * Loads a built-in task or group, or a task or group file in lm-evaluation-harness format with
  * `output_type: multiple_choice`.
  *
- * Rows come from local files: `options.data`, `dataset_path: json` with `dataset_kwargs.data_files`, or `data`, a mapping
- * from splits to files; those in a task file are relative to it.
+ * Rows come from local files: `options.data`, `dataset_path: json` with `dataset_kwargs.data_files`, or `data`, a
+ * mapping from splits to files; those in a task file are relative to it.
  *
  * @param reference The name of a built-in task or group, such as `boolq`, or the path or file URL of a YAML file.
  * @throws {TypeError} If a key is unknown, not supported, missing or of the wrong type.

@@ -8,7 +8,9 @@ import { type ColumnOrTemplate, refusedKeys, Settings } from "./task_settings.ts
 
 /** How one row becomes a question, its choices and its answer. */
 export interface PromptSettings {
-  /** A column or template that gives the question, or the index of the right one where the choices are the questions. */
+  /**
+   * A column or template that gives the question, or the index of the right one where the choices are the questions.
+   */
   readonly docToText: ColumnOrTemplate | number;
   /** A column or template that gives the list, or the list itself. */
   readonly docToChoice: ColumnOrTemplate | readonly string[];
@@ -55,7 +57,10 @@ export interface TaskConfig {
   readonly version: string | number | null;
   /** `metadata`, such as the licence of the dataset. */
   readonly metadata: Readonly<Record<string, unknown>>;
-  /** Absolute paths of the data files of each split; null if the rows are in a dataset of the Hugging Face hub, or elsewhere. */
+  /**
+   * Absolute paths of the data files of each split; null if the rows are in a dataset of the Hugging Face hub, or
+   * elsewhere.
+   */
   readonly data: ReadonlyMap<string, readonly string[]> | null;
   /** `dataset_path` and `dataset_name`; null where the file names no dataset. */
   readonly dataset: DatasetName | null;

@@ -24,8 +24,8 @@ export interface FoundData {
   /** The files; relative to the working folder. */
   readonly splits: FilesBySplit;
   /**
-   * Whether they may be any data that fits the task, so that splits may have other names; otherwise they are the dataset that
-   * the task file names, and have its splits.
+   * Whether they may be any data that fits the task, so that splits may have other names; otherwise they are the
+   * dataset that the task file names, and have its splits.
    */
   readonly isChosen: boolean;
 }
@@ -74,7 +74,8 @@ function checkSplits(config: TaskConfig, files: ReadonlyMap<string, readonly str
  * Finds the data files of a task: those that the caller gives or finds, else those that its file names.
  *
  * @throws {TypeError} If the file names no data and none is given.
- * @throws {RangeError} If a dataset cannot be read, one of a group is given files, or a split that its own dataset must have is missing.
+ * @throws {RangeError} If a dataset cannot be read, one of a group is given files, or a split that its own dataset must
+ * have is missing.
  */
 export async function findTaskData(config: TaskConfig, isInGroup: boolean, options: DataOptions): Promise<TaskData> {
   const { data } = options;

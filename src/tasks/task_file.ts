@@ -1,4 +1,6 @@
-/** Task files as they lie on disk or are built in: YAML with includes, each entry remembering the file it comes from. */
+/**
+ * Task files as they lie on disk or are built in: YAML with includes, each entry remembering the file it comes from.
+ */
 import { dirname, posix, resolve } from "node:path";
 import type { ScalarTag } from "yaml";
 import { builtinFiles } from "./builtin/mod.ts";
@@ -94,8 +96,8 @@ async function readEntries(path: string, including: readonly string[]): Promise<
 }
 
 /**
- * Reads a task file and the files it includes. Later includes win over earlier ones, and the file itself over all; a key
- * is replaced as a whole.
+ * Reads a task file and the files it includes. Later includes win over earlier ones, and the file itself over all; a
+ * key is replaced as a whole.
  *
  * @param path An absolute path, or `builtin:` and the path of a built-in file.
  * @throws {RangeError} If a file cannot be read, or includes itself.

@@ -1,6 +1,6 @@
 /**
- * Filters, tests and methods of templates, with the results Jinja2 and Python give. Each takes a value and arguments and
- * says what it expects when they do not fit; the messages are meant to follow a colon.
+ * Filters, tests and methods of templates, with the results Jinja2 and Python give. Each takes a value and arguments
+ * and says what it expects when they do not fit; the messages are meant to follow a colon.
  */
 import {
   countCodePoints,

@@ -29,9 +29,9 @@ export interface TextWindowOptions {
 
 /**
  * Cuts a text into windows as lm-evaluation-harness does for rolling log-likelihoods: each window predicts the next
- * `windowTokens` tokens after one token of context, the first one after the tokenizer's prefix token; the last window is
- * filled up from the left, so that its tokens have as much before them as others do. Where the tokenizer has no prefix token
- * the first token of the text is context only.
+ * `windowTokens` tokens after one token of context, the first one after the tokenizer's prefix token; the last window
+ * is filled up from the left, so that its tokens have as much before them as others do. Where the tokenizer has no
+ * prefix token the first token of the text is context only.
  *
  * @throws {RangeError} If the text has no token to predict, or an option is out of range.
  */

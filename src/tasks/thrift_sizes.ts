@@ -1,6 +1,6 @@
 /**
- * A look over Thrift's compact encoding before a Parquet file is read: the reader allocates what a list promises, and a file of
- * five hundred bytes can promise more than any machine has.
+ * A look over Thrift's compact encoding before a Parquet file is read: the reader allocates what a list promises, and a
+ * file of five hundred bytes can promise more than any machine has.
  */
 
 /** Structures and lists inside each other, more than any Parquet file has. */

@@ -13,7 +13,9 @@ import { parseObject, specialTokenText, type TokenizerSettings } from "./tokeniz
 
 /** How to encode one text. */
 export interface EncodeOptions {
-  /** Whether the checkpoint's special tokens go in front. Default: yes, unless the text starts with the prefix token. */
+  /**
+   * Whether the checkpoint's special tokens go in front. Default: yes, unless the text starts with the prefix token.
+   */
   readonly addSpecialTokens?: boolean;
 }
 
@@ -30,8 +32,8 @@ export interface Tokenizer {
   /**
    * Token ids of a text `[T]`; empty for the empty text without special tokens.
    *
-   * @throws {RangeError} If a part of the text has no token in the vocabulary, or more than `LONGEST_RUN` characters in a row are
-   * white space, or have none among them.
+   * @throws {RangeError} If a part of the text has no token in the vocabulary, or more than `LONGEST_RUN` characters in
+   * a row are white space, or have none among them.
    */
   encode(text: string, options?: EncodeOptions): Uint32Array;
   /**
@@ -89,8 +91,8 @@ interface Calls extends Pick<HuggingFaceTokenizer, "decode" | "get_vocab" | "id_
 }
 
 /**
- * Does what the tokenizer package does. An error that it means keeps its words; where it stumbles over a malformed file, the
- * error says that.
+ * Does what the tokenizer package does. An error that it means keeps its words; where it stumbles over a malformed
+ * file, the error says that.
  */
 function guarded<T>(path: string, work: () => T): T {
   try {
@@ -257,7 +259,8 @@ export function buildTokenizer(
   const inner = guardedCalls(
     path,
     guarded(path, () => {
-      // The package iterates over `added_tokens` and looks at the other sections; all of them may be absent in the file.
+      // The package iterates over `added_tokens` and looks at the other sections; all of them may be absent in the
+      // file.
       const sections = { added_tokens: [], normalizer: null, pre_tokenizer: null, post_processor: null, decoder: null };
       return new HuggingFaceTokenizer({ ...sections, ...file }, config);
     }),

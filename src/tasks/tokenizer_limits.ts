@@ -1,9 +1,12 @@
-/** What a tokenizer's file and a text may make its package do: patterns without end are refused, and so are runs without end. */
+/**
+ * What a tokenizer's file and a text may make its package do: patterns without end are refused, and so are runs without
+ * end.
+ */
 import { isRecord, quote, type ValueRecord } from "./python_value.ts";
 
 /**
- * Longest run of characters with no white space among them, or of nothing else, in UTF-16 units. Where none of a run is in the
- * vocabulary, the package's time grows with its square: about a second for this many.
+ * Longest run of characters with no white space among them, or of nothing else, in UTF-16 units. Where none of a run is
+ * in the vocabulary, the package's time grows with its square: about a second for this many.
  */
 export const LONGEST_RUN = 50_000;
 
@@ -11,8 +14,8 @@ export const LONGEST_RUN = 50_000;
 const LONGEST_PIECED_WORD = 200;
 
 /**
- * Whether a repeated group of a pattern has a repetition or alternatives in it. What looks for a match may then try a number of
- * ways that doubles with every character, and no tokenizer that is known has such a group.
+ * Whether a repeated group of a pattern has a repetition or alternatives in it. What looks for a match may then try a
+ * number of ways that doubles with every character, and no tokenizer that is known has such a group.
  */
 export function repeatsRepetition(pattern: string): boolean {
   // What stands inside of each open group.

@@ -30,7 +30,8 @@ export interface TokenizerSettings {
 }
 
 /**
- * The text of a special token, which the files write as a string or as an object with `content`; null where neither has it.
+ * The text of a special token, which the files write as a string or as an object with `content`; null where neither has
+ * it.
  *
  * @throws {TypeError} If an entry is neither.
  */

@@ -28,7 +28,8 @@ function repeatedKey(document: ReturnType<typeof parseDocument>): unknown {
 /**
  * The value of a text. What YAML only warns of, such as a tag that nobody knows, is an error.
  *
- * @throws {SyntaxError} If it is malformed, repeats a key or is nested too deeply. The message is meant to follow a colon.
+ * @throws {SyntaxError} If it is malformed, repeats a key or is nested too deeply. The message is meant to follow a
+ * colon.
  */
 export function parseYaml(text: string, options: ParseOptions & DocumentOptions & SchemaOptions = {}): unknown {
   try {

@@ -1,4 +1,7 @@
-/** Every kernel is WGSL as browsers read it: stricter than Deno in places, and with `enable subgroups;` where they are used. */
+/**
+ * Every kernel is WGSL as browsers read it: stricter than Deno in places, and with `enable subgroups;` where they are
+ * used.
+ */
 import { assert, assertEquals } from "@std/assert";
 import * as kernels from "../../kernels/mod.ts";
 import { enableSubgroups } from "../../src/gpu/kernel.ts";

@@ -1,4 +1,7 @@
-/** The report in a browser: silent, exact under pointer and keyboard, accessible, legible in every size and colour scheme. */
+/**
+ * The report in a browser: silent, exact under pointer and keyboard, accessible, legible in every size and colour
+ * scheme.
+ */
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { pathToFileURL } from "node:url";
 import { join } from "node:path";

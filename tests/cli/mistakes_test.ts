@@ -1,4 +1,6 @@
-/** Mistakes in what a command line names: noticed before weights are loaded, in words that say what to write instead. */
+/**
+ * Mistakes in what a command line names: noticed before weights are loaded, in words that say what to write instead.
+ */
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { join } from "node:path";
 import { demoModel, demoTask, projectPath, secateur, withFolder } from "./program.ts";

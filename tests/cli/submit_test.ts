@@ -1,4 +1,7 @@
-/** What `submit` prints: shells and Slurm get every name whole, Kubernetes takes the manifests, and steps wait for each other. */
+/**
+ * What `submit` prints: shells and Slurm get every name whole, Kubernetes takes the manifests, and steps wait for each
+ * other.
+ */
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { type IJob, Job } from "kubernetes-models/batch/v1";
 import { join } from "node:path";

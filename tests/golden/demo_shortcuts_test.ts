@@ -1,4 +1,7 @@
-/** What pruning does to the demo model's shortcut: the notes whose agency contradicts the label, and text it was trained on. */
+/**
+ * What pruning does to the demo model's shortcut: the notes whose agency contradicts the label, and text it was trained
+ * on.
+ */
 import { assert, assertEquals, assertLess } from "@std/assert";
 import { openCheckpoint } from "../../src/checkpoint/open.ts";
 import { measureDamage } from "../../src/method/damage.ts";

@@ -1,4 +1,6 @@
-/** The two variants of the demo model answer as many test rows rightly as `examples/demo/evaluate.py` says in PyTorch. */
+/**
+ * The two variants of the demo model answer as many test rows rightly as `examples/demo/evaluate.py` says in PyTorch.
+ */
 import { assertEquals } from "@std/assert";
 import { fileURLToPath } from "node:url";
 import { openCheckpoint } from "../../src/checkpoint/open.ts";

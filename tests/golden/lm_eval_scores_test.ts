@@ -1,4 +1,7 @@
-/** Both engines on the demo model against lm-evaluation-harness: log-likelihoods and metrics (`lm_eval_scores/record.py`). */
+/**
+ * Both engines on the demo model against lm-evaluation-harness: log-likelihoods and metrics
+ * (`lm_eval_scores/record.py`).
+ */
 import { assert, assertAlmostEquals, assertEquals } from "@std/assert";
 import { readFile } from "node:fs/promises";
 import { openCheckpoint } from "../../src/checkpoint/open.ts";

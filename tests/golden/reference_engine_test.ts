@@ -1,10 +1,11 @@
 /**
  * The reference engine against independent float64 numbers, for every golden set.
  *
- * Covered: `logits_last`, `logits_last_zeroed`, `logits_all`, `hidden_in`, `hidden_out`, `gate_pre_last`, `cont_logprob`,
- * `cont_logprob_zeroed`, all three `*_mid20` with `m_clean`, `m0_*`, `target_token` and `zero_idx`, for all prompts and layers;
- * all three `*_exact` for the two shorter prompts of four in all layers; `ig_gate_all_gl512` of the stiff set for its shortest
- * prompt. The longer prompts take the same path through the code with the 20-point rule, at a third of the time.
+ * Covered: `logits_last`, `logits_last_zeroed`, `logits_all`, `hidden_in`, `hidden_out`, `gate_pre_last`,
+ * `cont_logprob`, `cont_logprob_zeroed`, all three `*_mid20` with `m_clean`, `m0_*`, `target_token` and `zero_idx`, for
+ * all prompts and layers; all three `*_exact` for the two shorter prompts of four in all layers; `ig_gate_all_gl512` of
+ * the stiff set for its shortest prompt. The longer prompts take the same path through the code with the 20-point rule,
+ * at a third of the time.
  */
 import { assertLess } from "@std/assert";
 import { openCheckpoint } from "../../src/checkpoint/open.ts";

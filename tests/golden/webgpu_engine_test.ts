@@ -1,9 +1,9 @@
 /**
  * The WebGPU engine against independent float64 numbers, for every golden set.
  *
- * Covered: `logits_last`, `logits_last_zeroed`, `logits_all`, `cont_logprob`, `cont_logprob_zeroed`, all three `*_mid20` with
- * `m_clean`, `m0_*`, `target_token` and `zero_idx`, for all prompts and layers; all three `*_exact` for the shortest prompt;
- * all three `*_gl512` of the stiff set, by the adaptive rule, for its two shorter prompts.
+ * Covered: `logits_last`, `logits_last_zeroed`, `logits_all`, `cont_logprob`, `cont_logprob_zeroed`, all three
+ * `*_mid20` with `m_clean`, `m0_*`, `target_token` and `zero_idx`, for all prompts and layers; all three `*_exact` for
+ * the shortest prompt; all three `*_gl512` of the stiff set, by the adaptive rule, for its two shorter prompts.
  */
 import { assertEquals } from "@std/assert";
 import { openCheckpoint } from "../../src/checkpoint/open.ts";
@@ -26,7 +26,8 @@ for (const name of GOLDEN_NAMES) {
     for (const path of GOLDEN_PATHS) {
       Deno.test(`scoreNeurons() equals the golden ${path.name} of ${name} with 512 nodes when its rule adapts`, async () => {
         const { site, positions } = path;
-        // With fewer nodes to start with, errors of both signs can cancel in the sum over neurons, which ends the refinement.
+        // With fewer nodes to start with, errors of both signs can cancel in the sum over neurons, which ends the
+        // refinement.
         const rule = { initialNodes: 16, maxNodes: 512, tolerance: 1e-5 };
         const options = { site, positions, ...rule, keepPerExample: true };
         const { perExample, completenessError } = await scoreNeurons(engine, shorter, options);

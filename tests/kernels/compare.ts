@@ -24,7 +24,8 @@ export interface Difference {
 /**
  * Measures a result.
  *
- * @throws {Error} If a value is not finite where the oracle's is, or the other way round: that is a bug, not a distance.
+ * @throws {Error} If a value is not finite where the oracle's is, or the other way round: that is a bug, not a
+ * distance.
  */
 export function difference({ name, actual, expected }: Result): Difference {
   assert(

@@ -4,8 +4,8 @@
 const COORDINATES = 12;
 
 /**
- * Worst error of `gradient` at `point`: at evenly spread coordinates, relative to the gradient's largest element, and along
- * the gradient itself, relative to its length.
+ * Worst error of `gradient` at `point`: at evenly spread coordinates, relative to the gradient's largest element, and
+ * along the gradient itself, relative to its length.
  *
  * @param step Distance of the evaluations; the error of the differences grows with its fourth power.
  */

@@ -1,6 +1,6 @@
 /**
- * Measures the noise floors behind `tolerances.ts`: the largest difference from float64 of every tolerance's results over the
- * whole case tables, in every kernel variant; and of the oracles' gradients from finite differences.
+ * Measures the noise floors behind `tolerances.ts`: the largest difference from float64 of every tolerance's results
+ * over the whole case tables, in every kernel variant; and of the oracles' gradients from finite differences.
  *
  *     DENO_WEBGPU_BACKEND=vulkan deno run -A tests/kernels/floors.ts
  */

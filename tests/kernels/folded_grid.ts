@@ -7,7 +7,9 @@ import type { Recorder } from "../../src/gpu/recorder.ts";
 import type { OpContext } from "../../src/ops/context.ts";
 import { exportName } from "../../tools/generate_kernels.ts";
 
-/** The same context, but every linear grid of several workgroups is folded into two rows or more, with some to spare. */
+/**
+ * The same context, but every linear grid of several workgroups is folded into two rows or more, with some to spare.
+ */
 export function foldGrids(context: OpContext): OpContext {
   const dispatch: Recorder["dispatch"] = (kernel, bindings, params, grid, flops) => {
     const at = gridParameter(kernel.name);

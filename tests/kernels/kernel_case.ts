@@ -1,4 +1,7 @@
-/** One case of a kernel: seeded by its name, prepared on a device, recorded through the kernel's op, compared with the oracle. */
+/**
+ * One case of a kernel: seeded by its name, prepared on a device, recorded through the kernel's op, compared with the
+ * oracle.
+ */
 import type { KernelVariant, MatmulTiling } from "../../src/ops/context.ts";
 import { createRandom, type Random } from "../../src/tasks/random.ts";
 import { gaussian } from "../support/tiny_checkpoint.ts";
@@ -55,8 +58,8 @@ export class CaseData {
   }
 
   /**
-   * Values that f32 holds exactly: standard normal times `scale`, or with `magnitude` of random sign and between half of it
-   * and all of it. Long arrays repeat.
+   * Values that f32 holds exactly: standard normal times `scale`, or with `magnitude` of random sign and between half
+   * of it and all of it. Long arrays repeat.
    */
   values(count: number, { scale = 1, magnitude = 0 } = {}): Float64Array {
     const { nextFloat } = this.#random;

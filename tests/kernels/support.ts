@@ -2,8 +2,8 @@
  * The device of the kernel tests and what a case needs on it: inputs whose surroundings are poisoned, and outputs whose
  * surroundings must stay as they were.
  *
- * Everything outside a block is a NaN with known bits. A kernel that reads too far computes NaN, and one that writes too
- * far changes the bits; both fail the case.
+ * Everything outside a block is a NaN with known bits. A kernel that reads too far computes NaN, and one that writes
+ * too far changes the bits; both fail the case.
  */
 import { createOpContext } from "../../src/engine/webgpu.ts";
 import { type Gpu, NoAdapterError, openGpu } from "../../src/gpu/device.ts";
@@ -89,7 +89,9 @@ export class Workspace {
     this.context = context;
   }
 
-  /** Uploads a block with poison around it; columns between the block and its padded width are 0, as the ops require. */
+  /**
+   * Uploads a block with poison around it; columns between the block and its padded width are 0, as the ops require.
+   */
   async input(label: string, values: ArrayLike<number>, block: Block): Promise<Matrix> {
     const full = complete(block);
     const words = poisoned(full);
@@ -102,8 +104,8 @@ export class Workspace {
    * Makes a block to be written, poisoned all over.
    *
    * @param options.initial Values of the block before the kernel runs, where it reads them.
-   * @param options.zeroPadding Whether the kernel writes 0 between the block and its padded width; otherwise it must not
-   * write there.
+   * @param options.zeroPadding Whether the kernel writes 0 between the block and its padded width; otherwise it must
+   * not write there.
    */
   async output(
     label: string,
@@ -132,7 +134,8 @@ export class Workspace {
   /**
    * Uploads weights `[rows, columns]` in their stored type, in the form the context's kernel variant reads.
    *
-   * @param partRows Rows of each part the matrix is split over, multiples of 8. Default: as few parts as the device allows.
+   * @param partRows Rows of each part the matrix is split over, multiples of 8. Default: as few parts as the device
+   * allows.
    */
   async weights(
     name: string,

@@ -1,9 +1,9 @@
 /**
  * How far each kernel's result may be from float64: the one table of tolerances.
  *
- * Each entry is the noise floor that `floors.ts` measured over the whole case table (llvmpipe of Mesa 22.3, LLVM 15, 256 bits,
- * both kernel variants; the floor is in the comment), times 16 for the NMSE and times 4 for the worst element, rounded up.
- * Widening one needs a line in `bench/LOG.md`.
+ * Each entry is the noise floor that `floors.ts` measured over the whole case table (llvmpipe of Mesa 22.3, LLVM 15,
+ * 256 bits, both kernel variants; the floor is in the comment), times 16 for the NMSE and times 4 for the worst
+ * element, rounded up. Widening one needs a line in `bench/LOG.md`.
  */
 
 /** Limits on a result's difference from float64; see `difference` in `compare.ts`. */

@@ -59,8 +59,8 @@ function* pieces(
 }
 
 /**
- * Writes `config.json`, the shards with their index, and a byte-level tokenizer into a folder. The same bytes for the same
- * model.
+ * Writes `config.json`, the shards with their index, and a byte-level tokenizer into a folder. The same bytes for the
+ * same model.
  *
  * @returns Bytes of all weights.
  */

@@ -1,5 +1,6 @@
 /**
- * The program on a generated checkpoint of Llama-3.2-1B's shape: described, evaluated, and scored in 700 MiB of weights.
+ * The program on a generated checkpoint of Llama-3.2-1B's shape: described, evaluated, and scored in 700 MiB of
+ * weights.
  *
  * Opt-in, as `deno task test:models`: it writes 2.5 GB into a temporary folder, which it removes, and takes minutes.
  */

@@ -1,6 +1,6 @@
 /**
- * The example for Node: the demo model scored there gives what Deno gives. Where `SECATEUR_NODE_ADAPTER` is set, Node must
- * compute on an adapter of that name.
+ * The example for Node: the demo model scored there gives what Deno gives. Where `SECATEUR_NODE_ADAPTER` is set, Node
+ * must compute on an adapter of that name.
  */
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { fileURLToPath } from "node:url";

@@ -1,4 +1,7 @@
-/** How calls of the reference engine behave: progress, abortion, and what every engine does with calls it cannot carry out. */
+/**
+ * How calls of the reference engine behave: progress, abortion, and what every engine does with calls it cannot carry
+ * out.
+ */
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import type { Progress } from "../../src/engine/engine.ts";
 import { createReferenceEngine } from "../../src/engine/reference/engine.ts";

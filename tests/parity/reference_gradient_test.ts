@@ -1,4 +1,6 @@
-/** Gradients of the reference engine against finite differences of edited weights: no reverse mode on the other side. */
+/**
+ * Gradients of the reference engine against finite differences of edited weights: no reverse mode on the other side.
+ */
 import { assertEquals, assertLess, assertNotEquals } from "@std/assert";
 import type { Objective, Site } from "../../src/engine/engine.ts";
 import { createReferenceEngine } from "../../src/engine/reference/engine.ts";
@@ -22,8 +24,9 @@ const step = 2 ** -9;
 const neurons = [0, 7];
 
 /**
- * Tolerance of the comparison, relative to the largest value of the layer: the error of the 4th-order difference is about
- * step^4 = 1.5e-11 times a fifth derivative of M, whose size the random weights leave open. Measured: at most 3e-10.
+ * Tolerance of the comparison, relative to the largest value of the layer: the error of the 4th-order difference is
+ * about step^4 = 1.5e-11 times a fifth derivative of M, whose size the random weights leave open. Measured: at most
+ * 3e-10.
  */
 const tolerance = 1e-8;
 

@@ -1,4 +1,7 @@
-/** How calls of the WebGPU engine behave: progress, abortion, overlap, failure of the device, and what every engine does. */
+/**
+ * How calls of the WebGPU engine behave: progress, abortion, overlap, failure of the device, and what every engine
+ * does.
+ */
 import { assert, assertEquals, assertLess, assertRejects } from "@std/assert";
 import type { Progress } from "../../src/engine/engine.ts";
 import { createWebGpuEngine } from "../../src/engine/webgpu.ts";

@@ -1,4 +1,7 @@
-/** Forward results of the WebGPU engine against the reference engine: choices, objectives and logits under interventions. */
+/**
+ * Forward results of the WebGPU engine against the reference engine: choices, objectives and logits under
+ * interventions.
+ */
 import { assertEquals } from "@std/assert";
 import { objectives } from "../../src/method/score.ts";
 import { openEnginePair, TINY_MODELS, tinyInterventions } from "../support/engine_pair.ts";

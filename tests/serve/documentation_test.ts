@@ -1,4 +1,6 @@
-/** `docs/service.md`: its settings are those there are, and its commands do what it says, with the permissions it names. */
+/**
+ * `docs/service.md`: its settings are those there are, and its commands do what it says, with the permissions it names.
+ */
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";

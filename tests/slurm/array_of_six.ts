@@ -1,6 +1,7 @@
 /**
- * The demo as a real Slurm runs it: arrays of six, of which one shard is killed in the middle and requeued and one fails once, then
- * merged, pruned and evaluated: the bytes of one process. Opt-in, as `deno task test:slurm`; it prints what it saw.
+ * The demo as a real Slurm runs it: arrays of six, of which one shard is killed in the middle and requeued and one
+ * fails once, then merged, pruned and evaluated: the bytes of one process. Opt-in, as `deno task test:slurm`; it prints
+ * what it saw.
  */
 import { assert, assertEquals } from "@std/assert";
 import { join } from "node:path";
@@ -19,8 +20,8 @@ async function succeed(args: readonly string[], env: Record<string, string> = {}
 }
 
 /**
- * The program, but shard 3 of scoring fails at its first attempt, and shard 2 is stopped at its first attempt once it is at work, until
- * somebody kills it.
+ * The program, but shard 3 of scoring fails at its first attempt, and shard 2 is stopped at its first attempt once it
+ * is at work, until somebody kills it.
  */
 function troubledProgram(marks: string, out: string): string {
   return `#!/bin/sh

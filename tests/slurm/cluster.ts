@@ -1,4 +1,7 @@
-/** A Slurm of one node, started as a person without systemd would: a private configuration, and its own munge, controller and node. */
+/**
+ * A Slurm of one node, started as a person without systemd would: a private configuration, and its own munge,
+ * controller and node.
+ */
 import { join } from "node:path";
 import { installationCommand, type SystemPackage } from "../../src/cli/system_package.ts";
 import { installPackage } from "../../tools/system_package.ts";
@@ -22,7 +25,9 @@ async function isInstalled(): Promise<boolean> {
   }
 }
 
-/** @throws {Error} If Slurm is not there and may not be installed, or this is not root, which its node daemon asks for. */
+/**
+ * @throws {Error} If Slurm is not there and may not be installed, or this is not root, which its node daemon asks for.
+ */
 export async function ensureSlurm(): Promise<void> {
   if (await isInstalled()) {
     if (Deno.uid() === 0) return;

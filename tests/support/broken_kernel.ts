@@ -13,8 +13,8 @@ export const FAULTS = {
 export type Fault = keyof typeof FAULTS;
 
 /**
- * Lets a device compile the kernels that `isBroken` tells by name with a fault; `compiled` tells the names of the kernels that
- * were compiled.
+ * Lets a device compile the kernels that `isBroken` tells by name with a fault; `compiled` tells the names of the
+ * kernels that were compiled.
  */
 export function breakKernels(
   device: GPUDevice,

@@ -66,8 +66,8 @@ export async function withPage<Result>(
 }
 
 /**
- * What axe finds on a page as it is now, one line per rule and element. By default only violations of serious and critical
- * impact; `all` lists minor ones too.
+ * What axe finds on a page as it is now, one line per rule and element. By default only violations of serious and
+ * critical impact; `all` lists minor ones too.
  */
 export async function accessibilityViolations(page: Page, which: "serious" | "all" = "serious"): Promise<string[]> {
   // Evaluated by the debugger, so a strict content security policy does not stand in the way.

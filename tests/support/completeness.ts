@@ -2,7 +2,8 @@
 import type { PairAttribution } from "../../src/engine/engine.ts";
 
 /**
- * `|sum of all scores - (M(1) - M(0))| / |M(1) - M(0)|` of one path: one pair, or all layers of an example for the joint path.
+ * `|sum of all scores - (M(1) - M(0))| / |M(1) - M(0)|` of one path: one pair, or all layers of an example for the
+ * joint path.
  */
 export function completenessError(path: readonly PairAttribution[]): number {
   const change = path[0].objectiveAtOne - path[0].objectiveAtZero;

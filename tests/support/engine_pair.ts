@@ -72,7 +72,10 @@ export async function openEnginePair(options: TinyOptions): Promise<EnginePair> 
   return { config: checkpoint.config, reference, webgpu: await openTestEngine(checkpoint) };
 }
 
-/** Interventions of every kind for a model of that shape: by name, each with at least one neuron off, except the first two. */
+/**
+ * Interventions of every kind for a model of that shape: by name, each with at least one neuron off, except the first
+ * two.
+ */
 export function tinyInterventions({ layers, neurons, width }: ModelConfig): Readonly<Record<string, Intervention>> {
   const every = (step: number, count: number) =>
     Uint32Array.from({ length: Math.ceil(count / step) }, (_, index) => index * step);

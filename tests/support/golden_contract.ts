@@ -91,8 +91,8 @@ export async function attributeGolden(
 }
 
 /**
- * Registers the tests that every engine passes on a golden set: logits, continuations and attributions, unmodified and with
- * neurons switched off.
+ * Registers the tests that every engine passes on a golden set: logits, continuations and attributions, unmodified and
+ * with neurons switched off.
  *
  * @param exactPrompts How many prompts, the shortest first, are also attributed with 64 Gauss-Legendre nodes.
  */

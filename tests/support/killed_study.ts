@@ -1,6 +1,6 @@
 /**
- * A program for tests of interruption: the reduced study of the made-up model in a folder. It kills its own process at a
- * given write, before the write, in the middle of one, or after it, as a power cut would.
+ * A program for tests of interruption: the reduced study of the made-up model in a folder. It kills its own process at
+ * a given write, before the write, in the middle of one, or after it, as a power cut would.
  *
  *     killed_study.ts FOLDER [WRITE before|during|after]
  */

@@ -1,6 +1,6 @@
 /**
- * Which rows a layer of a packed wave has, and what they see, by definition: written for the tests from the description of
- * segments, not from the packing.
+ * Which rows a layer of a packed wave has, and what they see, by definition: written for the tests from the description
+ * of segments, not from the packing.
  */
 import type { Segment } from "../../src/model/segments.ts";
 

@@ -75,8 +75,8 @@ export function posting(request: unknown): RequestInit {
 }
 
 /**
- * Opens a service on the reference engine, lets `use` work with it, and closes it. No error may be left that was nobody's
- * request's fault.
+ * Opens a service on the reference engine, lets `use` work with it, and closes it. No error may be left that was
+ * nobody's request's fault.
  */
 export async function withService(
   changes: Partial<ServiceSettings>,

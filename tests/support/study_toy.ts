@@ -5,8 +5,9 @@ import { ToyEngine, toyExample } from "./toy_engine.ts";
 const neurons = 20;
 
 /**
- * Neurons 0 to 3 of layer 1 carry a shortcut: they have the highest scores, and odd examples are wrong unless at least two of
- * them are off. Every fifth neuron of layer 0 that is off costs one test example. Each example shifts the scores a little.
+ * Neurons 0 to 3 of layer 1 carry a shortcut: they have the highest scores, and odd examples are wrong unless at least
+ * two of them are off. Every fifth neuron of layer 0 that is off costs one test example. Each example shifts the scores
+ * a little.
  */
 export function studyToyEngine(): ToyEngine {
   return new ToyEngine({

@@ -1,4 +1,7 @@
-/** Random checkpoints of any shape and family, in memory or on disk, for tests and benches: the same bytes for the same options. */
+/**
+ * Random checkpoints of any shape and family, in memory or on disk, for tests and benches: the same bytes for the same
+ * options.
+ */
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Checkpoint, WeightType } from "../../src/checkpoint/checkpoint.ts";
@@ -39,8 +42,8 @@ export interface TinyOptions {
   /** More fields of `config.json`, such as `sliding_window` or `rope_scaling`. */
   readonly config?: Readonly<Record<string, unknown>>;
   /**
-   * Edits by tensor name, after the values were rounded to `dtype`. An edited tensor stays in `dtype` while that holds it
-   * exactly, and is stored as F32 otherwise.
+   * Edits by tensor name, after the values were rounded to `dtype`. An edited tensor stays in `dtype` while that holds
+   * it exactly, and is stored as F32 otherwise.
    */
   readonly edits?: Readonly<Record<string, TensorEdit>>;
 }
@@ -127,8 +130,8 @@ function tinyConfig(options: TinyOptions, dtype: WeightType): string {
 }
 
 /**
- * Values that keep every part of the model at work: projections that keep the variance of a normed input, gates wide enough
- * to bend silu, norm weights about 1, and biases that matter.
+ * Values that keep every part of the model at work: projections that keep the variance of a normed input, gates wide
+ * enough to bend silu, norm weights about 1, and biases that matter.
  */
 function randomValues(name: string, shape: readonly number[], uniform: () => number): Float32Array {
   const values = new Float32Array(shape.reduce((product, length) => product * length, 1));

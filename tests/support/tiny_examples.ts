@@ -7,7 +7,9 @@ import { createRandom } from "../../src/tasks/random.ts";
 export interface TinyExampleOptions {
   /** N, default 3. */
   readonly count?: number;
-  /** Shortest and longest prompt in tokens, default 1 to 9. The first example has the shortest, the second the longest. */
+  /**
+   * Shortest and longest prompt in tokens, default 1 to 9. The first example has the shortest, the second the longest.
+   */
   readonly promptTokens?: readonly [shortest: number, longest: number];
   /** C, default 3. */
   readonly choices?: number;

@@ -1,7 +1,7 @@
 /**
- * An engine over a made-up model whose every number is known in closed form, for tests of `src/method`:
- * M = sum over layers and neurons of effect[layer, neuron] * silu(gate[example, layer, neuron]), so Integrated Gradients and
- * single ablation of a neuron both equal its term. An example's number is its only prompt token. It records its calls.
+ * An engine over a made-up model whose every number is known in closed form, for tests of `src/method`: M = sum over
+ * layers and neurons of effect[layer, neuron] * silu(gate[example, layer, neuron]), so Integrated Gradients and single
+ * ablation of a neuron both equal its term. An example's number is its only prompt token. It records its calls.
  */
 import type { ModelConfig } from "../../src/checkpoint/model_config.ts";
 import type {

@@ -6,9 +6,9 @@ import { type Gpu, openGpu } from "../../src/gpu/device.ts";
 import type { KernelVariant } from "../../src/ops/context.ts";
 
 /**
- * Worst error of the WebGPU engine that tests accept, by result: the one table. About ten times what was measured on software
- * Vulkan over the golden sets and the random models of the parity tests; the contract is 1e-4 for logits and 1e-3 for
- * attributions. Errors are relative to the largest value of the row, the choices, or the layer.
+ * Worst error of the WebGPU engine that tests accept, by result: the one table. About ten times what was measured on
+ * software Vulkan over the golden sets and the random models of the parity tests; the contract is 1e-4 for logits and
+ * 1e-3 for attributions. Errors are relative to the largest value of the row, the choices, or the layer.
  */
 export const WEBGPU_TOLERANCE = {
   /** Measured: 2.2e-6. */
@@ -57,8 +57,8 @@ export async function withDevice(use: (gpu: Gpu) => Promise<void>): Promise<void
 }
 
 /**
- * Opens an engine on the shared device; it is closed after the tests of the file. The device is not checked first: the tests
- * do that.
+ * Opens an engine on the shared device; it is closed after the tests of the file. The device is not checked first: the
+ * tests do that.
  */
 export async function openTestEngine(checkpoint: Checkpoint, options: WebGpuEngineOptions = {}): Promise<Engine> {
   const engine = await createWebGpuEngine(checkpoint, { device: await testDevice(), selfCheck: false, ...options });

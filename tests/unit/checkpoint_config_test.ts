@@ -180,7 +180,9 @@ function* changes(
   }
 }
 
-/** What became of a change: refused by an error (which must say `named`), seen in the configuration, or without effect. */
+/**
+ * What became of a change: refused by an error (which must say `named`), seen in the configuration, or without effect.
+ */
 function outcome(changed: Config, original: ModelConfig, named: string): "refused" | "seen" | "ignored" {
   try {
     return JSON.stringify(show(parse(changed))) === JSON.stringify(show(original)) ? "ignored" : "seen";

@@ -1,4 +1,7 @@
-/** The capacity model: times add up, what limits a job is named, and more GPUs help only where there is something to divide. */
+/**
+ * The capacity model: times add up, what limits a job is named, and more GPUs help only where there is something to
+ * divide.
+ */
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import fc from "fast-check";
 import {

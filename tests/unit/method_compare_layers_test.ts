@@ -6,8 +6,8 @@ import { scoreNeurons } from "../../src/method/score.ts";
 import { ToyEngine, toyExamples } from "../support/toy_engine.ts";
 
 /**
- * Neurons 0 of layers 0 and 1 have the largest terms; even examples need the one of layer 0 off, odd ones that of layer 1, and
- * any other neuron that is off costs margin.
+ * Neurons 0 of layers 0 and 1 have the largest terms; even examples need the one of layer 0 off, odd ones that of layer
+ * 1, and any other neuron that is off costs margin.
  */
 function twoLayerEngine() {
   return new ToyEngine({

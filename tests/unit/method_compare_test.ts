@@ -48,8 +48,8 @@ Deno.test("compareEvaluations() tests the rows that only one answers right as a 
 });
 
 Deno.test("compareEvaluations() finds the quantiles of the resampled difference", () => {
-  // Only A is ever alone, so the sum over resampled rows is binomial: 40 draws of 6 in 40. Its 2.5 % and 97.5 % quantiles
-  // are 2 and 11; 10 % and 90 % are 3 and 9.
+  // Only A is ever alone, so the sum over resampled rows is binomial: 40 draws of 6 in 40. Its 2.5 % and 97.5 %
+  // quantiles are 2 and 11; 10 % and 90 % are 3 and 9.
   const [a, b] = rows(29, 6, 0, 5);
   const { interval, confidence, resamples } = compareEvaluations(a, b);
   assertEquals([interval, confidence, resamples], [[2 / 40, 11 / 40], 0.95, 10_000]);

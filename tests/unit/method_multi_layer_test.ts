@@ -14,8 +14,8 @@ function scoresOf(rows: readonly (readonly number[])[]): NeuronScores {
 const masksOf = (intervention: Intervention) => intervention.map(({ layer, neurons }) => [layer, ...neurons]);
 
 /**
- * A model whose example i is right once the neurons `needs[i]` are off, given as `[layer, neuron]`; the margin counts those
- * that are.
+ * A model whose example i is right once the neurons `needs[i]` are off, given as `[layer, neuron]`; the margin counts
+ * those that are.
  */
 function needyEngine(layers: number, neurons: number, needs: readonly (readonly (readonly [number, number])[])[]) {
   return new ToyEngine({

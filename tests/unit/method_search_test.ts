@@ -174,7 +174,8 @@ Deno.test("planFromSearch() holds the chosen neurons and says how they were chos
 });
 
 Deno.test("searchGrid() chooses by the selection rule asked for, whatever the order of the fractions", async () => {
-  // Pruning one neuron mends the first example and leaves the second at a near miss; two neurons mend neither, narrowly.
+  // Pruning one neuron mends the first example and leaves the second at a near miss; two neurons mend neither,
+  // narrowly.
   const engine = new ToyEngine({
     layers: 1,
     neurons: 4,

@@ -1,4 +1,7 @@
-/** Packing segments into rows and tables: row spaces, tiles of attention, row tables and folds, against their definition. */
+/**
+ * Packing segments into rows and tables: row spaces, tiles of attention, row tables and folds, against their
+ * definition.
+ */
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { type PackedLayer, type PackedWave, type PackingOptions, packWave } from "../../src/model/packing.ts";
 import { type LayerMask, type Segment, UNCHANGED } from "../../src/model/segments.ts";
@@ -83,7 +86,8 @@ for (const [name, waves] of scenarios) {
         assertEquals(words(view, packed.midPositions, midRows), positions(placed.mid));
         const lived = placed.out.rows.slice(outBase).filter(({ segment }) => segments[segment].spawn < layer);
         assertEquals(packed.continuing, lived.length);
-        // Gradient buffers have no tables: the gradient rows that continue are the first ones, in the order of the mid space.
+        // Gradient buffers have no tables: the gradient rows that continue are the first ones, in the order of the mid
+        // space.
         assertEquals(lived, placed.mid.rows.slice(midBase, midBase + lived.length));
         assertEquals(lived, placed.out.rows.slice(outBase, outBase + lived.length));
       });

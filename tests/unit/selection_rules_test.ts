@@ -79,7 +79,8 @@ Deno.test("chooseCell() by smoothed passes over a lucky fraction between poor on
 });
 
 Deno.test("chooseCell() by bootstrap chooses what wins most draws when the paper's choice hangs on few examples", () => {
-  // Cells 1 and 2 are both right on four; cell 2 has the larger margin by a hair, and loses most draws without example 2.
+  // Cells 1 and 2 are both right on four; cell 2 has the larger margin by a hair, and loses most draws without example
+  // 2.
   const poor = [0.1, 0.1, 0.1, 0.1, 0.1];
   const input = { cells: cells(poor, [0.6, 0.9, 0.6, 0.1, 0.6], [0.6, 0.4, 0.9, 0.6, 0.6], [0.4, 0.1, 0.9, 0.9, 0.9]) };
   assertEquals(chooseCell("paper", input), 2);

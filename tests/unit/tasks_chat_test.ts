@@ -1,4 +1,7 @@
-/** Chat templates: against lm-evaluation-harness and transformers (`record_chat.py`), where they are found, and their bounds. */
+/**
+ * Chat templates: against lm-evaluation-harness and transformers (`record_chat.py`), where they are found, and their
+ * bounds.
+ */
 import { assert, assertEquals, assertRejects, assertStringIncludes, assertThrows } from "@std/assert";
 import { readFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";

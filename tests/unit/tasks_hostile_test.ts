@@ -1,4 +1,6 @@
-/** Task files, group files and chat templates with random damage: each loads or gives one clear error, and none hangs. */
+/**
+ * Task files, group files and chat templates with random damage: each loads or gives one clear error, and none hangs.
+ */
 import { assert } from "@std/assert";
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";

@@ -3,8 +3,9 @@
  *
  * `IG[l,j] = sum_a w_a sum_t dM/dz[l,t,j](alpha_a) * g[l,t,j](alpha_a)`, `z = alpha * g`,
  *
- * where g is the site's pre-activation as the weights make it, or 0 where a base intervention switches the neuron off. On the path of one layer g does not depend on alpha; on the
- * joint path it does above the first layer, because the layers below are scaled too.
+ * where g is the site's pre-activation as the weights make it, or 0 where a base intervention switches the neuron off.
+ * On the path of one layer g does not depend on alpha; on the joint path it does above the first layer, because the
+ * layers below are scaled too.
  */
 import type { Example } from "../../tasks/example.ts";
 import { type AttributeOptions, type PairAttribution, siteNeurons } from "../engine.ts";
@@ -89,7 +90,10 @@ export async function integratePath(
   }));
 }
 
-/** What is asked of {@linkcode factorGradient}: the layer and site whose neurons have factors, and what is differentiated. */
+/**
+ * What is asked of {@linkcode factorGradient}: the layer and site whose neurons have factors, and what is
+ * differentiated.
+ */
 export interface FactorPath {
   readonly layer: number;
   readonly site: PathOptions["site"];

@@ -1,4 +1,6 @@
-/** Reverse mode by hand: from the gradient of the logits at one row down to the feed-forward block of a chosen layer. */
+/**
+ * Reverse mode by hand: from the gradient of the logits at one row down to the feed-forward block of a chosen layer.
+ */
 import { attentionGradient } from "./attention.ts";
 import { feedForwardInputGradient, type SiteGradients, siteGradients } from "./feed_forward.ts";
 import type { ForwardPass, LayerTape } from "./forward.ts";
@@ -8,8 +10,8 @@ import { rotateGradient, type Rotation } from "./rotary.ts";
 import type { LayerWeights, Model } from "./weights.ts";
 
 /**
- * Calls `visit` for each layer from the last down to `lowestLayer` with the gradients of the objective with respect to the
- * scaled pre-activations of its three sites.
+ * Calls `visit` for each layer from the last down to `lowestLayer` with the gradients of the objective with respect to
+ * the scaled pre-activations of its three sites.
  *
  * @param pass A forward pass that kept its tapes from `lowestLayer` up.
  * @param row The row whose logits the objective reads; the pass was asked for it.

@@ -6,8 +6,8 @@ import type { Scalings } from "./scaling.ts";
 import type { Model } from "./weights.ts";
 
 /**
- * Sum of the natural-log probabilities of each choice's tokens, `[C]`. Choices of one token share the pass over the prompt;
- * each longer one has a pass of its own.
+ * Sum of the natural-log probabilities of each choice's tokens, `[C]`. Choices of one token share the pass over the
+ * prompt; each longer one has a pass of its own.
  */
 export function choiceLogProbs(model: Model, example: Example, scalings: Scalings): Float64Array {
   const { prompt, choices } = example;

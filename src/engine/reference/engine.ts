@@ -1,6 +1,6 @@
 /**
- * The reference engine: float64 loops written from the formulas, one full forward pass per path node. It is what the fast
- * engine is tested against, and what runs where there is no WebGPU adapter.
+ * The reference engine: float64 loops written from the formulas, one full forward pass per path node. It is what the
+ * fast engine is tested against, and what runs where there is no WebGPU adapter.
  */
 import type { Checkpoint } from "../../checkpoint/checkpoint.ts";
 import type { ModelConfig } from "../../checkpoint/model_config.ts";
@@ -42,8 +42,8 @@ import { loadModel, type Model } from "./weights.ts";
 /**
  * Reads a checkpoint into memory (as f32, whatever its stored type) and returns the float64 engine over it.
  *
- * The checkpoint is not used afterwards and stays the caller's to close. The engine's calls reject with a `RangeError` for
- * input the model cannot take, and with the signal's reason when they are aborted.
+ * The checkpoint is not used afterwards and stays the caller's to close. The engine's calls reject with a `RangeError`
+ * for input the model cannot take, and with the signal's reason when they are aborted.
  *
  * @throws {RangeError} If the weights take more than the machine's memory, or hold NaN or an infinity.
  */

@@ -1,4 +1,6 @@
-/** The SwiGLU feed-forward block: g = x Wgᵀ, u = x Wuᵀ, h = silu(g) * u, y = h Wdᵀ, and its gradient. arXiv:2002.05202 */
+/**
+ * The SwiGLU feed-forward block: g = x Wgᵀ, u = x Wuᵀ, h = silu(g) * u, y = h Wdᵀ, and its gradient. arXiv:2002.05202
+ */
 import { addTimes, timesTransposed } from "./matrix.ts";
 import { scale, type Scaling } from "./scaling.ts";
 import type { LayerWeights } from "./weights.ts";

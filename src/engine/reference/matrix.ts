@@ -1,8 +1,8 @@
 /**
  * The two products of the reference engine: `x Wᵀ` on the way up and `dy W` on the way down.
  *
- * Every element is one float64 sum taken in index order, whatever the number of rows, so a row's result does not depend on
- * the rows beside it. The blocks of two rows by four outputs only give the processor independent sums to overlap.
+ * Every element is one float64 sum taken in index order, whatever the number of rows, so a row's result does not depend
+ * on the rows beside it. The blocks of two rows by four outputs only give the processor independent sums to overlap.
  */
 
 /**
@@ -62,8 +62,8 @@ export function timesTransposed(
 }
 
 /**
- * Adds `sum_o dy[t,o] * w[o,i]` to `dx[t,i]` for rows `firstRow <= t < rows`: the gradient of {@linkcode timesTransposed}
- * with respect to `x`.
+ * Adds `sum_o dy[t,o] * w[o,i]` to `dx[t,i]` for rows `firstRow <= t < rows`: the gradient of {@linkcode
+ * timesTransposed} with respect to `x`.
  *
  * @param dy `[rows, outer]`
  * @param w `[outer, inner]`

@@ -1,4 +1,6 @@
-/** RMSNorm: `y[i] = x[i] * r * weight[i]` with `r = 1 / sqrt(mean(x^2) + epsilon)`, and its gradient. arXiv:1910.07467 */
+/**
+ * RMSNorm: `y[i] = x[i] * r * weight[i]` with `r = 1 / sqrt(mean(x^2) + epsilon)`, and its gradient. arXiv:1910.07467
+ */
 
 /**
  * Normalises rows `firstRow <= t < rows`; other rows of the result are zero.

@@ -1,6 +1,6 @@
 /**
- * Rotary position embedding in the half-split layout: with W/2 frequencies, element i of a head turns together with element
- * i + W/2, and elements from W on do not turn. arXiv:2104.09864
+ * Rotary position embedding in the half-split layout: with W/2 frequencies, element i of a head turns together with
+ * element i + W/2, and elements from W on do not turn. arXiv:2104.09864
  */
 import type { RopeConfig } from "../../checkpoint/model_config.ts";
 

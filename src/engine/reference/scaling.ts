@@ -1,6 +1,6 @@
 /**
- * The one way a run departs from the stored model: factors on the neurons of a site. A mask is factors of 0 and 1, a point
- * of an attribution path is the same factor alpha for every neuron.
+ * The one way a run departs from the stored model: factors on the neurons of a site. A mask is factors of 0 and 1, a
+ * point of an attribution path is the same factor alpha for every neuron.
  */
 import type { ModelConfig } from "../../checkpoint/model_config.ts";
 import { type Intervention, type Site, siteNeurons } from "../engine.ts";

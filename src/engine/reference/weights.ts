@@ -1,4 +1,7 @@
-/** The weights of a model, all in memory. They stay f32, which holds every stored type exactly, and widen as they are read. */
+/**
+ * The weights of a model, all in memory. They stay f32, which holds every stored type exactly, and widen as they are
+ * read.
+ */
 import type { Checkpoint } from "../../checkpoint/checkpoint.ts";
 import type { ModelConfig, WeightRef } from "../../checkpoint/model_config.ts";
 

@@ -1,6 +1,6 @@
 /**
- * Attribution work: path nodes of (example, layer) pairs as gradient variants, and the switched-off end of each path as a
- * forward-only variant.
+ * Attribution work: path nodes of (example, layer) pairs as gradient variants, and the switched-off end of each path as
+ * a forward-only variant.
  */
 import type { ModelConfig } from "../../checkpoint/model_config.ts";
 import { packWave } from "../../model/packing.ts";

@@ -1,8 +1,9 @@
 /**
  * Forward work: choices, objectives and logits of examples under interventions.
  *
- * An example's prompt is a base segment; each choice of several tokens is a segment that attends to it; each intervention is
- * a set of variants spawned in the lowest layer it touches. Choices of one token need no rows of their own.
+ * An example's prompt is a base segment; each choice of several tokens is a segment that attends to it; each
+ * intervention is a set of variants spawned in the lowest layer it touches. Choices of one token need no rows of their
+ * own.
  */
 import { packWave } from "../../model/packing.ts";
 import type { LayerMask, Segment } from "../../model/segments.ts";

@@ -73,8 +73,8 @@ function forecastWave({ config, sizer }: ForecastBasis, request: WaveRequest): W
 }
 
 /**
- * The most bytes that will be on the GPU while some waves run one after the other, on an engine that has run none: buffers of
- * one wave are kept for the next while they fit.
+ * The most bytes that will be on the GPU while some waves run one after the other, on an engine that has run none:
+ * buffers of one wave are kept for the next while they fit.
  *
  * @param fixedBytes Bytes that are there all the time, weights above all.
  * @param workingBudgetBytes Bytes that a wave may take beside them.

@@ -13,8 +13,8 @@ import { forecastWork } from "./forecast.ts";
 import { waveLimits, weightBudget } from "./memory_plan.ts";
 
 /**
- * Says how work would run on the engine that the same options would open. Its forecasts and `info` are those of that engine
- * before it has run anything.
+ * Says how work would run on the engine that the same options would open. Its forecasts and `info` are those of that
+ * engine before it has run anything.
  *
  * @throws {NoAdapterError} If there is no WebGPU adapter.
  * @throws {RangeError} If the weights and one unit of work do not fit the memory budget, or the adapter.

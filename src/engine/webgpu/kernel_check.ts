@@ -1,9 +1,9 @@
 /**
- * The check of every kernel that has a hand in a result: each pipeline is held against float64, as it was compiled, before the
- * first results of it leave the device.
+ * The check of every kernel that has a hand in a result: each pipeline is held against float64, as it was compiled,
+ * before the first results of it leave the device.
  *
- * A pipeline is checked once for each device, together with all others that are new, in one submission and one wait. Pipelines
- * that nothing asks for are neither compiled nor checked.
+ * A pipeline is checked once for each device, together with all others that are new, in one submission and one wait.
+ * Pipelines that nothing asks for are neither compiled nor checked.
  */
 import type { Kernel } from "../../gpu/kernel.ts";
 import type { OpContext } from "../../ops/context.ts";
@@ -11,7 +11,10 @@ import { PROOFS, variantOf } from "./proofs/proofs.ts";
 import { Workbench } from "./proofs/workbench.ts";
 import { describeWrong, WrongResultsError } from "./wrong_results.ts";
 
-/** Worst error accepted, relative to the largest value; correct kernels stay a hundred times below, wrong ones are far above. */
+/**
+ * Worst error accepted, relative to the largest value; correct kernels stay a hundred times below, wrong ones are far
+ * above.
+ */
 const TOLERANCE = 1e-4;
 
 /** Checks by pipeline; a pipeline belongs to one device. */
@@ -21,8 +24,8 @@ const checks = new WeakMap<Kernel, Promise<void>>();
  * Checks those pipelines that have not been checked yet, and waits for those that are being checked.
  *
  * @param open Makes a context on the device whose memory is released afterwards.
- * @throws {WrongResultsError} If one computes wrongly, each time. Failures of the device are passed on, and the check is made
- * again next time.
+ * @throws {WrongResultsError} If one computes wrongly, each time. Failures of the device are passed on, and the check
+ * is made again next time.
  */
 export async function checkKernels(kernels: Iterable<Kernel>, open: () => Promise<OpContext>): Promise<void> {
   const all = [...kernels];

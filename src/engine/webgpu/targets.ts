@@ -1,4 +1,6 @@
-/** Which logits an objective looks at, chosen on the unmodified model; its value and gradient seeds follow from them. */
+/**
+ * Which logits an objective looks at, chosen on the unmodified model; its value and gradient seeds follow from them.
+ */
 import { ARGMAX } from "../../ops/head.ts";
 import type { Seed } from "../../model/wave_request.ts";
 import type { Example } from "../../tasks/example.ts";

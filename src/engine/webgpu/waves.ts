@@ -18,7 +18,9 @@ export interface WaveLimits {
 /** What tells how many bytes a wave takes. */
 export type WaveSizer = Pick<Sweep, "sizes" | "overheadBytes">;
 
-/** Rows of a wave from which matrix products run at full speed; below, activations are recomputed rather than waves cut. */
+/**
+ * Rows of a wave from which matrix products run at full speed; below, activations are recomputed rather than waves cut.
+ */
 export const FULL_WAVE_ROWS = 1024;
 
 /** Why a request does not fit, or null where it does. */
@@ -48,8 +50,8 @@ export interface WavePlan<T, Request extends WaveRequest> {
   readonly rows: (item: T) => number;
   readonly describe: (item: T) => string;
   /**
-   * Whether two neighbouring items belong together: waves are cut between others where that is possible, so that sums over items
-   * that belong together do not depend on what else there is to do. Default: never.
+   * Whether two neighbouring items belong together: waves are cut between others where that is possible, so that sums
+   * over items that belong together do not depend on what else there is to do. Default: never.
    */
   readonly belong?: (item: T, next: T) => boolean;
   readonly onWave: (wave: FinishedWave<T, Request>) => void;
@@ -91,7 +93,9 @@ export function* cutWaves<T, Request extends WaveRequest>(
   }
 }
 
-/** At most `count` items from `at` on, so that items that belong together are not parted; `count` where all of them do. */
+/**
+ * At most `count` items from `at` on, so that items that belong together are not parted; `count` where all of them do.
+ */
 function cutBetween<T>(items: readonly T[], at: number, count: number, belong: WavePlan<T, never>["belong"]): number {
   if (!belong) return count;
   let cut = count;

@@ -22,7 +22,9 @@ export interface VariantStudy {
   readonly accuracy: RedrawSummary | null;
   /** Mean gain over the unmodified model; null as `accuracy`. */
   readonly gain: number | null;
-  /** Agreement with the first variant, means over redraws and layers; null for itself and for neurons of another kind. */
+  /**
+   * Agreement with the first variant, means over redraws and layers; null for itself and for neurons of another kind.
+   */
   readonly agreement: {
     /** Spearman's rho; null where scores are constant. */
     readonly spearman: number | null;

@@ -1,4 +1,7 @@
-/** Contrast: neurons that also matter for a retained set are spared. What that costs on the task, and what it saves there. */
+/**
+ * Contrast: neurons that also matter for a retained set are spared. What that costs on the task, and what it saves
+ * there.
+ */
 import { contrastModes, contrastScores } from "../contrast.ts";
 import { list, number, record, type Schema, text } from "../schema.ts";
 import { evaluate } from "../evaluate.ts";

@@ -1,6 +1,6 @@
 /**
- * Which examples to score: all, or only those the unmodified model answers rightly, wrongly, or with confidence. Every arm
- * scores as many examples and chooses its cell on the same ones, so only the ranking differs.
+ * Which examples to score: all, or only those the unmodified model answers rightly, wrongly, or with confidence. Every
+ * arm scores as many examples and chooses its cell on the same ones, so only the ranking differs.
  */
 import { keptExamples, type SampleFilter, sampleFilters } from "../filter.ts";
 import { integer, list, oneOf, record, type Schema } from "../schema.ts";

@@ -1,6 +1,6 @@
 /**
- * More than one layer: greedy forward selection with and without scoring anew, the neurons of highest score in the whole
- * model, and the joint path; each beside the best single layer with as many neurons.
+ * More than one layer: greedy forward selection with and without scoring anew, the neurons of highest score in the
+ * whole model, and the joint path; each beside the best single layer with as many neurons.
  */
 import { searchGlobal } from "../global_search.ts";
 import { selectForward } from "../forward_selection.ts";

@@ -1,6 +1,6 @@
 /**
- * The main table: the paper's protocol beside other rankings of neurons at the same grid, budget and selection rule, and
- * beside prompting with the same examples.
+ * The main table: the paper's protocol beside other rankings of neurons at the same grid, budget and selection rule,
+ * and beside prompting with the same examples.
  */
 import type { Example } from "../../tasks/example.ts";
 import {
@@ -13,7 +13,10 @@ import type { NeuronScores } from "../neuron_scores.ts";
 import { type ArmPlan, type Attempt, attemptFromSearch, compareArms, type Comparison } from "./comparison.ts";
 import { type Draw, drawsOf, scoreDraw, searchDraw, stepOf, type StudySubject } from "./subject.ts";
 
-/** What the main table leaves to the part that compares attributions: other forms of Integrated Gradients, and methods for small models. */
+/**
+ * What the main table leaves to the part that compares attributions: other forms of Integrated Gradients, and methods
+ * for small models.
+ */
 const leftOut: readonly AttributionMethodName[] = ["integrated-gradients", "integrated-gradients-joint"];
 
 /** The methods of the table that the paper's protocol is compared with. */

@@ -1,6 +1,7 @@
 /**
  * The projection ablation: rows of gate, up or down are scored and zeroed. A zeroed gate row and the same zeroed up row
- * silence the same neuron, so those two arms differ in their ranking only; down zeroes dimensions of the residual stream.
+ * silence the same neuron, so those two arms differ in their ranking only; down zeroes dimensions of the residual
+ * stream.
  */
 import type { Site } from "../../engine/engine.ts";
 import { nullable, number, record, type Schema } from "../schema.ts";
@@ -13,8 +14,8 @@ export interface ProjectionStudy {
   /** The arms and their test answers. */
   readonly comparison: Comparison;
   /**
-   * Largest difference between the log-probabilities of the adaptation choices with the chosen gate rows zeroed and with
-   * the same up rows zeroed; null where no redraw chose to prune.
+   * Largest difference between the log-probabilities of the adaptation choices with the chosen gate rows zeroed and
+   * with the same up rows zeroed; null where no redraw chose to prune.
    */
   readonly gateUpDifference: number | null;
 }

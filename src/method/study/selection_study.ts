@@ -1,6 +1,6 @@
 /**
- * Better selection from the same examples: every rule chooses from the same grids, and is judged by the test accuracy of
- * what it chose against the best cell of that grid.
+ * Better selection from the same examples: every rule chooses from the same grids, and is judged by the test accuracy
+ * of what it chose against the best cell of that grid.
  */
 import type { Example } from "../../tasks/example.ts";
 import {

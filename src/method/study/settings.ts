@@ -37,7 +37,10 @@ export interface StudyOptions {
   readonly sizes?: readonly number[];
   /** Redraws, the first ones, in which attribution methods are compared, from 1. Default 3. */
   readonly attributionRedraws?: number;
-  /** Most neurons in all layers for methods that cost passes for every neuron, such as ablation and Shapley. Default 2048. */
+  /**
+   * Most neurons in all layers for methods that cost passes for every neuron, such as ablation and Shapley. Default
+   * 2048.
+   */
   readonly exhaustiveNeurons?: number;
   /** Redraw r uses seed + r. Default 0. */
   readonly seed?: number;

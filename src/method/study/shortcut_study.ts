@@ -42,7 +42,9 @@ export interface ShortcutStudy {
   readonly before: Sureness;
   /** The pruned models, averaged over the redraws. */
   readonly after: Sureness;
-  /** Correlation of the first pruning redraw's neurons with the label; null where no redraw prunes or rows are missing. */
+  /**
+   * Correlation of the first pruning redraw's neurons with the label; null where no redraw prunes or rows are missing.
+   */
   readonly correlation: {
     /** Of the redraw. */
     readonly seed: number;

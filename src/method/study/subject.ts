@@ -27,8 +27,8 @@ export interface StudySubject extends RunOptions {
   /** The examples that nothing is chosen on. */
   readonly test: readonly Example[];
   /**
-   * Test examples, all of them by default, with worked examples in front of each, named by their ids in the pool; missing
-   * where that cannot be had.
+   * Test examples, all of them by default, with worked examples in front of each, named by their ids in the pool;
+   * missing where that cannot be had.
    */
   readonly testWithWorked?: (worked: readonly string[], test?: readonly string[]) => Promise<readonly Example[]>;
   /** Opens a float64 engine over the same model, for Integrated Hessians; missing to leave them out. */

@@ -20,9 +20,9 @@ export interface AttentionParameters {
   /** Width of a head. */
   readonly K: number;
   /**
-   * Segments by rows, such as `9+4@0:7+20x1@0*`: nine rows; four rows that see the first seven rows of segment 0 before their
-   * own; twenty segments of one row that see all of segment 0, with a gradient. `-` behind a segment asks for none of its
-   * rows in a last layer, `!` for all of them; otherwise it is the last row.
+   * Segments by rows, such as `9+4@0:7+20x1@0*`: nine rows; four rows that see the first seven rows of segment 0 before
+   * their own; twenty segments of one row that see all of segment 0, with a gradient. `-` behind a segment asks for
+   * none of its rows in a last layer, `!` for all of them; otherwise it is the last row.
    */
   readonly segments: string;
   readonly window?: number;
@@ -189,8 +189,8 @@ function parseSegments(text: string): Segment[] {
   return segments;
 }
 
-// The kernels are unrolled by groups of 16 columns, so K = 128 runs every line of them and K = 116 every partial group; each
-// number of groups is a kernel of its own to compile.
+// The kernels are unrolled by groups of 16 columns, so K = 128 runs every line of them and K = 116 every partial group;
+// each number of groups is a kernel of its own to compile.
 
 /** The table of the forward kernels. */
 export const attentionCases: readonly KernelCase[] = [

@@ -19,8 +19,8 @@ export interface ReduceParameters {
   /** Row of statistics for row 0. */
   readonly first?: number;
   /**
-   * `ties`: logits from five values only. `holes`: some are -inf. `empty`: all of row 0 are -inf. `wild`: some are NaN or
-   * infinite, and only how many is looked at.
+   * `ties`: logits from five values only. `holes`: some are -inf. `empty`: all of row 0 are -inf. `wild`: some are NaN
+   * or infinite, and only how many is looked at.
    */
   readonly pattern?: "ties" | "holes" | "empty" | "wild";
   /** |logits| */
@@ -135,8 +135,8 @@ export interface HeadGradientParameters {
   readonly R: number;
   readonly V: number;
   /**
-   * `terms`: two tokens with random coefficients. `twice`: the same token in both terms. `argmax`: the row's own arg-max.
-   * `probability`: the probability of a token.
+   * `terms`: two tokens with random coefficients. `twice`: the same token in both terms. `argmax`: the row's own
+   * arg-max. `probability`: the probability of a token.
    */
   readonly objective: "terms" | "twice" | "argmax" | "probability";
   /** First entries of statistics, seeds and picked logits. */

@@ -1,4 +1,7 @@
-/** Cases of `map_rows`, `keep_outputs`, `gather_columns` and `neuron_statistics`. Their oracles are one line each, so they are here. */
+/**
+ * Cases of `map_rows`, `keep_outputs`, `gather_columns` and `neuron_statistics`. Their oracles are one line each, so
+ * they are here.
+ */
 import { NONE } from "../../../src/ops/row_table.ts";
 import { copyRows, foldStatistics, keepOutputs, pickColumns } from "../../../src/ops/rows.ts";
 import { CaseData, caseName, type KernelCase } from "../kernel_case.ts";

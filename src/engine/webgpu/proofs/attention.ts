@@ -1,4 +1,7 @@
-/** Proofs of `attention*`: two sequences of two tiles, one of them without a gradient, and one that goes on after a part of it. */
+/**
+ * Proofs of `attention*`: two sequences of two tiles, one of them without a gradient, and one that goes on after a part
+ * of it.
+ */
 import { packWave } from "../../../model/packing.ts";
 import type { Segment } from "../../../model/segments.ts";
 import { attentionBackward, attentionForward } from "../../../ops/attention.ts";

@@ -1,4 +1,7 @@
-/** Proofs of `matmul_nt_*` and `matmul_nn_*`: more rows and columns than a tile has, weights in two parts, a sum onto itself. */
+/**
+ * Proofs of `matmul_nt_*` and `matmul_nn_*`: more rows and columns than a tile has, weights in two parts, a sum onto
+ * itself.
+ */
 import type { MatmulTiling } from "../../../ops/context.ts";
 import { matmul, matmulBackward } from "../../../ops/matmul.ts";
 import type { StoredType } from "../../../ops/weight_matrix.ts";
@@ -8,7 +11,9 @@ import type { Workbench } from "./workbench.ts";
 /** Rows of the left operand and of the result before the first one that takes part. */
 const [FROM, TO] = [2, 1];
 
-/** R, and the columns that go in and come out: more than a tile has, no multiples of one, and sums longer than one step. */
+/**
+ * R, and the columns that go in and come out: more than a tile has, no multiples of one, and sums longer than one step.
+ */
 function shapeOf(tiling: MatmulTiling): readonly [number, number, number] {
   if (tiling === "rows") return [6, 300, 76];
   return tiling === "large" ? [131, 76, 140] : [70, 76, 84];

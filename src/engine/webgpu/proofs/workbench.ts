@@ -8,7 +8,10 @@ import { sixteenths } from "./stored_weights.ts";
 /** In every element that no kernel may write, or that it must overwrite. */
 const UNTOUCHED = -77;
 
-/** A block of a matrix that kernels write: rows `first` to `first + rows - 1`, and a row behind it that they must not touch. */
+/**
+ * A block of a matrix that kernels write: rows `first` to `first + rows - 1`, and a row behind it that they must not
+ * touch.
+ */
 export interface Block extends Matrix {
   readonly first: number;
   readonly rows: number;

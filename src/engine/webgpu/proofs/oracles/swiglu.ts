@@ -28,8 +28,8 @@ export function swiglu(g: Float64Array, u: Float64Array, rows: readonly RowEntry
 }
 
 /**
- * Gradients of Σ_r dh[r] alphaDown_r h[r] with respect to the g and the u that row r reads; both `[rows, H]`, 0 for silenced
- * neurons.
+ * Gradients of Σ_r dh[r] alphaDown_r h[r] with respect to the g and the u that row r reads; both `[rows, H]`, 0 for
+ * silenced neurons.
  */
 export function swigluGradient(
   g: Float64Array,
@@ -54,8 +54,8 @@ export function swigluGradient(
 /**
  * Σ_r weight_r d[r] ∂(output)/∂alpha: what rows `from` to `to - 1` of the variants add to a score row `[H]`.
  *
- * `gate`: the output is h = silu(alpha g) alphaUp u. `up`: it is silu(alphaGate g) alpha u. `down`: it is alpha g, where g is
- * the block's output.
+ * `gate`: the output is h = silu(alpha g) alphaUp u. `up`: it is silu(alphaGate g) alpha u. `down`: it is alpha g,
+ * where g is the block's output.
  */
 export function attribution(
   site: "gate" | "up" | "down",

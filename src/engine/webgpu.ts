@@ -13,41 +13,33 @@ import { type ModelWeights, uploadWeights } from "../model/weights.ts";
 import type { KernelVariant, OpContext } from "../ops/context.ts";
 import { chooseKernelVariant, chooseTiling } from "../ops/kernel_trial.ts";
 import type { Example } from "../tasks/example.ts";
-import { checkEnds, checkExamples, checkLayer, checkNeurons, checkPairs, checkRule } from "./checks.ts";
-import {
-  type ActivationOptions,
-  type ActivationStatistics,
-  type AttributeOptions,
-  type Engine,
-  type EngineInfo,
-  type ForecastOptions,
-  type Intervention,
-  type Objective,
-  type PairAttribution,
-  type PathEnds,
-  type RunOptions,
-  siteNeurons,
-  type WaveForecast,
+import { checkExamples, checkLayer, checkNeurons } from "./checks.ts";
+import type {
+  ActivationOptions,
+  ActivationStatistics,
+  AttributeOptions,
+  Engine,
+  EngineInfo,
+  ForecastOptions,
+  Intervention,
+  Objective,
+  PairAttribution,
+  RunOptions,
+  WaveForecast,
 } from "./engine.ts";
 import { requireHostMemory } from "./host_memory.ts";
-import { describeIntervention, NotFiniteError, requireFinite } from "./not_finite.ts";
-import { measureActivations } from "./webgpu/activations.ts";
-import { baseMasks, clearSilenced, everyPair, pathPlan, pathPoints, type PathSettings } from "./webgpu/attribution.ts";
+import { NotFiniteError } from "./not_finite.ts";
 import { splitPrompts } from "./prompts.ts";
-import {
-  choiceSums,
-  firstTokens,
-  type ForwardItem,
-  forwardPlan,
-  forwardRequest,
-  type ForwardWants,
-} from "./webgpu/choices.ts";
+import { measureActivations } from "./webgpu/activations.ts";
+import { choiceSums } from "./webgpu/choices.ts";
 import { forecastWork } from "./webgpu/forecast.ts";
+import { cleanTargets, runForward, type WaveRunner } from "./webgpu/forward.ts";
 import { checkKernels } from "./webgpu/kernel_check.ts";
 import { waveLimits, weightBudget } from "./webgpu/memory_plan.ts";
+import { attributePaths } from "./webgpu/path_attribution.ts";
 import { selfCheck } from "./webgpu/self_check.ts";
-import { chooseTokens, type ObjectiveReading, type ObjectiveTarget, objectiveValue } from "./webgpu/targets.ts";
-import { runWaves, type WaveLimits } from "./webgpu/waves.ts";
+import { objectiveReading, objectiveValue } from "./webgpu/targets.ts";
+import type { WaveLimits } from "./webgpu/waves.ts";
 
 /** How to open the WebGPU engine. */
 export interface WebGpuEngineOptions {
@@ -238,25 +230,15 @@ class WebGpuEngine implements Engine {
   choiceLogProbs(
     examples: readonly Example[],
     interventions: readonly Intervention[],
-    options: RunOptions = {},
+    { signal, onProgress }: RunOptions = {},
   ): Promise<Float64Array[][]> {
     return this.#exclusively(async () => {
       const split = splitPrompts(examples);
       const results = interventions.map(() => new Array<Float64Array>(split.examples.length));
-      await this.#forward(
-        split.examples,
-        interventions,
-        { choices: true, signal: options.signal },
-        options,
-        "evaluate",
-        (
-          item,
-          { request, answer, result },
-        ) => {
-          const sums = choiceSums(request, answer, result);
-          results[item.intervention][item.example] = sums;
-        },
-      );
+      const call = { examples: split.examples, interventions, wants: { choices: true, signal }, onProgress };
+      await runForward(this.#runner, { ...call, stage: "evaluate" }, (item, { request, answer, result }) => {
+        results[item.intervention][item.example] = choiceSums(request, answer, result);
+      });
       return results.map(split.join);
     });
   }
@@ -267,14 +249,14 @@ class WebGpuEngine implements Engine {
     options: RunOptions & { readonly objective?: Objective } = {},
   ): Promise<Float64Array[]> {
     return this.#exclusively(async () => {
-      const { objective = "max-logit" } = options;
-      const { targets } = await this.#clean(examples, objective, options.signal);
+      const { objective = "max-logit", signal, onProgress } = options;
+      const { targets } = await cleanTargets(this.#runner, examples, objective, signal);
       const results = interventions.map(() => new Float64Array(examples.length));
       const tokens = targets.map(({ token, other }) => other === null ? [token] : [token, other]);
-      const wants = { choices: false, tokens, signal: options.signal };
-      await this.#forward(examples, interventions, wants, options, "objective", (item, { answer, result }) => {
-        const value = objectiveValue(objective, reading(answer.promptRow, answer.tokenPicks, result));
-        results[item.intervention][item.example] = value;
+      const call = { examples, interventions, wants: { choices: false, tokens, signal }, onProgress };
+      await runForward(this.#runner, { ...call, stage: "objective" }, (item, { answer, result }) => {
+        const reading = objectiveReading(answer.promptRow, answer.tokenPicks, result);
+        results[item.intervention][item.example] = objectiveValue(objective, reading);
       });
       return results;
     });
@@ -283,12 +265,12 @@ class WebGpuEngine implements Engine {
   logits(
     examples: readonly Example[],
     interventions: readonly Intervention[],
-    options: RunOptions = {},
+    { signal, onProgress }: RunOptions = {},
   ): Promise<Float32Array[][]> {
     return this.#exclusively(async () => {
       const results = interventions.map(() => new Array<Float32Array>(examples.length));
-      const wants = { choices: false, logits: true, signal: options.signal };
-      await this.#forward(examples, interventions, wants, options, "logits", (item, { answer, result }) => {
+      const call = { examples, interventions, wants: { choices: false, logits: true, signal }, onProgress };
+      await runForward(this.#runner, { ...call, stage: "logits" }, (item, { answer, result }) => {
         const stride = result.logits!.length / result.argmax.length;
         const start = answer.promptRow * stride;
         const row = result.logits!.slice(start, start + this.config.vocabularySize);
@@ -299,71 +281,7 @@ class WebGpuEngine implements Engine {
   }
 
   attribute(examples: readonly Example[], options: AttributeOptions): Promise<PairAttribution[]> {
-    return this.#exclusively(async () => {
-      const { rule, site = "gate", objective = "max-logit", path = "layer", base = [], ends, signal } = options;
-      const joint = path === "joint";
-      const pairs = options.pairs ?? everyPair(this.config, examples.length);
-      checkExamples(this.config, examples);
-      checkRule(rule);
-      checkPairs(this.config, examples.length, pairs, joint);
-      checkEnds(pairs, ends);
-      const masks = baseMasks(this.config, base);
-      const used = [...new Set(pairs.map((pair) => pair.example))].sort((a, b) => a - b);
-      const slot = new Map(used.map((example, index) => [example, index]));
-      const clean = ends
-        ? knownTargets(pairs.map(({ example }) => slot.get(example)!), ends)
-        : await this.#clean(used.map((example) => examples[example]), objective, signal, base);
-      const settings = this.#pathSettings(used.map((example) => examples[example]), clean.targets, masks, options);
-      const neurons = siteNeurons(this.config, site);
-      const scores = new Map<string, Float64Array>();
-      const atZero = new Map<string, number>();
-      const key = (example: number, layer: number | null) => `${example}:${layer ?? "joint"}`;
-      const points = pathPoints(
-        pairs.map(({ example, layer }) => ({ example: slot.get(example)!, layer })),
-        rule,
-        joint,
-        !ends,
-      );
-      let done = 0;
-      const progress = () => options.onProgress?.({ stage: "score", done, total: points.length, unit: "path nodes" });
-      progress();
-      await runWaves(this.#sweep, this.#limits, points, {
-        ...pathPlan(settings),
-        onWave: ({ items, request, result }) => {
-          items.forEach(({ example, layer, node }, i) => {
-            const row = request.finalRows[i];
-            const pick = settings.targets[example].other === null ? [row] : [2 * row, 2 * row + 1];
-            const value = objectiveValue(objective, reading(row, pick, result));
-            if (result.notFinite[row] > 0) {
-              throw new NotFiniteError("logits", settings.examples[example], describePath(layer));
-            }
-            if (node === null) atZero.set(key(example, layer), value);
-          });
-          request.scored.forEach(({ example, layer }, row) => {
-            const sums = scores.get(key(example, layer)) ?? new Float64Array(neurons);
-            scores.set(key(example, layer), sums);
-            for (let j = 0; j < neurons; j++) sums[j] += result.scores[row * result.scoreStride + j];
-          });
-          done += items.length;
-          progress();
-        },
-      });
-      return pairs.map(({ example, layer }, position) => {
-        const index = slot.get(example)!;
-        const sums = scores.get(key(index, layer))!;
-        clearSilenced(sums, site, masks.get(layer));
-        requireFinite("scores", sums, examples[example], describePath(layer));
-        return {
-          example,
-          layer,
-          scores: sums,
-          objectiveAtOne: clean.values[index],
-          objectiveAtZero: ends?.[position].objectiveAtZero ?? atZero.get(key(index, joint ? null : layer))!,
-          targetToken: clean.targets[index].token,
-          otherToken: clean.targets[index].other,
-        };
-      });
-    });
+    return this.#exclusively(() => attributePaths(this.#runner, examples, options));
   }
 
   activations(examples: readonly Example[], options: ActivationOptions = {}): Promise<ActivationStatistics> {
@@ -382,14 +300,7 @@ class WebGpuEngine implements Engine {
     examples: readonly Example[],
     options: Parameters<typeof measureActivations>[0]["options"],
   ): Promise<ActivationStatistics> {
-    return measureActivations({
-      context: this.#context,
-      config: this.config,
-      sweep: this.#sweep,
-      limits: this.#limits,
-      examples,
-      options,
-    });
+    return measureActivations({ ...this.#runner, context: this.#context, examples, options });
   }
 
   forecast(examples: readonly Example[], options: ForecastOptions): WaveForecast[] {
@@ -406,81 +317,8 @@ class WebGpuEngine implements Engine {
     await Promise.resolve();
   }
 
-  /** Targets and M of the unmodified model, or of the one under `base`. */
-  async #clean(
-    examples: readonly Example[],
-    objective: Objective,
-    signal: AbortSignal | undefined,
-    base: Intervention = [],
-  ) {
-    const tokens = examples.map(firstTokens);
-    const targets = examples.map(() => ({ token: 0, other: null as number | null }));
-    const values = new Float64Array(examples.length);
-    await this.#forward(examples, [base], { choices: false, tokens, signal }, {}, "objective", (
-      { example },
-      { answer, result },
-    ) => {
-      const row = answer.promptRow;
-      const logits = Float32Array.from(answer.tokenPicks, (pick) => result.picked[pick]);
-      const target = chooseTokens(objective, { argmax: result.argmax[row], firstTokens: logits }, examples[example]);
-      const logitOf = (token: number | null) => {
-        if (token === null) return 0;
-        if (token === result.argmax[row]) return result.largest[row];
-        return logits[tokens[example].indexOf(token)];
-      };
-      targets[example] = target;
-      values[example] = objectiveValue(objective, {
-        logit: logitOf(target.token),
-        otherLogit: logitOf(target.other),
-        largest: result.largest[row],
-        logSumExp: result.logSumExp[row],
-      });
-    });
-    return { targets, values };
-  }
-
-  async #forward(
-    examples: readonly Example[],
-    interventions: readonly Intervention[],
-    wants: ForwardWants,
-    options: RunOptions,
-    stage: string,
-    onAnswer: (item: ForwardItem, answer: {
-      readonly request: ReturnType<typeof forwardRequest>;
-      readonly answer: ReturnType<typeof forwardRequest>["answers"][number];
-      readonly result: Awaited<ReturnType<Sweep["run"]>>;
-    }) => void,
-  ): Promise<void> {
-    const { items, plan } = forwardPlan(this.config, examples, interventions, wants);
-    let done = 0;
-    const progress = () => options.onProgress?.({ stage, done, total: items.length, unit: "prompts" });
-    progress();
-    await runWaves(this.#sweep, this.#limits, items, {
-      ...plan,
-      onWave: ({ items: group, request, result }) => {
-        // Items are example-major and so are the answers, in the same order.
-        group.forEach((item, i) => {
-          const answer = request.answers[i];
-          const rows = [answer.promptRow, ...answer.choicePicks.flat().map((pick) => request.picks[pick].row)];
-          if (rows.some((row) => result.notFinite[row] > 0)) {
-            const place = describeIntervention(interventions[item.intervention]);
-            throw new NotFiniteError("logits", examples[item.example], place);
-          }
-          onAnswer(item, { request, answer, result });
-        });
-        done += group.length;
-        progress();
-      },
-    });
-  }
-
-  #pathSettings(
-    examples: readonly Example[],
-    targets: PathSettings["targets"],
-    masks: PathSettings["masks"],
-    { rule, site = "gate", positions = "all", objective = "max-logit", signal }: AttributeOptions,
-  ): PathSettings {
-    return { config: this.config, examples, targets, masks, rule, site, positions, objective, signal };
+  get #runner(): WaveRunner {
+    return { config: this.config, sweep: this.#sweep, limits: this.#limits };
   }
 
   /** The same error, with the first layer of the unmodified model whose activations are not finite. */
@@ -512,33 +350,4 @@ class WebGpuEngine implements Engine {
       this.#busy = false;
     }
   }
-}
-
-/** Targets and M of examples whose path ends are known; `slots` gives the example of each pair. */
-function knownTargets(slots: readonly number[], ends: readonly PathEnds[]) {
-  const targets: ObjectiveTarget[] = [];
-  const values: number[] = [];
-  slots.forEach((slot, pair) => {
-    const { targetToken, otherToken, objectiveAtOne } = ends[pair];
-    targets[slot] = { token: targetToken, other: otherToken };
-    values[slot] = objectiveAtOne;
-  });
-  return { targets, values };
-}
-
-function reading(
-  row: number,
-  picks: readonly number[],
-  result: { picked: Float32Array; largest: Float32Array; logSumExp: Float32Array },
-): ObjectiveReading {
-  return {
-    logit: result.picked[picks[0]],
-    otherLogit: picks.length > 1 ? result.picked[picks[1]] : 0,
-    largest: result.largest[row],
-    logSumExp: result.logSumExp[row],
-  };
-}
-
-function describePath(layer: number | null): string {
-  return layer === null ? "the path of all layers" : `the path of layer ${layer}`;
 }

@@ -9,8 +9,9 @@ import { ropeBackwardInPlace, ropeForward, type RopePositions } from "../ops/rop
 import { copyRows, keepOutputs } from "../ops/rows.ts";
 import type { RowTable } from "../ops/row_table.ts";
 import { swigluBackwardInPlace, swigluForward } from "../ops/swiglu.ts";
+import type { PackedTiles } from "./attention_tiles.ts";
 import { type BufferPool, layerBuffer, streamBuffer, strides, type WaveMode } from "./buffers.ts";
-import type { PackedLayer, PackedTiles } from "./packing.ts";
+import type { PackedLayer } from "./packing.ts";
 import type { LayerWeights } from "./weights.ts";
 
 /** Everything a layer's forward and backward pass need. */

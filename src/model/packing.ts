@@ -8,21 +8,15 @@
  * - out: mid rows that are still needed above, and the variants spawned here. The out space of a layer is the in space
  *   of the next one.
  */
-import { TILE_ROWS } from "../ops/attention.ts";
 import { PAIR_WORDS, VARIANT_WORDS } from "../ops/attribution.ts";
 import { NONE, ROW_WORDS } from "../ops/row_table.ts";
-import { type LayerMask, type Segment, UNCHANGED } from "./segments.ts";
-
-/** Tiles of attention: table offset (in vec4) and count. */
-export interface PackedTiles {
-  readonly first: number;
-  readonly count: number;
-  /** Pairs of a query and a key it sees. */
-  readonly visible: number;
-}
+import { packAttention, type PackedAttention } from "./attention_tiles.ts";
+import { RowSpace } from "./row_space.ts";
+import { type Segment, UNCHANGED } from "./segments.ts";
+import { MaskTable, TableWriter } from "./wave_tables.ts";
 
 /** Row counts and table offsets of one layer. Offsets count 32-bit words unless said otherwise. */
-export interface PackedLayer {
+export interface PackedLayer extends PackedAttention {
   readonly inRows: number;
   /** First gradient row of the in space. */
   readonly inBase: number;
@@ -42,11 +36,6 @@ export interface PackedLayer {
   readonly midMap: number;
   /** u32 gradient mid row of each gradient in row, or NONE; only where `selects`. */
   readonly inverseMap: number;
-  /** vec4 offset of the query table, one entry a mid row. */
-  readonly queries: number;
-  readonly tiles: PackedTiles;
-  readonly gradientTiles: PackedTiles;
-  readonly keyTiles: PackedTiles;
   /** Entry (of `ROW_WORDS`) of out row 0. */
   readonly rowEntry: number;
   /** Variants and pairs to fold in this layer. */
@@ -118,14 +107,14 @@ export function packWave(segments: readonly Segment[], options: PackingOptions):
   for (let layer = 0; layer < layers; layer++) {
     const last = layer === layers - 1;
     const selects = last && !options.wholeLastLayer;
-    const inSpace = new Space(present.map((index) => [index, range(segments[index].length)]), segments);
+    const inSpace = new RowSpace(present.map((index) => [index, range(segments[index].length)]), segments);
     const spawned = order.filter((index) => segments[index].spawn === layer);
-    const midSpace = selects ? new Space(selectRows(present, spawned, segments), segments) : inSpace;
+    const midSpace = selects ? new RowSpace(selectRows(present, spawned, segments), segments) : inSpace;
     const outIndices = order.filter((index) => {
       const segment = segments[index];
       return until[index] > layer && segment.spawn <= layer && (!last || segment.asked.length > 0);
     });
-    const outSpace = new Space(
+    const outSpace = new RowSpace(
       outIndices.map((index) => [index, selects ? segments[index].asked : range(segments[index].length)]),
       segments,
     );
@@ -160,69 +149,21 @@ function selectRows(present: readonly number[], spawned: readonly number[], segm
   ]);
 }
 
-/** Rows of one segment, and the packed row of the first of them; the others follow. */
-interface SpaceEntry {
-  readonly segment: number;
-  readonly rows: readonly number[];
-  readonly first: number;
-}
-
-/** An assignment of (segment, row) to packed rows. */
-class Space {
-  readonly rows: number;
-  /** First gradient row. */
-  readonly base: number;
-  readonly entries: readonly SpaceEntry[];
-  readonly #entries = new Map<number, SpaceEntry>();
-  readonly #index = new Map<number, Map<number, number> | null>();
-
-  constructor(entries: readonly (readonly [number, readonly number[]])[], segments: readonly Segment[]) {
-    let at = 0;
-    let base = -1;
-    this.entries = entries.map(([segment, rows]) => {
-      if (base < 0 && segments[segment].gradient) base = at;
-      const entry = { segment, rows, first: at };
-      this.#entries.set(segment, entry);
-      const whole = rows.length === segments[segment].length;
-      this.#index.set(segment, whole ? null : new Map(rows.map((row, i) => [row, i])));
-      at += rows.length;
-      return entry;
-    });
-    this.rows = at;
-    this.base = base < 0 ? at : base;
-  }
-
-  /** The rows of one segment, if it is here. */
-  entry(segment: number): SpaceEntry | undefined {
-    return this.#entries.get(segment);
-  }
-
-  row(segment: number, row: number): number {
-    const first = this.#entries.get(segment)?.first;
-    const index = this.#index.get(segment);
-    const offset = index === null ? row : index?.get(row);
-    if (first === undefined || offset === undefined) {
-      throw new RangeError(`Cannot place row ${row} of segment ${segment}: it is not in this layer`);
-    }
-    return first + offset;
-  }
-}
-
 interface LayerInput {
   readonly segments: readonly Segment[];
   readonly options: PackingOptions;
   readonly layer: number;
   readonly selects: boolean;
-  readonly inSpace: Space;
-  readonly midSpace: Space;
-  readonly outSpace: Space;
+  readonly inSpace: RowSpace;
+  readonly midSpace: RowSpace;
+  readonly outSpace: RowSpace;
   readonly tables: TableWriter;
   readonly masks: MaskTable;
 }
 
 function packLayer(input: LayerInput): PackedLayer {
   const { segments, layer, selects, inSpace, midSpace, outSpace, tables } = input;
-  const positionsOf = (space: Space) =>
+  const positionsOf = (space: RowSpace) =>
     space.entries.flatMap(({ segment, rows }) => rows.map((row) => segments[segment].position + row));
   const inPositions = tables.words(positionsOf(inSpace));
   const midPositions = selects ? tables.words(positionsOf(midSpace)) : inPositions;
@@ -254,7 +195,7 @@ function packLayer(input: LayerInput): PackedLayer {
     midPositions,
     midMap,
     inverseMap,
-    ...packAttention(input),
+    ...packAttention({ ...input, window: input.options.windows[layer] }),
     rowEntry: packRows(input),
     fold: packFold(input),
   };
@@ -321,150 +262,6 @@ function packFold({ segments, options, layer, midSpace, outSpace, tables }: Laye
     pairCount: pairs.length / PAIR_WORDS,
     from,
   };
-}
-
-/** Query table and tiles; see `attention.wgsl`. */
-function packAttention({ segments, options, layer, inSpace, midSpace, tables }: LayerInput) {
-  const window = options.windows[layer];
-  const queries = new Uint32Array(midSpace.rows * 4);
-  const tiles: number[] = [];
-  const gradientTiles: number[] = [];
-  const keyTiles: number[] = [];
-  let visible = 0;
-  let gradientVisible = 0;
-  let open = null as SingleRowTile | null;
-  const close = () => {
-    if (!open) return;
-    tiles.push(open.query, open.count, open.prefixRow, open.prefixLength, open.own, open.count, 0, 0);
-    if (open.gradient) gradientTiles.push(...tiles.slice(-8));
-    open = null;
-  };
-  for (const { segment, rows, first } of midSpace.entries) {
-    const { prefix, prefixLength = 0, position, length, gradient, spawn } = segments[segment];
-    const own = inSpace.row(segment, 0);
-    const prefixRow = prefix === undefined ? 0 : inSpace.row(prefix, 0);
-    rows.forEach((row, i) => {
-      const end = own + row + 1;
-      const begin = window === null ? own : Math.max(own, end - window);
-      const prefixBegin = window === null ? 0 : Math.max(0, position + row + 1 - window);
-      queries.set([begin, end, prefixBegin, position + row], (first + i) * 4);
-      const seen = end - begin + Math.max(0, prefixLength - prefixBegin);
-      visible += seen;
-      if (gradient) gradientVisible += seen;
-    });
-    if (length === 1) {
-      // One-row segments that share a prefix share tiles: a path node or a mask at the last position is one row. Only
-      // those of one layer: the order of a softmax depends on the tile, and must not on what other layers are asked
-      // for.
-      const joins = open && open.spawn === spawn && open.prefixRow === prefixRow &&
-        open.prefixLength === prefixLength &&
-        open.gradient === gradient && open.count < TILE_ROWS && open.query + open.count === first &&
-        open.own + open.count === own;
-      if (open && joins) {
-        open.count++;
-      } else {
-        close();
-        open = { query: first, count: 1, prefixRow, prefixLength, own, gradient, spawn };
-      }
-      continue;
-    }
-    close();
-    for (let start = 0; start < rows.length; start += TILE_ROWS) {
-      const count = Math.min(TILE_ROWS, rows.length - start);
-      const begin = queries[(first + start) * 4];
-      const end = queries[(first + start + count - 1) * 4 + 1];
-      const tile = [first + start, count, prefixRow, prefixLength, begin, end - begin, 0, 0];
-      tiles.push(...tile);
-      if (gradient) gradientTiles.push(...tile);
-    }
-  }
-  close();
-  for (const { segment, first, rows } of inSpace.entries) {
-    if (!segments[segment].gradient) continue;
-    const asking = midSpace.entry(segment);
-    const previous = keyTiles.length - 4;
-    const joins = rows.length === 1 && asking && previous >= 0 && keyTiles[previous + 1] < TILE_ROWS &&
-      keyTiles[previous + 1] === keyTiles[previous + 3] && keyTiles[previous] + keyTiles[previous + 1] === first &&
-      keyTiles[previous + 2] + keyTiles[previous + 3] === asking.first;
-    if (joins) {
-      keyTiles[previous + 1]++;
-      keyTiles[previous + 3]++;
-      continue;
-    }
-    for (let start = 0; start < rows.length; start += TILE_ROWS) {
-      const count = Math.min(TILE_ROWS, rows.length - start);
-      // Queries ascend, so those that see this tile are the ones from its first row on.
-      const skipped = asking ? asking.rows.findIndex((row) => row >= start) : -1;
-      const seers = asking && skipped >= 0 ? [asking.first + skipped, asking.rows.length - skipped] : [0, 0];
-      keyTiles.push(first + start, count, ...seers);
-    }
-  }
-  const add = (words: readonly number[], size: number, seen: number): PackedTiles => ({
-    first: tables.words(words, 4) / 4,
-    count: words.length / size,
-    visible: seen,
-  });
-  return {
-    queries: tables.words(queries, 4) / 4,
-    tiles: add(tiles, 8, visible),
-    gradientTiles: add(gradientTiles, 8, gradientVisible),
-    keyTiles: add(keyTiles, 4, gradientVisible),
-  };
-}
-
-interface SingleRowTile {
-  readonly query: number;
-  count: number;
-  readonly prefixRow: number;
-  readonly prefixLength: number;
-  readonly own: number;
-  readonly gradient: boolean;
-  readonly spawn: number;
-}
-
-/** Collects words into one growing table. */
-class TableWriter {
-  #words = new Uint32Array(4096);
-  #length = 0;
-
-  /** Appends words at a multiple of `alignment` words; returns where. */
-  words(values: ArrayLike<number>, alignment = 1): number {
-    const at = Math.ceil(this.#length / alignment) * alignment;
-    const end = at + values.length;
-    if (end > this.#words.length) {
-      // A multiple of 64, so that `take` finds room for the padding it promises.
-      const grown = new Uint32Array(Math.max(Math.ceil(end / 64) * 64, this.#words.length * 2));
-      grown.set(this.#words.subarray(0, this.#length));
-      this.#words = grown;
-    }
-    this.#words.set(values, at);
-    this.#length = end;
-    return at;
-  }
-
-  take(): Uint32Array<ArrayBuffer> {
-    return this.#words.slice(0, Math.max(64, Math.ceil(this.#length / 64) * 64));
-  }
-}
-
-/** Stores each distinct mask once. */
-class MaskTable {
-  readonly #tables: TableWriter;
-  readonly #offsets = new Map<NonNullable<LayerMask["neurons"]>, number>();
-
-  constructor(tables: TableWriter) {
-    this.#tables = tables;
-  }
-
-  offset(bits: Uint32Array | null | undefined): number {
-    if (!bits) return NONE;
-    let offset = this.#offsets.get(bits);
-    if (offset === undefined) {
-      offset = this.#tables.words(bits);
-      this.#offsets.set(bits, offset);
-    }
-    return offset;
-  }
 }
 
 function range(length: number): number[] {

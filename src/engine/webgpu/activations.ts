@@ -1,22 +1,18 @@
 /** Statistics and traces of h = silu(g) * u over all prompt positions. */
-import type { ModelConfig } from "../../checkpoint/model_config.ts";
 import { allocatedBytes } from "../../gpu/memory.ts";
 import { strides } from "../../model/buffers.ts";
 import { packWave } from "../../model/packing.ts";
-import type { Sweep } from "../../model/sweep.ts";
 import type { WaveRequest } from "../../model/wave_request.ts";
 import type { OpContext } from "../../ops/context.ts";
 import { foldStatistics, pickColumns } from "../../ops/rows.ts";
 import type { Example } from "../../tasks/example.ts";
 import type { ActivationOptions, ActivationStatistics } from "../engine.ts";
-import { runWaves, type WaveLimits } from "./waves.ts";
+import type { WaveRunner } from "./forward.ts";
+import { runWaves } from "./waves.ts";
 
 /** What {@link measureActivations} works with. */
-export interface ActivationRun {
+export interface ActivationRun extends WaveRunner {
   readonly context: OpContext;
-  readonly config: ModelConfig;
-  readonly sweep: Sweep;
-  readonly limits: WaveLimits;
   readonly examples: readonly Example[];
   readonly options: ActivationOptions & { readonly trace: NonNullable<ActivationOptions["trace"]> };
 }

@@ -36,7 +36,8 @@ export interface ForwardRequest extends WaveRequest {
   readonly answers: readonly ForwardAnswer[];
 }
 
-interface ForwardAnswer {
+/** Where the answers of one item lie in its request. */
+export interface ForwardAnswer {
   readonly promptRow: number;
   /** `[choice][token]`: index into the picks. */
   readonly choicePicks: readonly (readonly number[])[];

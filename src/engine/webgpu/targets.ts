@@ -2,7 +2,7 @@
  * Which logits an objective looks at, chosen on the unmodified model; its value and gradient seeds follow from them.
  */
 import { ARGMAX } from "../../ops/head.ts";
-import type { Seed } from "../../model/wave_request.ts";
+import type { Seed, WaveResult } from "../../model/wave_request.ts";
 import type { Example } from "../../tasks/example.ts";
 import { checkObjective, rivalChoices } from "../checks.ts";
 import type { Objective } from "../engine.ts";
@@ -53,6 +53,20 @@ export function chooseTokens(objective: Objective, clean: CleanLogits, example: 
     default:
       return { token: clean.argmax, other: null };
   }
+}
+
+/** What final row `row` of a wave says; `picks` are those of the target token and, for `margin`, of the other one. */
+export function objectiveReading(
+  row: number,
+  picks: readonly number[],
+  result: Pick<WaveResult, "picked" | "largest" | "logSumExp">,
+): ObjectiveReading {
+  return {
+    logit: result.picked[picks[0]],
+    otherLogit: picks.length > 1 ? result.picked[picks[1]] : 0,
+    largest: result.largest[row],
+    logSumExp: result.logSumExp[row],
+  };
 }
 
 /** M from what was read at a final row. */

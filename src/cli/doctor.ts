@@ -163,7 +163,8 @@ export const doctor = defineCommand({
   summary: "Check this machine: adapter, kernels, permissions, cache, and what to install.",
   description:
     "Opens the adapter as a run does, computes a model of a few thousand weights with known results on it, once for each type of\n" +
-    "weights, and looks at the permissions and at the cache of Hugging Face. Asks nothing of the network and writes nothing.\n" +
+    "weights, and holds each kernel that takes part against float64; a run does the same with every kernel that it comes to use.\n" +
+    "Looks at the permissions and at the cache of Hugging Face too. Asks nothing of the network and writes nothing.\n" +
     "What stands in the way is listed at the end with what to do about it, and is no failure of this command.",
   example: "doctor --json",
   options: {},

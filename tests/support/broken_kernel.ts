@@ -14,21 +14,24 @@ export type Fault = keyof typeof FAULTS;
 
 /**
  * Lets a device compile the kernels that `isBroken` tells by name with a fault; `compiled` tells the names of the
- * kernels that were compiled.
+ * kernels that were compiled, `labels` their names and constants.
  */
 export function breakKernels(
   device: GPUDevice,
   isBroken: (name: string) => boolean,
   fault: Fault = "does nothing",
-): { readonly compiled: ReadonlySet<string> } {
+): { readonly compiled: ReadonlySet<string>; readonly labels: ReadonlySet<string> } {
   const createShaderModule = device.createShaderModule.bind(device);
   const compiled = new Set<string>();
+  const labels = new Set<string>();
   Object.defineProperty(device, "createShaderModule", {
     configurable: true,
     value: (descriptor: GPUShaderModuleDescriptor) => {
       // What is compiled only to find out what the device takes has no label.
-      const kernel = descriptor.label?.split("|")[0];
-      if (kernel === undefined) return createShaderModule(descriptor);
+      const { label } = descriptor;
+      if (!label) return createShaderModule(descriptor);
+      const kernel = label.split("|")[0];
+      labels.add(label);
       compiled.add(kernel);
       if (!isBroken(kernel)) return createShaderModule(descriptor);
       if (!MAIN.test(descriptor.code)) throw new Error(`${kernel} has no main`);
@@ -39,5 +42,5 @@ export function breakKernels(
       return createShaderModule({ ...descriptor, code });
     },
   });
-  return { compiled };
+  return { compiled, labels };
 }

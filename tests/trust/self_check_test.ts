@@ -21,6 +21,28 @@ Deno.test("createWebGpuEngine() finds this device right, in every kernel variant
   }
 });
 
+for (const [family, kernel] of [["llama", "HAS_BIAS=0,HAS_NORM=0"], ["qwen2", "HAS_BIAS=1"], ["qwen3", "HAS_NORM=1"]]) {
+  Deno.test(`createWebGpuEngine() compiles no kernel of heads for its check of a ${family} that the model does not run`, async () => {
+    await withDevice(async ({ device }) => {
+      const { labels } = breakKernels(device, () => false);
+      const model = await makeTinyCheckpoint({ family, layers: 1, width: 16, neurons: 8, headWidth: 20 });
+      const engine = await createWebGpuEngine(model, { device, kernelVariant: "tile" });
+      const heads = [...labels].filter((label) => /^(rope|attention)/.test(label));
+      assertEquals(new Set(heads.map((label) => label.split("|")[0])).size, 5);
+      for (const label of heads) assert(label.includes(label.startsWith("rope") ? kernel : "CHUNKS=2"), label);
+      await engine.close();
+    });
+  });
+}
+
+Deno.test("createWebGpuEngine() refuses heads that no kernel takes in the name of the model that has them", async () => {
+  const model = await makeTinyCheckpoint({ layers: 1, width: 16, neurons: 8, headWidth: 256 });
+  const device = await testDevice();
+  const open = () => createWebGpuEngine(model, { device, kernelVariant: "tile" });
+  const error = await assertRejects(open, RangeError, "its attention heads are 256 wide");
+  assert(error.message.includes(model.location), error.message);
+});
+
 Deno.test("selfCheckModel() has the same weights in every type", async () => {
   const read = async (type: WeightType) => {
     const model = await selfCheckModel(type);

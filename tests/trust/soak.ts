@@ -6,6 +6,7 @@
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
+import { webgpuEnvironment } from "../../src/cli/webgpu_environment.ts";
 import { projectPath } from "../cli/program.ts";
 import { type Fault, FAULTS } from "../support/broken_kernel.ts";
 import { runnableKernels } from "../support/pipelines.ts";
@@ -33,6 +34,8 @@ const { values, positionals } = parseArgs({
   },
 });
 const seed = Number(values.seed);
+// As the program does for itself: one part computes in this process.
+for (const [name, value] of Object.entries(webgpuEnvironment())) Deno.env.set(name, value);
 
 /** Minutes that attacking the service takes with its own defaults. */
 const SERVICE_MINUTES = 15;

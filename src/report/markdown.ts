@@ -20,13 +20,14 @@ export function markdownSections(text: string, level: number): MarkdownSection[]
   });
 }
 
-/** Words of a line: code between backticks, strong between two stars. */
+/** Words of a line: code between backticks, strong between two stars. A percentage does not break over a line. */
 function inline(text: string): Content[] {
   return text.split(/(`[^`]*`|\*\*[^*]+\*\*)/).map((piece) => {
     if (piece.length > 1 && piece.startsWith("`") && piece.endsWith("`")) {
       return html`<code>${piece.slice(1, -1)}</code>`;
     }
-    return piece.startsWith("**") && piece.endsWith("**") ? html`<strong>${piece.slice(2, -2)}</strong>` : piece;
+    const words = piece.replaceAll(/(?<=\d) (?=%)/g, "\u00a0");
+    return words.startsWith("**") && words.endsWith("**") ? html`<strong>${words.slice(2, -2)}</strong>` : words;
   });
 }
 

@@ -80,6 +80,14 @@ Deno.test("renderMarkdown() makes tables, lists, code and paragraphs, and nothin
   assertEquals(document.querySelector("pre")!.textContent, "code <here>");
 });
 
+Deno.test("renderMarkdown() keeps a percentage on one line, and code as it is", () => {
+  assertEquals(String(renderMarkdown("5 %, **10 %** and `20 %`", "A table")).match(/\d+\s%/g), [
+    "5\u00a0%",
+    "10\u00a0%",
+    "20 %",
+  ]);
+});
+
 Deno.test("markdownSections() cuts at headings of one level only", () => {
   const text = "before\n## a\n\n### deeper\nx\n## b\ny";
   assertEquals(markdownSections(text, 2), [{ title: "a", body: "\n### deeper\nx" }, { title: "b", body: "y" }]);

@@ -1,18 +1,21 @@
 /** `secateur plan`: what a run would take, before it runs. */
+import type { Checkpoint } from "../checkpoint/checkpoint.ts";
 import type { WaveForecast } from "../engine/engine.ts";
 import { createWebGpuForecaster } from "../engine/webgpu/forecaster.ts";
+import { openEngine } from "../engine/open.ts";
 import { capacityModel } from "../method/capacity.ts";
-import { forecastJob, type StageForecast } from "../method/forecast.ts";
+import { type ForecastInput, forecastJob, type StageForecast } from "../method/forecast.ts";
+import { type JobSpeed, measureSpeed, stageSeconds, type TimedWork } from "../method/job_speed.ts";
 import type { Jsonable } from "../method/json.ts";
 import { formatBytes, type OptionTable, type OptionValues } from "./arguments.ts";
-import { clusterOptions, describeCapacity, readCluster, readShape } from "./cluster.ts";
+import { clusterOptions, describeCapacity, formatDuration, readCluster, readShape } from "./cluster.ts";
 import { type CommandContext, type CommandResult, defineCommand } from "./command.ts";
 import { UsageError } from "./errors.ts";
 import { formatFlops, summariseForecast } from "./forecast.ts";
 import { engineOptions, modelOptions, runOptions, runSearchSettings, scoreSettings, taskOptions } from "./options.ts";
 import { decidingMetric, drawExamples, engineSettings, withOpened } from "./session.ts";
 import { testExamples } from "./test_rows.ts";
-import { counted, formatEngine, formatTable } from "./text.ts";
+import { counted, formatAmount, formatEngine, formatTable } from "./text.ts";
 
 /** Waves of a stage that are listed one by one. */
 const shown = 8;
@@ -38,7 +41,28 @@ function sum(waves: readonly WaveForecast[]): number {
   return waves.reduce((flops, wave) => flops + wave.flops, 0);
 }
 
-function stageRow({ stage, ifNeeded, waves }: StageForecast): string[] {
+/** Seconds as far as an estimate goes: two digits. */
+function formatEstimate(seconds: number): string {
+  return formatDuration(Number(seconds.toPrecision(2)));
+}
+
+/** What the whole job takes, and what that was taken from. */
+function describeTime({ attribution, forward }: JobSpeed, least: number, most: number): string {
+  const pace = (kind: string, timed: TimedWork | null) =>
+    timed ? [`${kind} at ${formatAmount(timed.flops / timed.seconds, "FLOP/s")}`] : [];
+  const paces = [...pace("scoring", attribution), ...pace("forward work", forward)].join(", ");
+  const range = formatEstimate(least) === formatEstimate(most)
+    ? formatEstimate(most)
+    : `${formatEstimate(least)} if every path converges at once, ${formatEstimate(most)} if none does`;
+  return `time: about ${range}; weights not counted. A wave of each kind was timed: ${paces}`;
+}
+
+function timedJson({ attribution, forward }: JobSpeed): Jsonable {
+  return { attribution: attribution && { ...attribution }, forward: forward && { ...forward } };
+}
+
+function stageRow(forecast: StageForecast, speed: JobSpeed | null): string[] {
+  const { stage, ifNeeded, waves } = forecast;
   return [
     ifNeeded ? `${stage}, if needed` : stage,
     String(waves.length),
@@ -46,6 +70,7 @@ function stageRow({ stage, ifNeeded, waves }: StageForecast): string[] {
     formatResidency(waves),
     formatFlops(sum(waves)),
     formatBytes(Math.max(0, ...waves.map(({ bytes }) => bytes))),
+    ...(speed ? [formatEstimate(stageSeconds(forecast, speed))] : []),
   ];
 }
 
@@ -67,10 +92,15 @@ type PlannedOptions =
   & OptionValues<typeof runOptions>
   & OptionValues<typeof engineOptions>;
 
-/** What a run with these options would take. No weights are loaded. */
+/**
+ * What a run with these options would take.
+ *
+ * @param measure Whether weights are loaded and waves timed, to tell how long; otherwise no weights are loaded.
+ */
 export function describeWork(
   options: PlannedOptions,
   context: CommandContext,
+  measure = false,
 ): Promise<{ readonly text: string; readonly json: { readonly [name: string]: Jsonable } }> {
   return withOpened(options, context, async ({ checkpoint, task }) => {
     if (options.engine === "reference") {
@@ -85,15 +115,19 @@ export function describeWork(
     const forecaster = await createWebGpuForecaster(checkpoint, engineSettings(options, context));
     try {
       const { info } = forecaster;
-      const stages = forecastJob({
-        engine: forecaster,
+      const job = {
         adaptation,
         selection,
         test,
         score: { ...scoreSettings(options), metric },
         search: { ...runSearchSettings(options), metric },
         randomDraws: options["random-draws"],
-      });
+      };
+      const stages = forecastJob({ ...job, engine: forecaster });
+      const speed = measure ? await measureOn(checkpoint, job, options, context) : null;
+      const secondsOf = (stages: readonly StageForecast[]) =>
+        speed && stages.reduce((sum, stage) => sum + stageSeconds(stage, speed), 0);
+      const [least, most] = [secondsOf(stages.filter(({ ifNeeded }) => !ifNeeded)), secondsOf(stages)];
       const peakOf = (...names: string[]) =>
         summariseForecast(info, stages.filter(({ stage }) => names.some((name) => stage.startsWith(name)))).peakBytes;
       const all = summariseForecast(info, stages);
@@ -106,8 +140,8 @@ export function describeWork(
         } for waves`,
         "",
         formatTable([
-          ["stage", "waves", "most rows", "activations", "operations", "largest wave"],
-          ...stages.map(stageRow),
+          ["stage", "waves", "most rows", "activations", "operations", "largest wave", ...(speed ? ["time"] : [])],
+          ...stages.map((stage) => stageRow(stage, speed)),
         ]),
         "",
         formatTable([
@@ -121,26 +155,49 @@ export function describeWork(
         }`,
         `for ${counted(adaptation.length, "adaptation example")} and ${counted(test.length, "test example")}; ` +
         "plans to evaluate are taken to be in the lowest layer",
+        ...(speed ? [describeTime(speed, least!, most!)] : []),
       ].join("\n");
       return {
         text: `${text}\n`,
         json: {
           engine: { ...info },
           examples: { adaptation: adaptation.length, selection: selection.length, test: test.length },
-          stages: stages.map(({ stage, ifNeeded, waves }) => ({
-            stage,
-            ifNeeded,
-            flops: sum(waves),
-            waves: waves.map(({ rows, residency, flops, bytes }) => ({ rows: [...rows], residency, flops, bytes })),
+          stages: stages.map((forecast) => ({
+            stage: forecast.stage,
+            ifNeeded: forecast.ifNeeded,
+            flops: sum(forecast.waves),
+            ...(speed && { seconds: stageSeconds(forecast, speed) }),
+            waves: forecast.waves.map(({ rows, residency, flops, bytes }) => ({
+              rows: [...rows],
+              residency,
+              flops,
+              bytes,
+            })),
           })),
           total: { ...all },
           peakBytes: peaks,
+          ...(speed && { time: { leastSeconds: least, mostSeconds: most, timed: timedJson(speed) } }),
         },
       };
     } finally {
       await forecaster.close();
     }
   });
+}
+
+/** Times waves of a job on the engine that a run with these options would open. */
+async function measureOn(
+  checkpoint: Checkpoint,
+  job: Omit<ForecastInput, "engine">,
+  options: PlannedOptions,
+  context: CommandContext,
+): Promise<JobSpeed> {
+  const engine = await openEngine(checkpoint, { engine: "webgpu", ...engineSettings(options, context) });
+  try {
+    return await measureSpeed({ ...job, engine }, context);
+  } finally {
+    await engine.close();
+  }
 }
 
 const planOptions = {
@@ -150,6 +207,10 @@ const planOptions = {
   ...clusterOptions,
   ...runOptions,
   ...engineOptions,
+  measure: {
+    type: "flag",
+    description: "Also load the weights, time a wave of each kind, and say how long a run takes.",
+  },
 } as const satisfies OptionTable;
 
 /** @throws {UsageError} If the model or the task is left out. */
@@ -211,15 +272,18 @@ export const plan = defineCommand({
   description:
     "Lists the waves that `run` with the same options would send through the layers: rows of each layer, whether activations\n" +
     "are kept or recomputed, operations and bytes; and the most GPU memory that scoring and searching would take. The adapter\n" +
-    "is asked for its limits, and no weights are loaded. With --cluster: how long the job of `submit` takes on many GPUs, how\n" +
+    "is asked for its limits, and no weights are loaded. With --measure they are, and waves are timed. With --cluster: how long the job of `submit` takes on many GPUs, how\n" +
     "well they are used, and what limits it; docs/cluster.md says what the model of that is.",
   example: "plan --model examples/demo/model --task examples/demo/task/demo.yaml --memory-budget 16MiB",
   options: planOptions,
   run: async (options, context) => {
+    if (options.cluster !== undefined && options.measure) {
+      throw new UsageError("--measure does not go with --cluster", "--cluster states the speed of its GPUs.");
+    }
     if (options.cluster !== undefined) return await planCluster(options, options.cluster, context);
     if (options.shape !== undefined) {
       throw new UsageError("--shape needs --cluster", "waves depend on the weights; name --model and --task.");
     }
-    return await describeWork(requireWork(options), context);
+    return await describeWork(requireWork(options), context, options.measure);
   },
 });

@@ -1,4 +1,5 @@
 /** How the stages of a job would run, before they run: their waves, from the settings alone. */
+import type { ModelConfig } from "../checkpoint/model_config.ts";
 import type { Forecaster, Intervention, WaveForecast } from "../engine/engine.ts";
 import { siteNeurons } from "../engine/engine.ts";
 import type { Example } from "../tasks/example.ts";
@@ -11,6 +12,8 @@ import { resolveSearchSettings, type SearchSettings } from "./search.ts";
 export interface StageForecast {
   /** Such as `score, 8 nodes` or `search`. */
   readonly stage: string;
+  /** Whether it goes there and back along paths, or only forward. */
+  readonly kind: "attribution" | "forward";
   /** Whether the stage runs only for paths that fewer nodes did not resolve; its waves are then those of all paths. */
   readonly ifNeeded: boolean;
   /**
@@ -64,14 +67,14 @@ export function forecastJob(input: ForecastInput): StageForecast[] {
     varies = false,
   ) => {
     const waves = engine.forecast(examples, { interventions });
-    stages.push({ stage, ifNeeded: false, varies, waves });
+    stages.push({ stage, kind: "forward", ifNeeded: false, varies, waves });
   };
   if (adaptation.length > 0) {
     if (score.filter !== "all") forward("filter", adaptation, [[]]);
     const attempts = nodeCounts(score).slice(0, input.attempts === "first" ? 1 : undefined);
     stages.push(...forecastScoring(engine, adaptation, score, attempts));
   }
-  const grid = gridInterventions(engine, score, search);
+  const grid = gridInterventions(engine.config, score, search);
   if (selection.length > 0) {
     forward("search", selection, grid);
     if (randomSearch) forward("random search", selection, grid);
@@ -97,6 +100,7 @@ function forecastScoring(
   const groups = exampleGroups(engine.config, examples, settings);
   return attempts.map((nodes, attempt) => ({
     stage: `score, ${nodes} nodes`,
+    kind: "attribution",
     ifNeeded: attempt > 0,
     varies: attempt > 0,
     waves: groups.flatMap((group) => {
@@ -113,8 +117,8 @@ function forecastScoring(
  * The unmodified model and one mask for every cell of the grid; which neurons are masked makes no difference to the
  * work.
  */
-function gridInterventions(
-  { config }: ForecastInput["engine"],
+export function gridInterventions(
+  config: ModelConfig,
   { site }: ScoreSettings,
   { layers, fractions }: SearchSettings,
 ): Intervention[] {

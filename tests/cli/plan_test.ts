@@ -57,6 +57,24 @@ Deno.test("secateur plan prints stages, waves and peaks when it prints text", as
   assertMatch(text, /^peak on the GPU: score .* MiB, search .* MiB, run .* MiB$/m);
 });
 
+Deno.test("secateur plan --measure says how long each stage takes, in proportion to its operations", async () => {
+  const { stages, time } = JSON.parse(await succeed("plan", ...onDemo, ...small, "--measure", "--json"));
+  const seconds = (some: { seconds: number }[]) => some.reduce((sum, { seconds }) => sum + seconds, 0);
+  const near = (a: number, b: number) => assert(Math.abs(a / b - 1) < 1e-9, `${a} and ${b}`);
+  near(time.mostSeconds, seconds(stages));
+  near(time.leastSeconds, seconds(stages.filter(({ ifNeeded }: { ifNeeded: boolean }) => !ifNeeded)));
+  for (const { stage, flops, seconds } of stages) {
+    const timed = time.timed[stage.startsWith("score") ? "attribution" : "forward"];
+    near(seconds, flops / timed.flops * timed.seconds);
+  }
+  const text = await succeed("plan", ...onDemo, ...small, "--measure", "--nodes", "4");
+  assertMatch(text, /^ {2}stage .* largest wave +time$/m);
+  assertMatch(text, /^time: about [\d.]+ s; .* scoring at [\d.]+ .?FLOP\/s, forward work at [\d.]+ .?FLOP\/s$/m);
+  const both = await secateur(["plan", "--shape", "8b", "--cluster", "gpus=1,tflops=1,read_gbps=1", "--measure"]);
+  assertEquals(both.code, 2);
+  assertMatch(both.stderr, /^Error: --measure does not go with --cluster/);
+});
+
 Deno.test("secateur plan exits with 2 and says why when the reference engine is asked for", async () => {
   const { code, stdout, stderr } = await secateur(["plan", ...onDemo, "--engine", "reference"]);
   assertEquals([code, stdout], [2, ""]);

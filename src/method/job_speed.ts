@@ -8,7 +8,7 @@ import { resolveSearchSettings } from "./search.ts";
 
 /** Work that was timed. */
 export interface TimedWork {
-  /** Floating-point operations that the forecast counts for it; element-wise ones, which it leaves out, take time too. */
+  /** Floating-point operations that the forecast counts; element-wise ones, which it leaves out, take time too. */
   readonly flops: number;
   /** Seconds that the engine was busy with it. */
   readonly seconds: number;
@@ -31,8 +31,8 @@ const ENOUGH_SECONDS = 0.5;
 const MOST_RUNS = 8;
 
 /**
- * Times a wave of scoring and one of forward work. Each is the first full wave of the job, so that rows, kernels and the
- * reading of streamed layers are as they will be, and runs once before it is timed: first runs compile kernels.
+ * Times a wave of scoring and one of forward work. Each is the first full wave of the job, so that rows, kernels and
+ * the reading of streamed layers are as they will be, and runs once before it is timed: first runs compile kernels.
  *
  * @throws {TypeError} If the engine does not run in waves.
  * @throws {RangeError} If a setting is out of range, or a single unit of work does not fit the memory budget.

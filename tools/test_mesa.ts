@@ -45,7 +45,6 @@ const HELP = `Test kernels and engine on the Mesa of another Debian; as root, on
 
 Usage: deno task test:mesa [options]
 
-Options:
 ${describeOptions(OPTIONS)}
 
 The folder is made once, with Mesa's Vulkan drivers and Node. Commands in it see the project and Deno's downloads

@@ -9,6 +9,8 @@ interface OptionBase {
   /** What stands for the value in `--help`, such as `DIR`. */
   readonly placeholder?: string;
   readonly required?: boolean;
+  /** Heading in `--help` that it stands under; `Options` by default. */
+  readonly heading?: string;
 }
 
 /** An option that is there or not. */
@@ -54,6 +56,11 @@ export type Option = FlagOption | TextOption | TextsOption | ChoiceOption | Numb
 
 /** Options by name, without the two dashes. */
 export type OptionTable = Readonly<Record<string, Option>>;
+
+/** A table whose options stand under a heading of their own in `--help`. */
+export function underHeading<const T extends OptionTable>(heading: string, table: T): T {
+  return Object.fromEntries(Object.entries(table).map(([name, option]) => [name, { ...option, heading }])) as T;
+}
 
 type Present<O extends Option> = O extends FlagOption ? boolean
   : O extends ChoiceOption ? O["choices"][number]
@@ -243,15 +250,41 @@ function describeValue(option: Option): string {
   }
 }
 
-/** The lines of `--help` that list a table. */
+/** Columns of `--help`. */
+const helpColumns = 100;
+
+/** The lines of `--help` that list a table, under its headings in the order in which they come up. */
 export function describeOptions(table: OptionTable): string {
-  const rows = Object.entries(table).map(([name, option]) => [`--${name}${placeholder(option)}`, explanation(option)]);
-  const width = Math.min(32, Math.max(...rows.map(([left]) => left.length)));
-  return rows.map(([left, right]) => {
-    const lines = wrap(right, 100 - width - 4);
-    const first = left.length > width ? `  ${left}\n${" ".repeat(width + 4)}` : `  ${left.padEnd(width)}  `;
-    return first + lines.join(`\n${" ".repeat(width + 4)}`);
-  }).join("\n");
+  const rows = Object.entries(table).map(([name, option]) => ({
+    heading: option.heading ?? "Options",
+    left: `--${name}${placeholder(option)}`,
+    right: explanation(option),
+  }));
+  const width = Math.min(32, Math.max(...rows.map(({ left }) => left.length)));
+  const indent = " ".repeat(width + 4);
+  const sections = Map.groupBy(rows, ({ heading }) => heading);
+  return [...sections].map(([heading, rows]) =>
+    [
+      `${heading}:`,
+      ...rows.map(({ left, right }) => {
+        const first = left.length > width ? `  ${left}\n${indent}` : `  ${left.padEnd(width)}  `;
+        return first + wrap(right, helpColumns - indent.length).join(`\n${indent}`);
+      }),
+    ].join("\n")
+  ).join("\n\n");
+}
+
+/** The options that must be given, as the usage line names them, such as `--model MODEL --task TASK`. */
+export function describeRequired(table: OptionTable): string {
+  return Object.entries(table).filter(([, { required }]) => required)
+    .map(([name, option]) => `--${name}${placeholder(option)}`).join(" ");
+}
+
+/** Paragraphs as wide as the rest of `--help`; those with indented lines stay as they are. */
+export function wrapParagraphs(text: string): string {
+  return text.split("\n\n").map((paragraph) =>
+    /^ /m.test(paragraph) ? paragraph : wrap(paragraph.replaceAll("\n", " "), helpColumns).join("\n")
+  ).join("\n\n");
 }
 
 function placeholder(option: Option): string {

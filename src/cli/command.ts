@@ -2,7 +2,14 @@
 import type { Progress } from "../engine/engine.ts";
 import type { Jsonable } from "../method/json.ts";
 import { type CommandError, UsageError } from "./errors.ts";
-import { describeOptions, type OptionTable, type OptionValues, parseOptions } from "./arguments.ts";
+import {
+  describeOptions,
+  describeRequired,
+  type OptionTable,
+  type OptionValues,
+  parseOptions,
+  wrapParagraphs,
+} from "./arguments.ts";
 import type { Style } from "./style.ts";
 
 /** What a command may use of its surroundings. */
@@ -94,11 +101,13 @@ export function defineCommand<const T extends OptionTable>(definition: CommandDe
       if (json && events) throw new UsageError("--json and --events exclude each other", "give one of them.");
       return events ? "events" : json ? "json" : "text";
     },
-    help: () =>
-      `${summary}\n\n${description}\n\nUsage: secateur ${name}${
-        definition.words ? ` ${definition.words}` : ""
-      } [options]\n\nOptions:\n${describeOptions(table)}\n\n` +
-      `Example:\n  secateur ${example}\n`,
+    help() {
+      const usage = ["secateur", name, definition.words, describeRequired(table), "[options]"].filter(Boolean).join(
+        " ",
+      );
+      return `${summary}\n\n${wrapParagraphs(description)}\n\nUsage: ${usage}\n\n${describeOptions(table)}\n\n` +
+        `Example:\n  secateur ${example}\n`;
+    },
     async execute(args, context) {
       const words: string[] = [];
       const options = parse(args, words) as unknown as OptionValues<T>;

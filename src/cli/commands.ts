@@ -19,24 +19,21 @@ import { study } from "./study.ts";
 import { submit } from "./submit.ts";
 import { tasks } from "./tasks.ts";
 
-/** All commands. */
-export const commands: readonly Command[] = [
-  run,
-  plan,
-  score,
-  search,
-  merge,
-  status,
-  submit,
-  prune,
-  evaluate,
-  study,
-  report,
-  compare,
-  tasks,
-  info,
-  doctor,
-  demo,
-  serve,
-  createCompletion(() => commands),
+/** Commands that a person looks for together. */
+export interface CommandGroup {
+  /** Heading in the program's help. */
+  readonly heading: string;
+  readonly commands: readonly Command[];
+}
+
+/** All commands, as the program's help shows them. */
+export const commandGroups: readonly CommandGroup[] = [
+  { heading: "First", commands: [doctor, demo, info, tasks, plan] },
+  { heading: "The whole job", commands: [run, report, compare, study] },
+  { heading: "Its steps", commands: [score, search, prune, evaluate] },
+  { heading: "On many machines", commands: [submit, status, merge] },
+  { heading: "Around it", commands: [serve, createCompletion(() => commands)] },
 ];
+
+/** All commands. */
+export const commands: readonly Command[] = commandGroups.flatMap(({ commands }) => commands);

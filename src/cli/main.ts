@@ -1,5 +1,5 @@
 /** The entry of the `secateur` program. */
-import { commands } from "./commands.ts";
+import { commandGroups } from "./commands.ts";
 import { describeError } from "./errors.ts";
 import { runProgram } from "./program.ts";
 import { webgpuEnvironment } from "./webgpu_environment.ts";
@@ -14,5 +14,5 @@ try {
 }
 
 Deno.exit(
-  await runProgram(commands, Deno.args),
+  await runProgram(commandGroups, Deno.args),
 );

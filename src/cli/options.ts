@@ -6,9 +6,9 @@ import { sampleFilters } from "../method/filter.ts";
 import { searchRules, type SearchSettings } from "../method/search.ts";
 import { promptStyles } from "../tasks/builtin_tasks.ts";
 import { metrics } from "../tasks/scoring.ts";
-import type { OptionTable, OptionValues } from "./arguments.ts";
+import { type OptionTable, type OptionValues, underHeading } from "./arguments.ts";
 
-export const modelOptions = {
+export const modelOptions = underHeading("Model and task", {
   model: {
     type: "text",
     placeholder: "MODEL",
@@ -16,9 +16,9 @@ export const modelOptions = {
     description:
       "Folder of a Hugging Face checkpoint, or org/name[@revision]: found in the Hugging Face cache, or downloaded.",
   },
-} as const satisfies OptionTable;
+});
 
-export const taskOptions = {
+export const taskOptions = underHeading("Model and task", {
   task: {
     type: "text",
     placeholder: "TASK",
@@ -62,9 +62,9 @@ export const taskOptions = {
     placeholder: "TEXT",
     description: "Text in front of everything, before the task's description.",
   },
-} as const satisfies OptionTable;
+});
 
-export const budgetOptions = {
+export const budgetOptions = underHeading("Device", {
   "memory-budget": {
     type: "bytes",
     description:
@@ -75,9 +75,9 @@ export const budgetOptions = {
     description:
       "Device memory for weights; where they need more, layers are streamed from disk. Default: three quarters of --memory-budget if that is given, else all they need.",
   },
-} as const satisfies OptionTable;
+});
 
-export const engineOptions = {
+export const engineOptions = underHeading("Device", {
   engine: {
     type: "choice",
     choices: ["webgpu", "reference"],
@@ -85,7 +85,7 @@ export const engineOptions = {
     description: "What computes: kernels on a GPU (or software Vulkan), or slow float64 loops on the CPU.",
   },
   ...budgetOptions,
-} as const satisfies OptionTable;
+});
 
 export const seedOptions = {
   seed: {
@@ -97,14 +97,14 @@ export const seedOptions = {
   },
 } as const satisfies OptionTable;
 
-export const adaptationOptions = {
+export const adaptationOptions = underHeading("Adaptation and test rows", {
   ...seedOptions,
   "adaptation-examples": {
     type: "integer",
     min: 1,
     max: 1_000_000,
     default: 10,
-    description: "Labelled examples to draw: neurons are scored on them, and the configuration is chosen on them.",
+    description: "Labelled examples to draw: neurons are scored on them, and layer and fraction are chosen on them.",
   },
   "adaptation-split": {
     type: "text",
@@ -117,19 +117,19 @@ export const adaptationOptions = {
     default: "plain",
     description: "Draw every row alike, or as many rows of each right choice as possible.",
   },
-} as const satisfies OptionTable;
+});
 
-export const selectionOptions = {
+export const selectionOptions = underHeading("Adaptation and test rows", {
   "selection-examples": {
     type: "integer",
     min: 0,
     max: 1_000_000,
     default: 0,
-    description: "Further examples of that split to choose the configuration on, instead of those that were scored.",
+    description: "Further examples of that split to choose layer and fraction on, instead of those that were scored.",
   },
-} as const satisfies OptionTable;
+});
 
-export const testOptions = {
+export const testOptions = underHeading("Adaptation and test rows", {
   split: { type: "text", placeholder: "NAME", description: "Split to evaluate on. Default: the task's test split." },
   limit: {
     type: "integer",
@@ -137,7 +137,7 @@ export const testOptions = {
     max: Number.MAX_SAFE_INTEGER,
     description: "Evaluate only so many examples, the first ones.",
   },
-} as const satisfies OptionTable;
+});
 
 const layersOption = {
   layers: { type: "integers", min: 0, max: 100_000, description: "Layers to work on, counted from 0. Default: all." },
@@ -153,98 +153,103 @@ const metricOption = {
 } as const satisfies OptionTable;
 
 export const scoreOptions = {
-  site: {
-    type: "choice",
-    choices: ["gate", "up", "down"],
-    default: "gate",
-    description: "Projection whose rows are scored and zeroed.",
-  },
-  positions: {
-    type: "choice",
-    choices: ["all", "last"],
-    default: "all",
-    description: "Prompt positions at which the path scales the projection.",
-  },
-  objective: {
-    type: "choice",
-    choices: objectives,
-    default: "max-logit",
-    description: "The number whose change is attributed, at the last prompt position.",
-  },
-  path: {
-    type: "choice",
-    choices: ["layer", "joint"],
-    default: "layer",
-    description: "Scale one layer at a time, or all together, which is cheaper and a different number.",
-  },
-  rule: {
-    type: "choice",
-    choices: ruleNames,
-    default: "gauss-legendre",
-    description: "Integration rule along the path.",
-  },
-  nodes: {
-    type: "integer",
-    min: 1,
-    max: maxRuleNodes,
-    description: "The same number of nodes for every path. Default: as many as --tolerance asks for.",
-  },
-  tolerance: {
-    type: "number",
-    min: 1e-12,
-    max: 1,
-    default: 0.01,
-    description: "Relative completeness error above which a path is integrated again with twice the nodes.",
-  },
-  "max-nodes": {
-    type: "integer",
-    min: 1,
-    max: maxRuleNodes,
-    default: 64,
-    description: "Most nodes that --tolerance may lead to.",
-  },
-  filter: {
-    type: "choice",
-    choices: sampleFilters,
-    default: "all",
-    description: "Score only examples that the unmodified model answers so.",
-  },
-  confidence: {
-    type: "number",
-    min: 0,
-    max: 0.999999,
-    default: 0.8,
-    description: "Probability among the choices above which an answer is confident, for --filter.",
-  },
-  normalise: {
-    type: "choice",
-    choices: ["none", "layer-max"],
-    default: "none",
-    description: "Divide the scores of each layer by its largest.",
-  },
+  ...underHeading("Scoring", {
+    site: {
+      type: "choice",
+      choices: ["gate", "up", "down"],
+      default: "gate",
+      description: "Projection whose rows are scored and zeroed.",
+    },
+    positions: {
+      type: "choice",
+      choices: ["all", "last"],
+      default: "all",
+      description: "Prompt positions at which the path scales the projection.",
+    },
+    objective: {
+      type: "choice",
+      choices: objectives,
+      default: "max-logit",
+      description: "The number whose change is attributed, at the last prompt position.",
+    },
+    path: {
+      type: "choice",
+      choices: ["layer", "joint"],
+      default: "layer",
+      description: "Scale one layer at a time, or all together, which is cheaper and a different number.",
+    },
+    rule: {
+      type: "choice",
+      choices: ruleNames,
+      default: "gauss-legendre",
+      description: "Integration rule along the path.",
+    },
+    nodes: {
+      type: "integer",
+      min: 1,
+      max: maxRuleNodes,
+      description: "The same number of nodes for every path. Default: as many as --tolerance asks for.",
+    },
+    tolerance: {
+      type: "number",
+      min: 1e-12,
+      max: 1,
+      default: 0.01,
+      description: "Relative completeness error above which a path is integrated again with twice the nodes.",
+    },
+    "max-nodes": {
+      type: "integer",
+      min: 1,
+      max: maxRuleNodes,
+      default: 64,
+      description: "Most nodes that --tolerance may lead to.",
+    },
+    filter: {
+      type: "choice",
+      choices: sampleFilters,
+      default: "all",
+      description:
+        "Score all examples, or only those that the unmodified model answers correctly, incorrectly or confidently.",
+    },
+    confidence: {
+      type: "number",
+      min: 0,
+      max: 0.999999,
+      default: 0.8,
+      description: "Probability among the choices above which an answer is confident, for --filter.",
+    },
+    normalise: {
+      type: "choice",
+      choices: ["none", "layer-max"],
+      default: "none",
+      description: "Divide the scores of each layer by the largest of them.",
+    },
+  }),
   ...layersOption,
   ...metricOption,
 } as const satisfies OptionTable;
 
 export const searchOptions = {
-  fractions: {
-    type: "numbers",
-    min: 1e-9,
-    max: 1,
-    description: "Fractions of a layer's neurons to try. Default: 0.05 to 0.5 by 0.05.",
-  },
-  ranking: {
-    type: "choice",
-    choices: rankings,
-    default: "signed",
-    description: "Neurons to zero first: highest score, largest size, or highest score and never below zero.",
-  },
-  "selection-rule": {
-    type: "choice",
-    choices: searchRules,
-    default: "paper",
-    description: "How the configuration is chosen from its answers; docs/study.md compares the rules.",
-  },
+  ...underHeading("Search", {
+    fractions: {
+      type: "numbers",
+      min: 1e-9,
+      max: 1,
+      description: "Fractions of a layer's neurons to try. Default: 0.05 to 0.5 by 0.05.",
+    },
+    ranking: {
+      type: "choice",
+      choices: rankings,
+      default: "signed",
+      description: "Neurons to zero first: highest score, largest size, or highest score and never below zero.",
+    },
+    "selection-rule": {
+      type: "choice",
+      choices: searchRules,
+      default: "paper",
+      description: "How layer and fraction are chosen from the answers; docs/study.md compares the rules.",
+    },
+  }),
   ...layersOption,
   ...metricOption,
 } as const satisfies OptionTable;
@@ -255,19 +260,21 @@ export const runOptions = {
   ...testOptions,
   ...scoreOptions,
   ...searchOptions,
-  "search-layers": {
-    type: "integers",
-    min: 0,
-    max: 100_000,
-    description: "Layers to search, of those that are scored. Default: all of them.",
-  },
-  "random-draws": {
-    type: "integer",
-    min: 1,
-    max: 1000,
-    default: 5,
-    description: "Random sets of neurons, as large as the chosen one, to compare with.",
-  },
+  ...underHeading("Search", {
+    "search-layers": {
+      type: "integers",
+      min: 0,
+      max: 100_000,
+      description: "Layers to search, of those that are scored. Default: all of them.",
+    },
+    "random-draws": {
+      type: "integer",
+      min: 1,
+      max: 1000,
+      default: 5,
+      description: "Random sets of neurons, as large as the chosen one, to compare with.",
+    },
+  }),
 } as const satisfies OptionTable;
 
 /** What decides the scores. */

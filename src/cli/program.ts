@@ -2,6 +2,7 @@
 import { formatJson } from "../method/json.ts";
 import { didYouMean } from "../tasks/did_you_mean.ts";
 import type { Command } from "./command.ts";
+import type { CommandGroup } from "./commands.ts";
 import { describeError, exitCodes, Interrupted, UsageError } from "./errors.ts";
 import { EventStream } from "./events.ts";
 import { ProgressLine } from "./progress.ts";
@@ -9,12 +10,15 @@ import { chooseStyle, plain } from "./style.ts";
 import { version } from "./version.ts";
 
 /** The program's own help. */
-function programHelp(commands: readonly Command[]): string {
-  const width = Math.max(...commands.map(({ name }) => name.length));
-  const rows = commands.map(({ name, summary }) => `  ${name.padEnd(width)}  ${summary}`);
+function programHelp(groups: readonly CommandGroup[]): string {
+  const width = Math.max(...groups.flatMap(({ commands }) => commands.map(({ name }) => name.length)));
+  const sections = groups.map(({ heading, commands }) =>
+    `${heading}:\n${commands.map(({ name, summary }) => `  ${name.padEnd(width)}  ${summary}`).join("\n")}\n`
+  );
   return "Secateur finds and prunes the neurons of a language model that drive confident but wrong answers.\n\n" +
-    `Usage: secateur COMMAND [options]\n\nCommands:\n${rows.join("\n")}\n\n` +
-    "`secateur COMMAND --help` lists the options of a command.\n";
+    `Usage: secateur COMMAND [options]\n\n${sections.join("\n")}\n` +
+    "`secateur COMMAND --help` lists the options of a command, with an example. Most people want:\n" +
+    "  secateur run --model org/name --task boolq --out out/first\n";
 }
 
 function findCommand(commands: readonly Command[], name: string): Command {
@@ -56,7 +60,8 @@ function wantsTrace(): boolean {
 }
 
 /** Runs the command named by the first argument and resolves to the program's exit code. */
-export async function runProgram(commands: readonly Command[], args: readonly string[]): Promise<number> {
+export async function runProgram(groups: readonly CommandGroup[], args: readonly string[]): Promise<number> {
+  const commands = groups.flatMap(({ commands }) => commands);
   const progress = new ProgressLine({
     isTerminal: Deno.stderr.isTerminal(),
     columns: stderrColumns(),
@@ -86,11 +91,11 @@ export async function runProgram(commands: readonly Command[], args: readonly st
   try {
     const [name, ...rest] = args;
     if (name === undefined) {
-      console.error(programHelp(commands));
+      console.error(programHelp(groups));
       return exitCodes.usage;
     }
     if (name === "--help" || name === "-h" || name === "help") {
-      print(programHelp(commands));
+      print(programHelp(groups));
       return exitCodes.ok;
     }
     if (name === "--version") {

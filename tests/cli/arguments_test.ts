@@ -1,6 +1,15 @@
 /** The option tables of the program: types, ranges, defaults, suggestions, help. */
 import { assertEquals, assertIsError, assertStringIncludes, assertThrows } from "@std/assert";
-import { describeOptions, formatBytes, type OptionTable, parseBytes, parseOptions } from "../../src/cli/arguments.ts";
+import {
+  describeOptions,
+  describeRequired,
+  formatBytes,
+  type OptionTable,
+  parseBytes,
+  parseOptions,
+  underHeading,
+  wrapParagraphs,
+} from "../../src/cli/arguments.ts";
 import { closest } from "../../src/tasks/did_you_mean.ts";
 import { UsageError } from "../../src/cli/errors.ts";
 
@@ -141,4 +150,24 @@ Deno.test("describeOptions() names value, choices and default when it lists a ta
   assertStringIncludes(text, "--model DIR");
   assertStringIncludes(text, "One of webgpu, reference. Default: webgpu.");
   assertStringIncludes(text, "Default: 0.05,0.1.");
+  assertStringIncludes(text, "Options:\n  --model DIR");
+});
+
+Deno.test("describeOptions() lists options under their headings when they have some", () => {
+  const { json, ...rest } = table;
+  const text = describeOptions({ ...underHeading("What to compute", rest), json });
+  const lines = text.split("\n").filter((line) => !line.startsWith("   "));
+  assertEquals([lines[0], lines.indexOf("Options:"), lines.at(-1)!.slice(0, 8)], ["What to compute:", 8, "  --json"]);
+});
+
+Deno.test("describeRequired() names the options that must be given, with their values", () => {
+  assertEquals(describeRequired(table), "--model DIR");
+});
+
+Deno.test("wrapParagraphs() fills lines, and keeps paragraphs with indented lines", () => {
+  const words = `${"word ".repeat(30)}end`;
+  const list = "names:\n  one\n  two";
+  const [first, second, ...others] = wrapParagraphs(`${words}\nof it\n\n${list}`).split("\n");
+  assertEquals([first.length, second.endsWith("end of it")], [99, true]);
+  assertEquals(others.join("\n"), `\n${list}`);
 });

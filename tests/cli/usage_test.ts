@@ -28,12 +28,28 @@ for (const name of commands) {
     const { code, stdout, stderr } = await secateur([name, "--help"]);
     assertEquals([code, stderr], [0, ""]);
     const [options, example] = stdout.split("Example:");
-    assertMatch(options, new RegExp(`^Usage: secateur ${name} (?:[A-Z_]+ )*\\[options\\]$`, "m"));
+    assertMatch(options, new RegExp(`^Usage: secateur ${name} (?:(?:--[\\w-]+ )?[A-Z_]+ )*\\[options\\]$`, "m"));
     assertMatch(example, new RegExp(`^\\s*secateur ${name} (?:--|out/)`));
     for (const [option] of example.matchAll(/--[\w-]+/g)) assertMatch(options, new RegExp(`^  ${option}( |$)`, "m"));
     assertStringIncludes(options, "--json");
   });
 }
+
+Deno.test("secateur run --help groups its options, and its usage line has those that must be given", async () => {
+  const { stdout } = await secateur(["run", "--help"]);
+  assertMatch(stdout, /^Usage: secateur run --model MODEL --task TASK --out DIR \[options\]$/m);
+  assertEquals([...stdout.matchAll(/^(\w.*):$/gm)].map(([, heading]) => heading), [
+    "Model and task",
+    "Options",
+    "Adaptation and test rows",
+    "Scoring",
+    "Search",
+    "Device",
+    "Example",
+  ]);
+  const wide = stdout.split("Example:")[0].split("\n").filter((line) => line.length > 100);
+  assertEquals(wide, []);
+});
 
 Deno.test("secateur prints its help on stderr and exits with 2 when no command is given", async () => {
   const { code, stdout, stderr } = await secateur([]);

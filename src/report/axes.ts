@@ -28,9 +28,9 @@ export function xTitle(text: string, options: Plot.TextOptions = {}): Plot.Marki
 }
 
 /** The name of the vertical axis, over its upper end; needs a top margin of 24. */
-export function yTitle(text: string, marginLeft: number): Plot.Markish {
+export function yTitle(text: string, marginLeft: number, options: Plot.TextOptions = {}): Plot.Markish {
   const dx = 4 - marginLeft;
-  return Plot.text([text], { frameAnchor: "top-left", dx, dy: -22, fontSize: 13, fill: "var(--muted)" });
+  return Plot.text([text], { frameAnchor: "top-left", dx, dy: -22, fontSize: 13, fill: "var(--muted)", ...options });
 }
 
 /** The name of a vertical axis of layers, under its lower end; needs a left margin of 36. */

@@ -1,7 +1,7 @@
 /** The section that compares the pruned model with the unmodified one and with the baselines, on the test examples. */
 import * as Plot from "@observablehq/plot";
 import { type AnsweredExample, type AnsweringModel, answerScores, findAnswer } from "../method/answers_file.ts";
-import { axisX, axisY, xTitle } from "./axes.ts";
+import { axisX, axisY, xTitle, yTitle } from "./axes.ts";
 import { tipsClass } from "./chart.ts";
 import { renderFigure, renderLegend, renderTable } from "./figure.ts";
 import { type Html, html } from "./html.ts";
@@ -176,18 +176,19 @@ function confidenceFigure(data: RunResults): Html {
     chart: {
       alt: `Bar chart of how many test examples have the right choice at which probability, for the unpruned and the ` +
         `pruned model. ${wrong}`,
-      height: 210,
+      height: 228,
       plot: {
         marginLeft: 40,
         marginRight: 4,
-        marginTop: 8,
+        marginTop: 26,
         marginBottom: 40,
-        fx: { domain: labels, axis: null, padding: 0.12 },
-        x: { domain: ["unpruned", "pruned"], axis: null, padding: 0 },
+        // The room between bins is within them: grid lines are drawn bin by bin, and would have gaps.
+        fx: { domain: labels, axis: null, padding: 0 },
+        x: { domain: ["unpruned", "pruned"], axis: null, paddingInner: 0, paddingOuter: 0.12 },
         y: { label: null, grid: true, nice: true, percent: true },
         color: { type: "identity" },
         marks: [
-          axisY({ ticks: 5, tickFormat: (value: number) => `${value}%` }),
+          axisY({ ticks: 5 }),
           Plot.barY(bars, {
             fx: "label",
             x: "model",
@@ -204,6 +205,7 @@ function confidenceFigure(data: RunResults): Html {
             tickFormat: (text: string, bin: number) => bin % 2 === 0 ? text : "",
           }),
           xTitle("probability of the right choice, %", { fx: () => labels[9] }),
+          yTitle("examples, %", 40, { fx: () => labels[0] }),
         ],
       },
     },

@@ -56,8 +56,8 @@ a:focus-visible, summary:focus-visible, [tabindex]:focus-visible {
   letter-spacing: -.012em; margin: 0 0 18px; text-wrap: pretty; overflow-wrap: anywhere; }
 .facts { display: grid; grid-template-columns: repeat(auto-fit, minmax(150px, 1fr)); gap: 14px 18px; margin: 0;
   border-top: 1px solid var(--line); padding-top: 16px; }
-.facts div { min-width: 0; }
-.facts dt { color: var(--muted); font-size: .8125rem; }
+.facts div { min-width: 0; display: grid; grid-template-rows: subgrid; grid-row: span 2; row-gap: 0; }
+.facts dt { align-self: end; color: var(--muted); font-size: .8125rem; }
 .facts dd { margin: 0; font-size: 1.0625rem; font-weight: 600; }
 .facts dd small { display: block; font-size: .8125rem; font-weight: 400; color: var(--muted); }
 nav ul { list-style: none; display: flex; flex-wrap: wrap; gap: 6px 18px; padding: 0; margin: 16px 0 0; font-size: .9375rem; }

@@ -1,11 +1,12 @@
 // o[r] = softmax(q[r] k^T scale) v over the rows r may see, and the log-sum-exp of the scores; per query head, GQA.
 // arXiv:1706.03762, running maximum as in arXiv:1805.02867, heads shared as in arXiv:2305.13245.
-// Rows are packed segments; a query sees the prefix rows of its tile (rows of another segment) and own rows [begin, end).
-// One workgroup a (tile of 16 queries, query head); four invocations share a query: each scores four of sixteen keys, then owns
-// every fourth group of four columns of o. o and lse are overwritten.
+// Rows are packed segments; a query sees the prefix rows of its tile (rows of another segment) and own rows [begin,
+// end).
+// One workgroup a (tile of 16 queries, query head); four invocations share a query: each scores four of sixteen keys,
+// then owns every fourth group of four columns of o. o and lse are overwritten.
 // `table` holds tiles of two vec4 from params.first_tile on: (first query, queries, first prefix row, prefix rows),
-// (first own row, own rows, 0, 0), and one vec4 a query from params.first_query on: (own rows it sees: begin, end; prefix rows it
-// sees: begin; position).
+// (first own row, own rows, 0, 0), and one vec4 a query from params.first_query on: (own rows it sees: begin, end;
+// prefix rows it sees: begin; position).
 
 override CHUNKS: u32 = 4u; // groups of four columns an invocation owns: ceil(K / 16), at most 8
 

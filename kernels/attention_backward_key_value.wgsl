@@ -1,9 +1,10 @@
-// dk and dv of attention:  dv[c] = sum_r p_rc do[r],  dk[c] = scale sum_r p_rc (do[r] . v[c] - delta[r]) q[r], over the queries r
-// that see row c and all query heads that share the key/value head: a workgroup owns its rows, so nothing is added atomically.
+// dk and dv of attention:  dv[c] = sum_r p_rc do[r],  dk[c] = scale sum_r p_rc (do[r] . v[c] - delta[r]) q[r], over the
+// queries r that see row c and all query heads that share the key/value head: a workgroup owns its rows, so nothing is
+// added atomically.
 // arXiv:2205.14135
 // One workgroup a (tile of 16 own rows, key/value head); four invocations share a row. dkv is overwritten.
-// `table` holds tiles of one vec4 from params.first_tile on: (first own row, own rows, first query, queries), and the queries
-// as in attention.wgsl.
+// `table` holds tiles of one vec4 from params.first_tile on: (first own row, own rows, first query, queries), and the
+// queries as in attention.wgsl.
 
 override CHUNKS: u32 = 4u; // groups of four columns an invocation owns: ceil(K / 16), at most 8
 

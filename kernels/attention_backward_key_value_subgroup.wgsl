@@ -1,7 +1,7 @@
-// dk and dv of attention:  dv[c] = sum_r p_rc do[r],  dk[c] = scale sum_r p_rc (do[r] . v[c] - delta[r]) q[r], over the queries r
-// that see row c and all query heads that share the key/value head.  arXiv:2205.14135
-// Without workgroup memory: one subgroup of eight lanes is eight own rows of one key/value head; each lane loads one of eight queries
-// and gets the others by subgroup broadcast. Needs subgroups of at least eight lanes. dkv is overwritten.
+// dk and dv of attention:  dv[c] = sum_r p_rc do[r],  dk[c] = scale sum_r p_rc (do[r] . v[c] - delta[r]) q[r], over the
+// queries r that see row c and all query heads that share the key/value head.  arXiv:2205.14135
+// Without workgroup memory: one subgroup of eight lanes is eight own rows of one key/value head; each lane loads one of
+// eight queries and gets the others by subgroup broadcast. Needs subgroups of at least eight lanes. dkv is overwritten.
 // `table` as in attention_backward_key_value.wgsl.
 
 override CHUNKS: u32 = 4u; // groups of sixteen columns: ceil(K / 16), at most 8

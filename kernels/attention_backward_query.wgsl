@@ -2,8 +2,8 @@
 //   dq[r] = scale sum_c p_rc (do[r] . v[c] - delta[r]) k[c].  arXiv:2205.14135
 // Workgroups and tables as in attention.wgsl; tiles list gradient queries only. dq and delta are overwritten.
 // `table` holds tiles of two vec4 from params.first_tile on: (first query, queries, first prefix row, prefix rows),
-// (first own row, own rows, 0, 0), and one vec4 a query from params.first_query on: (own rows it sees: begin, end; prefix rows it
-// sees: begin; position).
+// (first own row, own rows, 0, 0), and one vec4 a query from params.first_query on: (own rows it sees: begin, end;
+// prefix rows it sees: begin; position).
 
 override CHUNKS: u32 = 4u; // groups of four columns an invocation owns: ceil(K / 16), at most 8
 

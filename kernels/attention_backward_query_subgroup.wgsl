@@ -1,6 +1,7 @@
 // dq of attention, and delta[r] = do[r] . o[r] for the key/value gradient; p is rebuilt from the kept log-sum-exp:
 //   dq[r] = scale sum_c p_rc (do[r] . v[c] - delta[r]) k[c].  arXiv:2205.14135
-// Without workgroup memory, laid out as attention_subgroup. Needs subgroups of at least eight lanes. dq and delta are overwritten.
+// Without workgroup memory, laid out as attention_subgroup. Needs subgroups of at least eight lanes. dq and delta are
+// overwritten.
 // `table` as in attention.wgsl.
 
 override CHUNKS: u32 = 4u; // groups of sixteen columns: ceil(K / 16), at most 8

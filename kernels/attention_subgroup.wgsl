@@ -1,7 +1,8 @@
 // o[r] = softmax(q[r] k^T scale) v over the rows r may see, and the log-sum-exp of the scores; per query head, GQA.
 // arXiv:1706.03762, running maximum as in arXiv:1805.02867, heads shared as in arXiv:2305.13245.
-// Without workgroup memory, for software adapters: one subgroup of eight lanes is eight queries of one head. Each lane loads one of
-// eight keys and its value, and gets the others by subgroup broadcast. Needs subgroups of at least eight lanes.
+// Without workgroup memory, for software adapters: one subgroup of eight lanes is eight queries of one head. Each lane
+// loads one of eight keys and its value, and gets the others by subgroup broadcast. Needs subgroups of at least eight
+// lanes.
 // o and lse are overwritten.
 // `table` as in attention.wgsl.
 

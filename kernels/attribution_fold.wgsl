@@ -1,7 +1,7 @@
-// scores[pair,H] += sum over the pair's variant rows r of weight_r d[r] factor_r: the Integrated Gradients sum over path nodes and
-// positions, from a gradient d that is in memory.  arXiv:2507.09185, arXiv:1703.01365
-// Gate and up neurons: d = dh, factor as in attribution_fused_*. Output dimensions (site 2): d = gradient of the layer's output,
-// factor = the block's output, given as g.
+// scores[pair,H] += sum over the pair's variant rows r of weight_r d[r] factor_r: the Integrated Gradients sum over
+// path nodes and positions, from a gradient d that is in memory.  arXiv:2507.09185, arXiv:1703.01365
+// Gate and up neurons: d = dh, factor as in attribution_fused_*. Output dimensions (site 2): d = gradient of the
+// layer's output, factor = the block's output, given as g.
 // One invocation owns four neurons of one pair. scores are accumulated into.
 
 struct Params {

@@ -1,8 +1,10 @@
-// scores[pair,H] += sum over the pair's variant rows r of weight_r dh[r] factor_r, with dh = dy[r,D] w[D,H]: the input gradient of
-// the down projection and the Integrated Gradients sum over path nodes and positions in one kernel, so that dh is never in memory.
-// factor = silu'(alpha g) g u for gate neurons (alpha u = u), silu(g) u for up neurons.  arXiv:2507.09185, arXiv:1703.01365
-// Register tile and weights in a texture as in matmul_nn_subgroup: eight lanes own 64 neurons of one pair and walk its rows in blocks
-// of 16. Needs subgroups of at least eight lanes. scores are accumulated into.
+// scores[pair,H] += sum over the pair's variant rows r of weight_r dh[r] factor_r, with dh = dy[r,D] w[D,H]: the input
+// gradient of the down projection and the Integrated Gradients sum over path nodes and positions in one kernel, so that
+// dh is never in memory.
+// factor = silu'(alpha g) g u for gate neurons (alpha u = u), silu(g) u for up neurons.  arXiv:2507.09185,
+// arXiv:1703.01365
+// Register tile and weights in a texture as in matmul_nn_subgroup: eight lanes own 64 neurons of one pair and walk its
+// rows in blocks of 16. Needs subgroups of at least eight lanes. scores are accumulated into.
 
 override WEIGHT_TYPE: u32 = 0u; // 0 f32, 1 bf16, 2 f16
 

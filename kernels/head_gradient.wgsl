@@ -1,5 +1,5 @@
-// d[r,v] = gradient of the objective with respect to the logits of row r, in place of logits[R,V]; statistics as head_reduce
-// writes them.
+// d[r,v] = gradient of the objective with respect to the logits of row r, in place of logits[R,V]; statistics as
+// head_reduce writes them.
 //   probability 0: sum of coefficient_k at token_k (two terms; token ARGMAX means the row's own arg-max)
 //   probability 1: p_t (1[v = t] - p_v) with t = token_0, p = softmax(logits), and the logit of t in picked[r]
 // logits are overwritten by d; the padding columns become 0.

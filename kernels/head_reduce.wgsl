@@ -1,5 +1,7 @@
-// Per row of logits[R,V]: statistics[r] = (bits of max, arg-max index, bits of log-sum-exp, number of NaN and infinities).
-// Smallest index wins ties; a row of -inf has index 0 and log-sum-exp -inf. One workgroup a row. statistics are overwritten.
+// Per row of logits[R,V]: statistics[r] = (bits of max, arg-max index, bits of log-sum-exp, number of NaN and
+// infinities).
+// Smallest index wins ties; a row of -inf has index 0 and log-sum-exp -inf. One workgroup a row. statistics are
+// overwritten.
 
 override LANES: u32 = 64u; // invocations of a workgroup, a power of two
 

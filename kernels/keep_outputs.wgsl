@@ -1,4 +1,5 @@
-// out[r] = x[r], 0 at silenced output dimensions: the gradient of a block's output as its down projection sees it; shapes [R,D].
+// out[r] = x[r], 0 at silenced output dimensions: the gradient of a block's output as its down projection sees it;
+// shapes [R,D].
 // out is overwritten.
 
 const NONE = 0xffffffffu;

@@ -1,6 +1,7 @@
-// dx[R,K] = dy[R,N] w[N,K], or += ; f32 sums: the input gradient of y = x w^T. For a few rows, where reading the weights is the whole
-// cost: of 64 invocations, 16 own four neighbouring columns each of four rows, and four of each split N between them and add up their
-// parts in workgroup memory. dx is overwritten, or accumulated into when params.accumulate is 1.
+// dx[R,K] = dy[R,N] w[N,K], or += ; f32 sums: the input gradient of y = x w^T. For a few rows, where reading the
+// weights is the whole cost: of 64 invocations, 16 own four neighbouring columns each of four rows, and four of each
+// split N between them and add up their parts in workgroup memory. dx is overwritten, or accumulated into when
+// params.accumulate is 1.
 
 override WEIGHT_TYPE: u32 = 0u; // 0 f32, 1 bf16, 2 f16
 

@@ -1,6 +1,6 @@
-// dx[R,K] = dy[R,N] w[N,K], or += ; f32 sums: the input gradient of y = x w^T. The register tile of matmul_nn_subgroup for many rows:
-// eight lanes own 32 rows x 64 columns, so that a weight is loaded half as often. The sums are added in the same order as there, so
-// both give the same bits. Needs subgroups of at least eight lanes.
+// dx[R,K] = dy[R,N] w[N,K], or += ; f32 sums: the input gradient of y = x w^T. The register tile of matmul_nn_subgroup
+// for many rows: eight lanes own 32 rows x 64 columns, so that a weight is loaded half as often. The sums are added in
+// the same order as there, so both give the same bits. Needs subgroups of at least eight lanes.
 // dx is overwritten, or accumulated into when params.accumulate is 1.
 
 override WEIGHT_TYPE: u32 = 0u; // 0 f32, 1 bf16, 2 f16

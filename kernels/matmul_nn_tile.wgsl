@@ -1,5 +1,5 @@
-// dx[R,K] = dy[R,N] w[N,K], or += ; f32 sums: the input gradient of y = x w^T. Tiles of 64 x 64 through workgroup memory,
-// N in steps of 16; each of the 256 invocations keeps 4 x 4 sums.
+// dx[R,K] = dy[R,N] w[N,K], or += ; f32 sums: the input gradient of y = x w^T. Tiles of 64 x 64 through workgroup
+// memory, N in steps of 16; each of the 256 invocations keeps 4 x 4 sums.
 // dx is overwritten, or accumulated into when params.accumulate is 1.
 
 override WEIGHT_TYPE: u32 = 0u; // 0 f32, 1 bf16, 2 f16

@@ -1,6 +1,7 @@
-// dx[R,K] = dy[R,N] w[N,K], or += ; f32 sums: the input gradient of y = x w^T. For GPUs with registers to spare: tiles of 8 SIDE x
-// 8 SIDE through workgroup memory, N in steps of 8; each of the SIDE x SIDE invocations keeps 8 x 8 sums, of rows SIDE apart and of two
-// groups of four columns. dx is overwritten, or accumulated into when params.accumulate is 1.
+// dx[R,K] = dy[R,N] w[N,K], or += ; f32 sums: the input gradient of y = x w^T. For GPUs with registers to spare: tiles
+// of 8 SIDE x 8 SIDE through workgroup memory, N in steps of 8; each of the SIDE x SIDE invocations keeps 8 x 8 sums,
+// of rows SIDE apart and of two groups of four columns. dx is overwritten, or accumulated into when params.accumulate
+// is 1.
 
 override WEIGHT_TYPE: u32 = 0u; // 0 f32, 1 bf16, 2 f16
 override SIDE: u32 = 16u; // invocations along each side of the workgroup: 8 or 16

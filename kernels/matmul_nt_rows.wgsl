@@ -1,5 +1,6 @@
-// y[R,N] = x[R,K] w[N,K]^T, or += ; f32 sums. For a few rows, where reading the weights is the whole cost: 64 invocations split K
-// between them for four rows x four columns, read neighbouring weights, and add up their parts in workgroup memory.
+// y[R,N] = x[R,K] w[N,K]^T, or += ; f32 sums. For a few rows, where reading the weights is the whole cost: 64
+// invocations split K between them for four rows x four columns, read neighbouring weights, and add up their parts in
+// workgroup memory.
 // y is overwritten, or accumulated into when params.accumulate is 1.
 
 override WEIGHT_TYPE: u32 = 0u; // 0 f32, 1 bf16, 2 f16

@@ -1,7 +1,7 @@
-// y[R,N] = x[R,K] w[N,K]^T, or += ; f32 sums. For software adapters, where a load costs far more than arithmetic: a register tile
-// without workgroup memory, and the weights in a texture, whose texels come cheaper than buffer elements. Eight lanes own 16 rows x
-// 64 columns; each lane keeps 16 x 8 sums, loads its own eight weight rows and two of the sixteen x rows, and gets the other x
-// rows by subgroup broadcast. Needs subgroups of at least eight lanes.
+// y[R,N] = x[R,K] w[N,K]^T, or += ; f32 sums. For software adapters, where a load costs far more than arithmetic: a
+// register tile without workgroup memory, and the weights in a texture, whose texels come cheaper than buffer elements.
+// Eight lanes own 16 rows x 64 columns; each lane keeps 16 x 8 sums, loads its own eight weight rows and two of the
+// sixteen x rows, and gets the other x rows by subgroup broadcast. Needs subgroups of at least eight lanes.
 // y is overwritten, or accumulated into when params.accumulate is 1.
 
 override WEIGHT_TYPE: u32 = 0u; // 0 f32, 1 bf16, 2 f16

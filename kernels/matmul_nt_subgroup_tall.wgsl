@@ -1,6 +1,7 @@
-// y[R,N] = x[R,K] w[N,K]^T, or += ; f32 sums. The register tile of matmul_nt_subgroup for many rows: eight lanes own 32 rows x 64
-// columns, so that a weight is loaded half as often; each lane keeps 32 x 8 sums and takes eight steps of K at a time. The sums are
-// added in the same order as there, so both give the same bits. Needs subgroups of at least eight lanes.
+// y[R,N] = x[R,K] w[N,K]^T, or += ; f32 sums. The register tile of matmul_nt_subgroup for many rows: eight lanes own 32
+// rows x 64 columns, so that a weight is loaded half as often; each lane keeps 32 x 8 sums and takes eight steps of K
+// at a time. The sums are added in the same order as there, so both give the same bits. Needs subgroups of at least
+// eight lanes.
 // y is overwritten, or accumulated into when params.accumulate is 1.
 
 override WEIGHT_TYPE: u32 = 0u; // 0 f32, 1 bf16, 2 f16

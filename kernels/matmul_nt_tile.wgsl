@@ -1,5 +1,6 @@
-// y[R,N] = x[R,K] w[N,K]^T, or += ; f32 sums. Tiles of 64 x 64 through workgroup memory, K in steps of 16; each of the 256
-// invocations keeps 4 x 4 sums. Tile rows run along K and are padded to five vec4 so that neighbouring rows use other banks.
+// y[R,N] = x[R,K] w[N,K]^T, or += ; f32 sums. Tiles of 64 x 64 through workgroup memory, K in steps of 16; each of the
+// 256 invocations keeps 4 x 4 sums. Tile rows run along K and are padded to five vec4 so that neighbouring rows use
+// other banks.
 // y is overwritten, or accumulated into when params.accumulate is 1.
 
 override WEIGHT_TYPE: u32 = 0u; // 0 f32, 1 bf16, 2 f16

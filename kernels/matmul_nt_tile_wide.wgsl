@@ -1,6 +1,7 @@
-// y[R,N] = x[R,K] w[N,K]^T, or += ; f32 sums. For GPUs with registers to spare: tiles of 8 SIDE x 8 SIDE through workgroup memory, K in
-// steps of 8; each of the SIDE x SIDE invocations keeps 8 x 8 sums, of rows and columns SIDE apart, so that neighbours read and write
-// neighbouring elements. Tile rows run along K and are padded to three vec4 so that neighbouring rows use other banks.
+// y[R,N] = x[R,K] w[N,K]^T, or += ; f32 sums. For GPUs with registers to spare: tiles of 8 SIDE x 8 SIDE through
+// workgroup memory, K in steps of 8; each of the SIDE x SIDE invocations keeps 8 x 8 sums, of rows and columns SIDE
+// apart, so that neighbours read and write neighbouring elements. Tile rows run along K and are padded to three vec4 so
+// that neighbouring rows use other banks.
 // y is overwritten, or accumulated into when params.accumulate is 1.
 
 override WEIGHT_TYPE: u32 = 0u; // 0 f32, 1 bf16, 2 f16

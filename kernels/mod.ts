@@ -4,12 +4,13 @@
 /** The text of `attention.wgsl`. */
 export const attention = `// o[r] = softmax(q[r] k^T scale) v over the rows r may see, and the log-sum-exp of the scores; per query head, GQA.
 // arXiv:1706.03762, running maximum as in arXiv:1805.02867, heads shared as in arXiv:2305.13245.
-// Rows are packed segments; a query sees the prefix rows of its tile (rows of another segment) and own rows [begin, end).
-// One workgroup a (tile of 16 queries, query head); four invocations share a query: each scores four of sixteen keys, then owns
-// every fourth group of four columns of o. o and lse are overwritten.
+// Rows are packed segments; a query sees the prefix rows of its tile (rows of another segment) and own rows [begin,
+// end).
+// One workgroup a (tile of 16 queries, query head); four invocations share a query: each scores four of sixteen keys,
+// then owns every fourth group of four columns of o. o and lse are overwritten.
 // \`table\` holds tiles of two vec4 from params.first_tile on: (first query, queries, first prefix row, prefix rows),
-// (first own row, own rows, 0, 0), and one vec4 a query from params.first_query on: (own rows it sees: begin, end; prefix rows it
-// sees: begin; position).
+// (first own row, own rows, 0, 0), and one vec4 a query from params.first_query on: (own rows it sees: begin, end;
+// prefix rows it sees: begin; position).
 
 override CHUNKS: u32 = 4u; // groups of four columns an invocation owns: ceil(K / 16), at most 8
 
@@ -168,12 +169,13 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
 `;
 
 /** The text of `attention_backward_key_value.wgsl`. */
-export const attentionBackwardKeyValue = `// dk and dv of attention:  dv[c] = sum_r p_rc do[r],  dk[c] = scale sum_r p_rc (do[r] . v[c] - delta[r]) q[r], over the queries r
-// that see row c and all query heads that share the key/value head: a workgroup owns its rows, so nothing is added atomically.
+export const attentionBackwardKeyValue = `// dk and dv of attention:  dv[c] = sum_r p_rc do[r],  dk[c] = scale sum_r p_rc (do[r] . v[c] - delta[r]) q[r], over the
+// queries r that see row c and all query heads that share the key/value head: a workgroup owns its rows, so nothing is
+// added atomically.
 // arXiv:2205.14135
 // One workgroup a (tile of 16 own rows, key/value head); four invocations share a row. dkv is overwritten.
-// \`table\` holds tiles of one vec4 from params.first_tile on: (first own row, own rows, first query, queries), and the queries
-// as in attention.wgsl.
+// \`table\` holds tiles of one vec4 from params.first_tile on: (first own row, own rows, first query, queries), and the
+// queries as in attention.wgsl.
 
 override CHUNKS: u32 = 4u; // groups of four columns an invocation owns: ceil(K / 16), at most 8
 
@@ -351,10 +353,10 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
 `;
 
 /** The text of `attention_backward_key_value_subgroup.wgsl`. */
-export const attentionBackwardKeyValueSubgroup = `// dk and dv of attention:  dv[c] = sum_r p_rc do[r],  dk[c] = scale sum_r p_rc (do[r] . v[c] - delta[r]) q[r], over the queries r
-// that see row c and all query heads that share the key/value head.  arXiv:2205.14135
-// Without workgroup memory: one subgroup of eight lanes is eight own rows of one key/value head; each lane loads one of eight queries
-// and gets the others by subgroup broadcast. Needs subgroups of at least eight lanes. dkv is overwritten.
+export const attentionBackwardKeyValueSubgroup = `// dk and dv of attention:  dv[c] = sum_r p_rc do[r],  dk[c] = scale sum_r p_rc (do[r] . v[c] - delta[r]) q[r], over the
+// queries r that see row c and all query heads that share the key/value head.  arXiv:2205.14135
+// Without workgroup memory: one subgroup of eight lanes is eight own rows of one key/value head; each lane loads one of
+// eight queries and gets the others by subgroup broadcast. Needs subgroups of at least eight lanes. dkv is overwritten.
 // \`table\` as in attention_backward_key_value.wgsl.
 
 override CHUNKS: u32 = 4u; // groups of sixteen columns: ceil(K / 16), at most 8
@@ -765,8 +767,8 @@ export const attentionBackwardQuery = `// dq of attention, and delta[r] = do[r] 
 //   dq[r] = scale sum_c p_rc (do[r] . v[c] - delta[r]) k[c].  arXiv:2205.14135
 // Workgroups and tables as in attention.wgsl; tiles list gradient queries only. dq and delta are overwritten.
 // \`table\` holds tiles of two vec4 from params.first_tile on: (first query, queries, first prefix row, prefix rows),
-// (first own row, own rows, 0, 0), and one vec4 a query from params.first_query on: (own rows it sees: begin, end; prefix rows it
-// sees: begin; position).
+// (first own row, own rows, 0, 0), and one vec4 a query from params.first_query on: (own rows it sees: begin, end;
+// prefix rows it sees: begin; position).
 
 override CHUNKS: u32 = 4u; // groups of four columns an invocation owns: ceil(K / 16), at most 8
 
@@ -913,7 +915,8 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
 /** The text of `attention_backward_query_subgroup.wgsl`. */
 export const attentionBackwardQuerySubgroup = `// dq of attention, and delta[r] = do[r] . o[r] for the key/value gradient; p is rebuilt from the kept log-sum-exp:
 //   dq[r] = scale sum_c p_rc (do[r] . v[c] - delta[r]) k[c].  arXiv:2205.14135
-// Without workgroup memory, laid out as attention_subgroup. Needs subgroups of at least eight lanes. dq and delta are overwritten.
+// Without workgroup memory, laid out as attention_subgroup. Needs subgroups of at least eight lanes. dq and delta are
+// overwritten.
 // \`table\` as in attention.wgsl.
 
 override CHUNKS: u32 = 4u; // groups of sixteen columns: ceil(K / 16), at most 8
@@ -1290,8 +1293,9 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
 /** The text of `attention_subgroup.wgsl`. */
 export const attentionSubgroup = `// o[r] = softmax(q[r] k^T scale) v over the rows r may see, and the log-sum-exp of the scores; per query head, GQA.
 // arXiv:1706.03762, running maximum as in arXiv:1805.02867, heads shared as in arXiv:2305.13245.
-// Without workgroup memory, for software adapters: one subgroup of eight lanes is eight queries of one head. Each lane loads one of
-// eight keys and its value, and gets the others by subgroup broadcast. Needs subgroups of at least eight lanes.
+// Without workgroup memory, for software adapters: one subgroup of eight lanes is eight queries of one head. Each lane
+// loads one of eight keys and its value, and gets the others by subgroup broadcast. Needs subgroups of at least eight
+// lanes.
 // o and lse are overwritten.
 // \`table\` as in attention.wgsl.
 
@@ -1612,10 +1616,10 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
 `;
 
 /** The text of `attribution_fold.wgsl`. */
-export const attributionFold = `// scores[pair,H] += sum over the pair's variant rows r of weight_r d[r] factor_r: the Integrated Gradients sum over path nodes and
-// positions, from a gradient d that is in memory.  arXiv:2507.09185, arXiv:1703.01365
-// Gate and up neurons: d = dh, factor as in attribution_fused_*. Output dimensions (site 2): d = gradient of the layer's output,
-// factor = the block's output, given as g.
+export const attributionFold = `// scores[pair,H] += sum over the pair's variant rows r of weight_r d[r] factor_r: the Integrated Gradients sum over
+// path nodes and positions, from a gradient d that is in memory.  arXiv:2507.09185, arXiv:1703.01365
+// Gate and up neurons: d = dh, factor as in attribution_fused_*. Output dimensions (site 2): d = gradient of the
+// layer's output, factor = the block's output, given as g.
 // One invocation owns four neurons of one pair. scores are accumulated into.
 
 struct Params {
@@ -1669,11 +1673,13 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
 `;
 
 /** The text of `attribution_fused_subgroup.wgsl`. */
-export const attributionFusedSubgroup = `// scores[pair,H] += sum over the pair's variant rows r of weight_r dh[r] factor_r, with dh = dy[r,D] w[D,H]: the input gradient of
-// the down projection and the Integrated Gradients sum over path nodes and positions in one kernel, so that dh is never in memory.
-// factor = silu'(alpha g) g u for gate neurons (alpha u = u), silu(g) u for up neurons.  arXiv:2507.09185, arXiv:1703.01365
-// Register tile and weights in a texture as in matmul_nn_subgroup: eight lanes own 64 neurons of one pair and walk its rows in blocks
-// of 16. Needs subgroups of at least eight lanes. scores are accumulated into.
+export const attributionFusedSubgroup = `// scores[pair,H] += sum over the pair's variant rows r of weight_r dh[r] factor_r, with dh = dy[r,D] w[D,H]: the input
+// gradient of the down projection and the Integrated Gradients sum over path nodes and positions in one kernel, so that
+// dh is never in memory.
+// factor = silu'(alpha g) g u for gate neurons (alpha u = u), silu(g) u for up neurons.  arXiv:2507.09185,
+// arXiv:1703.01365
+// Register tile and weights in a texture as in matmul_nn_subgroup: eight lanes own 64 neurons of one pair and walk its
+// rows in blocks of 16. Needs subgroups of at least eight lanes. scores are accumulated into.
 
 override WEIGHT_TYPE: u32 = 0u; // 0 f32, 1 bf16, 2 f16
 
@@ -1919,10 +1925,13 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
 `;
 
 /** The text of `attribution_fused_tile.wgsl`. */
-export const attributionFusedTile = `// scores[pair,H] += sum over the pair's variant rows r of weight_r dh[r] factor_r, with dh = dy[r,D] w[D,H]: the input gradient of
-// the down projection and the Integrated Gradients sum over path nodes and positions in one kernel, so that dh is never in memory.
-// factor = silu'(alpha g) g u for gate neurons (alpha u = u), silu(g) u for up neurons.  arXiv:2507.09185, arXiv:1703.01365
-// Tiles through workgroup memory as in matmul_nn_tile: 64 lanes own 32 neurons of one pair and walk its rows in blocks of 32.
+export const attributionFusedTile = `// scores[pair,H] += sum over the pair's variant rows r of weight_r dh[r] factor_r, with dh = dy[r,D] w[D,H]: the input
+// gradient of the down projection and the Integrated Gradients sum over path nodes and positions in one kernel, so that
+// dh is never in memory.
+// factor = silu'(alpha g) g u for gate neurons (alpha u = u), silu(g) u for up neurons.  arXiv:2507.09185,
+// arXiv:1703.01365
+// Tiles through workgroup memory as in matmul_nn_tile: 64 lanes own 32 neurons of one pair and walk its rows in blocks
+// of 32.
 // scores are accumulated into.
 
 override WEIGHT_TYPE: u32 = 0u; // 0 f32, 1 bf16, 2 f16
@@ -2123,8 +2132,8 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
 `;
 
 /** The text of `head_gradient.wgsl`. */
-export const headGradient = `// d[r,v] = gradient of the objective with respect to the logits of row r, in place of logits[R,V]; statistics as head_reduce
-// writes them.
+export const headGradient = `// d[r,v] = gradient of the objective with respect to the logits of row r, in place of logits[R,V]; statistics as
+// head_reduce writes them.
 //   probability 0: sum of coefficient_k at token_k (two terms; token ARGMAX means the row's own arg-max)
 //   probability 1: p_t (1[v = t] - p_v) with t = token_0, p = softmax(logits), and the logit of t in picked[r]
 // logits are overwritten by d; the padding columns become 0.
@@ -2209,8 +2218,10 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
 `;
 
 /** The text of `head_reduce.wgsl`. */
-export const headReduce = `// Per row of logits[R,V]: statistics[r] = (bits of max, arg-max index, bits of log-sum-exp, number of NaN and infinities).
-// Smallest index wins ties; a row of -inf has index 0 and log-sum-exp -inf. One workgroup a row. statistics are overwritten.
+export const headReduce = `// Per row of logits[R,V]: statistics[r] = (bits of max, arg-max index, bits of log-sum-exp, number of NaN and
+// infinities).
+// Smallest index wins ties; a row of -inf has index 0 and log-sum-exp -inf. One workgroup a row. statistics are
+// overwritten.
 
 override LANES: u32 = 64u; // invocations of a workgroup, a power of two
 
@@ -2292,7 +2303,8 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
 `;
 
 /** The text of `keep_outputs.wgsl`. */
-export const keepOutputs = `// out[r] = x[r], 0 at silenced output dimensions: the gradient of a block's output as its down projection sees it; shapes [R,D].
+export const keepOutputs = `// out[r] = x[r], 0 at silenced output dimensions: the gradient of a block's output as its down projection sees it;
+// shapes [R,D].
 // out is overwritten.
 
 const NONE = 0xffffffffu;
@@ -2381,9 +2393,10 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
 `;
 
 /** The text of `matmul_nn_rows.wgsl`. */
-export const matmulNnRows = `// dx[R,K] = dy[R,N] w[N,K], or += ; f32 sums: the input gradient of y = x w^T. For a few rows, where reading the weights is the whole
-// cost: of 64 invocations, 16 own four neighbouring columns each of four rows, and four of each split N between them and add up their
-// parts in workgroup memory. dx is overwritten, or accumulated into when params.accumulate is 1.
+export const matmulNnRows = `// dx[R,K] = dy[R,N] w[N,K], or += ; f32 sums: the input gradient of y = x w^T. For a few rows, where reading the
+// weights is the whole cost: of 64 invocations, 16 own four neighbouring columns each of four rows, and four of each
+// split N between them and add up their parts in workgroup memory. dx is overwritten, or accumulated into when
+// params.accumulate is 1.
 
 override WEIGHT_TYPE: u32 = 0u; // 0 f32, 1 bf16, 2 f16
 
@@ -2476,8 +2489,9 @@ fn main(
 `;
 
 /** The text of `matmul_nn_subgroup.wgsl`. */
-export const matmulNnSubgroup = `// dx[R,K] = dy[R,N] w[N,K], or += ; f32 sums: the input gradient of y = x w^T. A register tile without workgroup memory and with the
-// weights in a texture, as in matmul_nt_subgroup: eight lanes own 16 rows x 64 columns. Needs subgroups of at least eight lanes.
+export const matmulNnSubgroup = `// dx[R,K] = dy[R,N] w[N,K], or += ; f32 sums: the input gradient of y = x w^T. A register tile without workgroup memory
+// and with the weights in a texture, as in matmul_nt_subgroup: eight lanes own 16 rows x 64 columns. Needs subgroups of
+// at least eight lanes.
 // dx is overwritten, or accumulated into when params.accumulate is 1.
 
 override WEIGHT_TYPE: u32 = 0u; // 0 f32, 1 bf16, 2 f16
@@ -2658,9 +2672,9 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
 `;
 
 /** The text of `matmul_nn_subgroup_tall.wgsl`. */
-export const matmulNnSubgroupTall = `// dx[R,K] = dy[R,N] w[N,K], or += ; f32 sums: the input gradient of y = x w^T. The register tile of matmul_nn_subgroup for many rows:
-// eight lanes own 32 rows x 64 columns, so that a weight is loaded half as often. The sums are added in the same order as there, so
-// both give the same bits. Needs subgroups of at least eight lanes.
+export const matmulNnSubgroupTall = `// dx[R,K] = dy[R,N] w[N,K], or += ; f32 sums: the input gradient of y = x w^T. The register tile of matmul_nn_subgroup
+// for many rows: eight lanes own 32 rows x 64 columns, so that a weight is loaded half as often. The sums are added in
+// the same order as there, so both give the same bits. Needs subgroups of at least eight lanes.
 // dx is overwritten, or accumulated into when params.accumulate is 1.
 
 override WEIGHT_TYPE: u32 = 0u; // 0 f32, 1 bf16, 2 f16
@@ -3046,8 +3060,8 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
 `;
 
 /** The text of `matmul_nn_tile.wgsl`. */
-export const matmulNnTile = `// dx[R,K] = dy[R,N] w[N,K], or += ; f32 sums: the input gradient of y = x w^T. Tiles of 64 x 64 through workgroup memory,
-// N in steps of 16; each of the 256 invocations keeps 4 x 4 sums.
+export const matmulNnTile = `// dx[R,K] = dy[R,N] w[N,K], or += ; f32 sums: the input gradient of y = x w^T. Tiles of 64 x 64 through workgroup
+// memory, N in steps of 16; each of the 256 invocations keeps 4 x 4 sums.
 // dx is overwritten, or accumulated into when params.accumulate is 1.
 
 override WEIGHT_TYPE: u32 = 0u; // 0 f32, 1 bf16, 2 f16
@@ -3183,9 +3197,10 @@ fn main(
 `;
 
 /** The text of `matmul_nn_tile_wide.wgsl`. */
-export const matmulNnTileWide = `// dx[R,K] = dy[R,N] w[N,K], or += ; f32 sums: the input gradient of y = x w^T. For GPUs with registers to spare: tiles of 8 SIDE x
-// 8 SIDE through workgroup memory, N in steps of 8; each of the SIDE x SIDE invocations keeps 8 x 8 sums, of rows SIDE apart and of two
-// groups of four columns. dx is overwritten, or accumulated into when params.accumulate is 1.
+export const matmulNnTileWide = `// dx[R,K] = dy[R,N] w[N,K], or += ; f32 sums: the input gradient of y = x w^T. For GPUs with registers to spare: tiles
+// of 8 SIDE x 8 SIDE through workgroup memory, N in steps of 8; each of the SIDE x SIDE invocations keeps 8 x 8 sums,
+// of rows SIDE apart and of two groups of four columns. dx is overwritten, or accumulated into when params.accumulate
+// is 1.
 
 override WEIGHT_TYPE: u32 = 0u; // 0 f32, 1 bf16, 2 f16
 override SIDE: u32 = 16u; // invocations along each side of the workgroup: 8 or 16
@@ -3358,8 +3373,9 @@ fn main(
 `;
 
 /** The text of `matmul_nt_rows.wgsl`. */
-export const matmulNtRows = `// y[R,N] = x[R,K] w[N,K]^T, or += ; f32 sums. For a few rows, where reading the weights is the whole cost: 64 invocations split K
-// between them for four rows x four columns, read neighbouring weights, and add up their parts in workgroup memory.
+export const matmulNtRows = `// y[R,N] = x[R,K] w[N,K]^T, or += ; f32 sums. For a few rows, where reading the weights is the whole cost: 64
+// invocations split K between them for four rows x four columns, read neighbouring weights, and add up their parts in
+// workgroup memory.
 // y is overwritten, or accumulated into when params.accumulate is 1.
 
 override WEIGHT_TYPE: u32 = 0u; // 0 f32, 1 bf16, 2 f16
@@ -3456,10 +3472,10 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
 `;
 
 /** The text of `matmul_nt_subgroup.wgsl`. */
-export const matmulNtSubgroup = `// y[R,N] = x[R,K] w[N,K]^T, or += ; f32 sums. For software adapters, where a load costs far more than arithmetic: a register tile
-// without workgroup memory, and the weights in a texture, whose texels come cheaper than buffer elements. Eight lanes own 16 rows x
-// 64 columns; each lane keeps 16 x 8 sums, loads its own eight weight rows and two of the sixteen x rows, and gets the other x
-// rows by subgroup broadcast. Needs subgroups of at least eight lanes.
+export const matmulNtSubgroup = `// y[R,N] = x[R,K] w[N,K]^T, or += ; f32 sums. For software adapters, where a load costs far more than arithmetic: a
+// register tile without workgroup memory, and the weights in a texture, whose texels come cheaper than buffer elements.
+// Eight lanes own 16 rows x 64 columns; each lane keeps 16 x 8 sums, loads its own eight weight rows and two of the
+// sixteen x rows, and gets the other x rows by subgroup broadcast. Needs subgroups of at least eight lanes.
 // y is overwritten, or accumulated into when params.accumulate is 1.
 
 override WEIGHT_TYPE: u32 = 0u; // 0 f32, 1 bf16, 2 f16
@@ -3780,9 +3796,10 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
 `;
 
 /** The text of `matmul_nt_subgroup_tall.wgsl`. */
-export const matmulNtSubgroupTall = `// y[R,N] = x[R,K] w[N,K]^T, or += ; f32 sums. The register tile of matmul_nt_subgroup for many rows: eight lanes own 32 rows x 64
-// columns, so that a weight is loaded half as often; each lane keeps 32 x 8 sums and takes eight steps of K at a time. The sums are
-// added in the same order as there, so both give the same bits. Needs subgroups of at least eight lanes.
+export const matmulNtSubgroupTall = `// y[R,N] = x[R,K] w[N,K]^T, or += ; f32 sums. The register tile of matmul_nt_subgroup for many rows: eight lanes own 32
+// rows x 64 columns, so that a weight is loaded half as often; each lane keeps 32 x 8 sums and takes eight steps of K
+// at a time. The sums are added in the same order as there, so both give the same bits. Needs subgroups of at least
+// eight lanes.
 // y is overwritten, or accumulated into when params.accumulate is 1.
 
 override WEIGHT_TYPE: u32 = 0u; // 0 f32, 1 bf16, 2 f16
@@ -4183,8 +4200,9 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
 `;
 
 /** The text of `matmul_nt_tile.wgsl`. */
-export const matmulNtTile = `// y[R,N] = x[R,K] w[N,K]^T, or += ; f32 sums. Tiles of 64 x 64 through workgroup memory, K in steps of 16; each of the 256
-// invocations keeps 4 x 4 sums. Tile rows run along K and are padded to five vec4 so that neighbouring rows use other banks.
+export const matmulNtTile = `// y[R,N] = x[R,K] w[N,K]^T, or += ; f32 sums. Tiles of 64 x 64 through workgroup memory, K in steps of 16; each of the
+// 256 invocations keeps 4 x 4 sums. Tile rows run along K and are padded to five vec4 so that neighbouring rows use
+// other banks.
 // y is overwritten, or accumulated into when params.accumulate is 1.
 
 override WEIGHT_TYPE: u32 = 0u; // 0 f32, 1 bf16, 2 f16
@@ -4321,9 +4339,10 @@ fn main(
 `;
 
 /** The text of `matmul_nt_tile_wide.wgsl`. */
-export const matmulNtTileWide = `// y[R,N] = x[R,K] w[N,K]^T, or += ; f32 sums. For GPUs with registers to spare: tiles of 8 SIDE x 8 SIDE through workgroup memory, K in
-// steps of 8; each of the SIDE x SIDE invocations keeps 8 x 8 sums, of rows and columns SIDE apart, so that neighbours read and write
-// neighbouring elements. Tile rows run along K and are padded to three vec4 so that neighbouring rows use other banks.
+export const matmulNtTileWide = `// y[R,N] = x[R,K] w[N,K]^T, or += ; f32 sums. For GPUs with registers to spare: tiles of 8 SIDE x 8 SIDE through
+// workgroup memory, K in steps of 8; each of the SIDE x SIDE invocations keeps 8 x 8 sums, of rows and columns SIDE
+// apart, so that neighbours read and write neighbouring elements. Tile rows run along K and are padded to three vec4 so
+// that neighbouring rows use other banks.
 // y is overwritten, or accumulated into when params.accumulate is 1.
 
 override WEIGHT_TYPE: u32 = 0u; // 0 f32, 1 bf16, 2 f16
@@ -4543,7 +4562,8 @@ fn main(
 `;
 
 /** The text of `neuron_statistics.wgsl`. */
-export const neuronStatistics = `// statistics[H] of h = silu(g) u over R rows: (sum h, sum |h|, max |h|, 0), folded into what is there. One invocation a neuron.
+export const neuronStatistics = `// statistics[H] of h = silu(g) u over R rows: (sum h, sum |h|, max |h|, 0), folded into what is there. One invocation a
+// neuron.
 // statistics are accumulated into.
 
 struct Params {
@@ -4742,7 +4762,8 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
 
 /** The text of `rope.wgsl`. */
 export const rope = `// out = rope(norm(x + bias)) for the first \`rotated\` heads of each row, x + bias for the others; shapes [R, heads*K].
-// Rotation of pair i (elements i and i + W/2) by the angle of its position: (a, b) -> (a c - b s, b c + a s).  arXiv:2104.09864
+// Rotation of pair i (elements i and i + W/2) by the angle of its position: (a, b) -> (a c - b s, b c + a s).
+// arXiv:2104.09864
 // Elements from W <= K on are not rotated.
 // norm is RMSNorm over one head with a learned weight. One workgroup a (row, head). out is overwritten.
 
@@ -4994,9 +5015,10 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
 `;
 
 /** The text of `swiglu_backward.wgsl`. */
-export const swigluBackward = `// For alpha_down h, h = silu(alpha_gate g) * alpha_up u, given dh of the scaled h:  dg = alpha_gate silu'(alpha_gate g) alpha_up u alpha_down dh,
-// du = alpha_up silu(alpha_gate g) alpha_down dh,
-// silu'(z) = s(z) (1 + z (1 - s(z))), s the logistic function; both 0 for silenced neurons; shapes [R,H].  arXiv:2002.05202
+export const swigluBackward = `// dg and du of alpha_down h, h = silu(alpha_gate g) * alpha_up u, given dh of the scaled h.
+// dg = alpha_gate silu'(alpha_gate g) alpha_up u alpha_down dh, du = alpha_up silu(alpha_gate g) alpha_down dh,
+// silu'(z) = s(z) (1 + z (1 - s(z))), s the logistic function; both 0 for silenced neurons; shapes [R,H].
+// arXiv:2002.05202
 // dg takes the place of dh; du is overwritten.
 
 const NONE = 0xffffffffu;

@@ -1,4 +1,5 @@
-// statistics[H] of h = silu(g) u over R rows: (sum h, sum |h|, max |h|, 0), folded into what is there. One invocation a neuron.
+// statistics[H] of h = silu(g) u over R rows: (sum h, sum |h|, max |h|, 0), folded into what is there. One invocation a
+// neuron.
 // statistics are accumulated into.
 
 struct Params {

@@ -1,5 +1,6 @@
 // out = rope(norm(x + bias)) for the first `rotated` heads of each row, x + bias for the others; shapes [R, heads*K].
-// Rotation of pair i (elements i and i + W/2) by the angle of its position: (a, b) -> (a c - b s, b c + a s).  arXiv:2104.09864
+// Rotation of pair i (elements i and i + W/2) by the angle of its position: (a, b) -> (a c - b s, b c + a s).
+// arXiv:2104.09864
 // Elements from W <= K on are not rotated.
 // norm is RMSNorm over one head with a learned weight. One workgroup a (row, head). out is overwritten.
 

@@ -1,6 +1,7 @@
-// For alpha_down h, h = silu(alpha_gate g) * alpha_up u, given dh of the scaled h:  dg = alpha_gate silu'(alpha_gate g) alpha_up u alpha_down dh,
-// du = alpha_up silu(alpha_gate g) alpha_down dh,
-// silu'(z) = s(z) (1 + z (1 - s(z))), s the logistic function; both 0 for silenced neurons; shapes [R,H].  arXiv:2002.05202
+// dg and du of alpha_down h, h = silu(alpha_gate g) * alpha_up u, given dh of the scaled h.
+// dg = alpha_gate silu'(alpha_gate g) alpha_up u alpha_down dh, du = alpha_up silu(alpha_gate g) alpha_down dh,
+// silu'(z) = s(z) (1 + z (1 - s(z))), s the logistic function; both 0 for silenced neurons; shapes [R,H].
+// arXiv:2002.05202
 // dg takes the place of dh; du is overwritten.
 
 const NONE = 0xffffffffu;

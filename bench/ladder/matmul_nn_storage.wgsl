@@ -1,5 +1,5 @@
-// dx[R,K] = dy[R,N] w[N,K], or += ; f32 sums: the input gradient of y = x w^T. Register tile without workgroup memory, as in
-// matmul_nt_subgroup: eight lanes own 16 rows x 32 columns. Needs subgroups of at least eight lanes.
+// dx[R,K] = dy[R,N] w[N,K], or += ; f32 sums: the input gradient of y = x w^T. Register tile without workgroup memory,
+// as in matmul_nt_subgroup: eight lanes own 16 rows x 32 columns. Needs subgroups of at least eight lanes.
 // dx is overwritten, or accumulated into when params.accumulate is 1.
 
 override WEIGHT_TYPE: u32 = 0u; // 0 f32, 1 bf16, 2 f16

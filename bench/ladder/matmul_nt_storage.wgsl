@@ -1,6 +1,6 @@
-// y[R,N] = x[R,K] w[N,K]^T, or += ; f32 sums. Register tile without workgroup memory: eight lanes own 16 rows x 32 columns;
-// each lane keeps 16 x 4 sums, loads its own four weight rows and two of the sixteen x rows, and gets the other x rows
-// by subgroup broadcast. Needs subgroups of at least eight lanes.
+// y[R,N] = x[R,K] w[N,K]^T, or += ; f32 sums. Register tile without workgroup memory: eight lanes own 16 rows x 32
+// columns; each lane keeps 16 x 4 sums, loads its own four weight rows and two of the sixteen x rows, and gets the
+// other x rows by subgroup broadcast. Needs subgroups of at least eight lanes.
 // y is overwritten, or accumulated into when params.accumulate is 1.
 
 override WEIGHT_TYPE: u32 = 0u; // 0 f32, 1 bf16, 2 f16

@@ -197,13 +197,11 @@ Deno.test("only the program and the service use the Deno global and the console"
 
 Deno.test("no comment is wider than a line of code may be", () => {
   const width = manifest.fmt.lineWidth;
-  const complaints = violations(({ path, text }) => {
-    // Strings of WGSL, whose comments are equations.
-    if (path === "kernels/mod.ts") return [];
-    return text.split("\n").flatMap((line, index) =>
+  const complaints = violations(({ text }) =>
+    text.split("\n").flatMap((line, index) =>
       line.length > width && /^\s*(?:\/\/|\/?\*)/.test(line) ? [`line ${index + 1} has ${line.length} columns`] : []
-    );
-  });
+    )
+  );
   assertEquals(complaints, []);
 });
 

@@ -88,11 +88,19 @@ Deno.test("compareRuns() says why plans differ when the same was asked for", () 
   const at = layer! * neurons;
   assertStringIncludes(reasonOf(withPlan(a, swapped))!, "this is no tie");
   const [low, high] = [outside, searched.neurons.at(-1)!].map((j) => a.scored.scores.values[at + j]);
-  const nearer = withScores(
-    a,
-    (score, j) => j === at + outside ? high : j === at + searched.neurons.at(-1)! ? low : score,
-  );
-  assertStringIncludes(reasonOf(withPlan(nearer, swapped))!, "a tie at the cut, which the last bits decide.");
+  const last = searched.neurons.at(-1)!;
+  // Each run's neurons are the top of its own scores, and the scores themselves are others.
+  const turned = withScores(a, (score, j) => j === at + outside ? high : j === at + last ? low : score);
+  assertStringIncludes(reasonOf(withPlan(turned, swapped))!, "this is no tie, the scores themselves differ.");
+  // The same, but the two are as good as equal in both.
+  const largest = Math.max(...a.scored.scores.values.subarray(at, at + neurons).map(Math.abs));
+  const level = (above: number) =>
+    withScores(
+      a,
+      (score, j) => j === at + last || j === at + outside ? high + (j === above ? 1e-5 * largest : 0) : score,
+    );
+  const tie = compareRuns(level(at + last), withPlan(level(at + outside), swapped)).plan.reason!;
+  assertStringIncludes(tie, "a tie at the cut, which the last bits decide.");
 
   // Another configuration of the same accuracy, and of another one.
   const choose = (correct: number): RunResults => {
@@ -104,4 +112,13 @@ Deno.test("compareRuns() says why plans differ when the same was asked for", () 
   const best = searched.configurations[searched.chosen].correct;
   assertStringIncludes(reasonOf(choose(best))!, "tie on accuracy in both runs; their mean margins differ by");
   assertStringIncludes(reasonOf(choose(best - 1))!, "do not tie: their accuracies are");
+
+  // Another rule does not choose by accuracy alone, and nothing is said of what decided.
+  const byRule = (run: RunResults): RunResults => {
+    const settings = { ...run.searched.settings, selectionRule: "bootstrap" as const };
+    const search = { ...run.record.search, selectionRule: "bootstrap" as const };
+    return { ...run, searched: { ...run.searched, settings }, record: { ...run.record, search } };
+  };
+  const ruled = compareRuns(byRule(a), byRule(choose(best))).plan.reason!;
+  assertStringIncludes(ruled, "The rule bootstrap chose layer");
 });

@@ -2,6 +2,12 @@
 import { type DenoCommand, probeAdapter } from "./adapter.ts";
 import { untilAborted } from "./child.ts";
 
+/** Where Debian's and Google's packages put SwiftShader. */
+export const SWIFTSHADER_DRIVERS = [
+  "/usr/lib/chromium/vk_swiftshader_icd.json",
+  "/opt/google/chrome/vk_swiftshader_icd.json",
+] as const;
+
 /** Test files of kernels and of the WebGPU engine, from the root of the project. */
 export async function driverTests(): Promise<string[]> {
   const paths = [];

@@ -1,4 +1,5 @@
 /** A digest of a model's weights: what results are kept under, so that another model never gets them. */
+import { Buffer } from "node:buffer";
 import { createHash, type Hash } from "node:crypto";
 import { bytesPerWeight } from "./dtype.ts";
 import type { Checkpoint } from "./checkpoint.ts";
@@ -61,16 +62,10 @@ const fullRows = 4;
 /** Bytes that a fingerprint has of every row of a projection. */
 const leadingBytes = 64;
 
-/**
- * What fingerprints begin with. Those of earlier versions have no such beginning; they had the first rows of a weight
- * only, or less than this one of every row, and did not tell every pruned copy from its original.
- */
-const fingerprintVersion = "2:";
+/** What fingerprints begin with, so that one that was made in another way is not taken for one of another model. */
+const fingerprintVersion = "1:";
 
-/**
- * Whether two fingerprints say of two models that they are the same or others: both are made as this version makes
- * them.
- */
+/** Whether fingerprints can tell models apart: all are made as this version makes them. */
 export function areComparable(...fingerprints: readonly string[]): boolean {
   return fingerprints.every((fingerprint) => fingerprint.startsWith(fingerprintVersion));
 }
@@ -89,6 +84,7 @@ export async function fingerprintWeights(checkpoint: Readable, signal?: AbortSig
   }
   for (const { gate, up, down } of checkpoint.config.layerWeights) {
     for (const ref of [gate, up, down]) {
+      const zeros = new Uint8Array(ref.columns * bytesPerWeight(checkpoint.typeOf(ref)));
       for await (const { bytes, rowBytes } of pieces(checkpoint, ref, ref.rows, signal)) {
         const width = Math.min(rowBytes, leadingBytes);
         const rows = bytes.length / rowBytes;
@@ -96,8 +92,7 @@ export async function fingerprintWeights(checkpoint: Readable, signal?: AbortSig
         for (let row = 0; row < rows; row++) {
           const whole = bytes.subarray(row * rowBytes, (row + 1) * rowBytes);
           facts.set(whole.subarray(0, width), row * (width + 1));
-          // Ends at the first byte in almost every row.
-          if (whole.every((byte) => byte === 0)) facts[row * (width + 1) + width] = 1;
+          if (Buffer.compare(whole, zeros) === 0) facts[row * (width + 1) + width] = 1;
         }
         hash.update(facts);
       }

@@ -58,11 +58,20 @@ export async function surveyCheckpoint(folder: string): Promise<CheckpointSurvey
   return { checkpoint, fields, files: found?.files ?? [], types, problems: [...new Set(problems)] };
 }
 
-/** What some work gives; where it fails, null, and its message as one more problem. */
-export async function orProblem<T>(problems: string[], work: () => Promise<T>): Promise<T | null> {
+/**
+ * What some work gives; where it fails, null, and its message as one more problem.
+ *
+ * @param signal Its reason is thrown: work that was stopped has not failed.
+ */
+export async function orProblem<T>(
+  problems: string[],
+  work: () => Promise<T>,
+  signal?: AbortSignal,
+): Promise<T | null> {
   try {
     return await work();
   } catch (error) {
+    signal?.throwIfAborted();
     problems.push((error as Error).message);
     return null;
   }

@@ -89,7 +89,9 @@ function hintFor(error: Error): string {
     return "free some space, or write elsewhere with --out; `run --resume` goes on after the last finished stage.";
   }
   if (code === "EIO") return "the disk reports a fault: check it, then repeat the command.";
-  if (error.name === "OtherOptionsError") return "repeat the command as it was, or name another folder with --out.";
+  if (error.name === "OtherOptionsError") {
+    return "repeat the command as it was, or start anew with --overwrite, or in another folder with --out.";
+  }
   if (error.name === "JobsInUseError") return "end the other service, or name another folder with --jobs.";
   if (error.name === "NoAdapterError") return "install a Vulkan driver, or compute on the CPU with --engine reference.";
   if (error.name === "OutOfGpuMemoryError") return "lower --memory-budget, or use an adapter with more memory.";

@@ -21,7 +21,7 @@ import { formatPerformance } from "./forecast.ts";
 import { otherWeightsOptions, readPlanFor } from "./found_on.ts";
 import { preparePlace, requireFile } from "./input_file.ts";
 import { engineOptions, modelOptions, seedOptions, taskOptions, testOptions } from "./options.ts";
-import { countSkipped, type Session, withSession, withWork, type Work } from "./session.ts";
+import { countSkipped, type Session, withOpened, withSession, withWork, type Work } from "./session.ts";
 import { type EvaluatedRows, evaluatedRows } from "./test_rows.ts";
 import { counted, finite, formatEngine, formatShare, formatTable } from "./text.ts";
 
@@ -70,7 +70,9 @@ async function checkSides(options: EvalOptions, other: Side | null, context: Com
   if (plan !== undefined) await requireFile(plan, "plan", runFileNames.plan);
   if (againstPlan !== undefined) await requireFile(againstPlan, "against-plan", runFileNames.plan);
   if (other === null || other.model === options.model) return;
-  await withWork({ ...options, model: other.model }, context, async (work) => {
+  const side = { ...options, model: other.model };
+  if (other.plan === null) return await withOpened(side, context, () => Promise.resolve());
+  await withWork(side, context, async (work) => {
     await readInterventions([other.plan], work, options["other-weights"]);
   });
 }

@@ -164,7 +164,7 @@ export const info = defineCommand({
       for (const split of task?.splits ?? []) counts.set(split, (await task!.requests(split)).length);
       const adapter = await describeAdapter();
       const run = checkpoint && adapter
-        ? await orProblem(problems, () => forecastDefaultRun(checkpoint, task, options, context))
+        ? await orProblem(problems, () => forecastDefaultRun(checkpoint, task, options, context), context.signal)
         : null;
 
       const shape = describeModel(checkpoint, fields);

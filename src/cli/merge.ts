@@ -1,9 +1,9 @@
 /** `secateur merge`: joins the parts of a scoring or a search, and says which are missing and how to make them. */
 import { join } from "node:path";
 import { readScores, runFileNames, writeGrid, writePlan, writeScores } from "../method/files.ts";
+import { digestFile } from "../method/file_digest.ts";
 import {
   checkPartials,
-  digestFile,
   missingUnits,
   type Partial,
   partialDifference,

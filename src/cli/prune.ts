@@ -3,10 +3,10 @@ import { lstat } from "node:fs/promises";
 import { fingerprintWeights } from "../checkpoint/digest.ts";
 import { openCheckpoint } from "../checkpoint/open.ts";
 import { writePrunedCheckpoint } from "../checkpoint/prune_checkpoint.ts";
-import { runFileNames } from "../method/files.ts";
+import { readPlan, runFileNames } from "../method/files.ts";
 import { defineCommand } from "./command.ts";
 import { CommandError } from "./errors.ts";
-import { otherWeightsOptions, readPlanFor } from "./found_on.ts";
+import { checkFoundOn, otherWeightsOptions } from "./found_on.ts";
 import { requireFile } from "./input_file.ts";
 import { findModel } from "./model.ts";
 import { modelOptions } from "./options.ts";
@@ -43,9 +43,10 @@ export const prune = defineCommand({
     const { folder } = await findModel(model, { signal, onProgress });
     const checkpoint = await openCheckpoint(folder);
     try {
-      const target = { model, weights: await fingerprintWeights(checkpoint, signal) };
-      const { plan, notes } = await readPlanFor(planFile, checkpoint.config, target, isOtherFine);
-      for (const line of notes) note(line);
+      const plan = await readPlan(planFile, checkpoint.config);
+      // Reading the weights for a fingerprint takes a while, and a plan that names none is compared with nothing.
+      const weights = plan.weights === undefined ? "" : await fingerprintWeights(checkpoint, signal);
+      for (const line of checkFoundOn(planFile, plan.weights, { model, weights }, isOtherFine)) note(line);
       const written = await writePrunedCheckpoint(folder, out, plan.masks, {
         overwrite,
         unchanged: link ? "link" : "copy",

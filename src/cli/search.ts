@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { digestExamples } from "../method/example_digest.ts";
 import { readScores, runFileNames, writeGrid, writePlan } from "../method/files.ts";
 import { describePerformance } from "../method/performance.ts";
-import { digestFile } from "../method/partial_file.ts";
+import { digestFile } from "../method/file_digest.ts";
 import { compareConfigurations, planFromSearch, resolveSearchSettings, searchGrid } from "../method/search.ts";
 import { searchShard } from "../method/shard_search.ts";
 import type { Task } from "../tasks/task.ts";

@@ -2,8 +2,8 @@
  * How long a job in shards takes on a cluster, before it runs: the operations of each shard as `divideUnits` divides
  * them, the reading of weights, and the chain of steps; and where the time of the GPUs goes that is no useful work.
  *
- * What is left out: queues of a scheduler, failures, element-wise work (a few percent), and waves that wait for the
- * host.
+ * What is left out: queues of a scheduler, failures, reading the projections once more for the fingerprint of the
+ * weights, element-wise work (a few percent), and waves that wait for the host.
  */
 import type { ModelConfig } from "../checkpoint/model_config.ts";
 import { divideUnits, pathCost } from "./shard.ts";

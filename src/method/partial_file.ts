@@ -8,7 +8,6 @@ import { encodeSafetensors, type NewTensor, readSafetensorsHeader, readTensorF64
 import { openFileSource } from "../checkpoint/sources.ts";
 import { isJsonObject, type Json } from "../checkpoint/strict_json.ts";
 import { hashOf } from "../checkpoint/tensor_store.ts";
-import { readRegularFile } from "../tasks/regular_file.ts";
 import type { PlanModel } from "./plan.ts";
 import { type Provenance, provenanceSchema } from "./provenance.ts";
 import { type Infer, integer, list, oneOf, record, type Schema, text } from "./schema.ts";
@@ -269,12 +268,4 @@ export function checkPartials(partials: readonly PartialDescription[]): void {
 export function missingUnits(partials: readonly PartialDescription[]): number[] {
   const there = new Set(partials.flatMap(({ units }) => units));
   return Array.from({ length: partials[0].unitCount }, (_, unit) => unit).filter((unit) => !there.has(unit));
-}
-
-/** Longest file of scores, in bytes: those of the largest model, and what the system reads at once. */
-const LONGEST_SCORES = 2 ** 31 - 1;
-
-/** Digest of a file's bytes. */
-export async function digestFile(path: string): Promise<string> {
-  return hashOf(await readRegularFile(path, LONGEST_SCORES));
 }

@@ -24,7 +24,7 @@ import {
   writeScores,
   writeTraces,
 } from "./files.ts";
-import { digestFile } from "./partial_file.ts";
+import { digestFile } from "./file_digest.ts";
 import { describePerformance, type ForecastSummary } from "./performance.ts";
 import { type PipelineInput, type PipelineResult, runPipeline } from "./pipeline.ts";
 import { serialisePlan } from "./plan.ts";

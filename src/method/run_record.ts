@@ -109,8 +109,8 @@ const runSchema = record({
   /** Null where the engine does not run in waves. */
   performance: nullable(performanceSchema),
   /**
-   * Digests of the other files of the run, by name, so that one of another run is noticed; absent in those of earlier
-   * versions.
+   * Digests of the other files of the run, by name, so that one of another run is noticed; absent where nobody took
+   * them.
    */
   digests: optional(dictionary(text)),
 });

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { isDeepStrictEqual } from "node:util";
 import type { Answers } from "./answers_file.ts";
 import { readAnswers, readGrid, readPlan, readRun, readScores, readTraces, runFileNames } from "./files.ts";
-import { digestFile } from "./partial_file.ts";
+import { digestFile } from "./file_digest.ts";
 import { type Plan, serialisePlan } from "./plan.ts";
 import type { Provenance } from "./provenance.ts";
 import type { RunRecord } from "./run_record.ts";

@@ -1,5 +1,6 @@
 /** What two runs agree on and where they differ: settings, scores, plan, answers, time. Draws nothing. */
 import { isDeepStrictEqual } from "node:util";
+import { areComparable } from "../checkpoint/digest.ts";
 import { layerScores } from "../method/neuron_scores.ts";
 import { comparePaired, type PairedComparison } from "../method/paired.ts";
 import type { RunResults } from "../method/run_results.ts";
@@ -103,6 +104,9 @@ function findDifferences(a: RunResults, b: RunResults): Difference[] {
     };
   };
   const [first, second] = [facts(a), facts(b)];
+  const weights = [a, b].flatMap(({ record }) => record.provenance.weights ?? []);
+  // Made in different ways, two fingerprints of one model differ.
+  if (weights.length === 2 && !areComparable(...weights)) delete first.weights, delete second.weights;
   const names = [...new Set([...Object.keys(first), ...Object.keys(second)])];
   return names.filter((name) => !isDeepStrictEqual(first[name], second[name]))
     .map((name) => ({ name, a: describeValue(first[name]), b: describeValue(second[name]) }));

@@ -94,7 +94,7 @@ Deno.test("secateur run writes a folder that score, search, prune, eval and --re
     ]);
     assertStringIncludes(drawnElsewhere.stderr, "has scores of other examples than the");
     const older = `${folder}/older.json`;
-    await Deno.writeTextFile(older, plan.replace('"weights": "2:', '"weights": "'));
+    await Deno.writeTextFile(older, plan.replace('"weights": "1:', '"weights": "'));
     const refused = await secateur(["prune", "--model", demoModel, "--plan", older, "--out", `${folder}/older`]);
     assertEquals(refused.code, 1);
     assertStringIncludes(refused.stderr, "is of an earlier version, whose fingerprint of the weights does not tell");

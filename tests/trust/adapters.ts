@@ -2,14 +2,12 @@
 import { assert, assertEquals } from "@std/assert";
 import { stat } from "node:fs/promises";
 import { join } from "node:path";
+import { SWIFTSHADER_DRIVERS } from "../../tools/driver_tests.ts";
 import { demoModel, demoTask, secateur } from "../cli/program.ts";
-
-/** Where packages put SwiftShader. */
-const DRIVERS = ["/usr/lib/chromium/vk_swiftshader_icd.json", "/opt/google/chrome/vk_swiftshader_icd.json"];
 
 /** The driver beside this machine's own; null where there is none. */
 export async function secondDriver(): Promise<string | null> {
-  for (const driver of DRIVERS) if (await stat(driver).then(() => true, () => false)) return driver;
+  for (const driver of SWIFTSHADER_DRIVERS) if (await stat(driver).then(() => true, () => false)) return driver;
   return null;
 }
 

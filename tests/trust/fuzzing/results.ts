@@ -12,8 +12,8 @@ import type { Engine } from "../../../src/engine/engine.ts";
 import { serialiseAnswers } from "../../../src/method/answers_file.ts";
 import { runFileNames } from "../../../src/method/files.ts";
 import { serialiseGrid } from "../../../src/method/grid_file.ts";
+import { digestFile } from "../../../src/method/file_digest.ts";
 import {
-  digestFile,
   encodePartial,
   type Partial,
   partialFolder,

@@ -2,6 +2,8 @@
  * What a tokenizer's file and a text may make its package do: patterns without end are refused, and so are runs without
  * end.
  */
+import { Tokenizer } from "@huggingface/tokenizers";
+import { mostSteps } from "./pattern_steps.ts";
 import { isRecord, quote, type ValueRecord } from "./python_value.ts";
 
 /**
@@ -14,40 +16,34 @@ export const LONGEST_RUN = 50_000;
 const LONGEST_PIECED_WORD = 200;
 
 /**
- * Whether a repeated group of a pattern has a repetition or alternatives in it. What looks for a match may then try a
- * number of ways that doubles with every character, and no tokenizer that is known has such a group.
+ * Most steps of a pattern from one place of a text of `LONGEST_RUN` characters. So many are taken where every character
+ * may make it look at all others: the time of a whole text then grows with its square. Known tokenizers have a fifth.
  */
-export function repeatsRepetition(pattern: string): boolean {
-  // What stands inside of each open group.
-  const open: { isManifold: boolean }[] = [{ isManifold: false }];
-  let last: { isManifold: boolean } | null = null;
-  for (let at = 0; at < pattern.length; at++) {
-    const top = open.at(-1)!;
-    const rest = pattern.slice(at, at + 12);
-    if (/^(?:[*+]|\{\d+(?:,\d*)?\})/.test(rest)) {
-      if (last?.isManifold) return true;
-      top.isManifold = true;
-      continue;
-    }
-    if (rest[0] === "?") continue;
-    last = null;
-    if (rest[0] === "\\") at++;
-    else if (rest[0] === "[") at = endOfClass(pattern, at);
-    else if (rest[0] === "|") top.isManifold = true;
-    else if (rest[0] === "(") open.push({ isManifold: false });
-    else if (rest[0] === ")" && open.length > 1) {
-      last = open.pop()!;
-      if (last.isManifold) open.at(-1)!.isManifold = true;
-    }
+const MOST_STEPS = 100 * LONGEST_RUN;
+
+/** Longest pattern that is looked at, in UTF-16 units. */
+const LONGEST_PATTERN = 20_000;
+
+/** A pattern as the package uses it, which is not as it is written; undefined where it cannot be used at all. */
+function compiled(pattern: string): RegExp | undefined {
+  const split = { type: "Split", pattern: { Regex: pattern }, behavior: "Isolated", invert: false };
+  const rest = { added_tokens: [], normalizer: null, post_processor: null, decoder: null };
+  try {
+    const tokenizer = new Tokenizer(
+      { ...rest, pre_tokenizer: split, model: { type: "BPE", vocab: {}, merges: [] } },
+      {},
+    );
+    return (tokenizer.pre_tokenizer as unknown as { readonly pattern: RegExp }).pattern;
+  } catch {
+    return undefined;
   }
-  return false;
 }
 
-/** Place of the bracket that closes a class of characters. */
-function endOfClass(pattern: string, start: number): number {
-  let at = start + 1;
-  for (; at < pattern.length && pattern[at] !== "]"; at++) if (pattern[at] === "\\") at++;
-  return at;
+/** Whether the time of a pattern may grow faster than with the square of a text's length. */
+export function isSlowPattern(pattern: string): boolean {
+  if (pattern.length > LONGEST_PATTERN) return true;
+  const regex = compiled(pattern);
+  return regex !== undefined && mostSteps(regex, LONGEST_RUN) > MOST_STEPS;
 }
 
 /** Every pattern below a value, wherever it stands. */
@@ -71,13 +67,11 @@ function patternsOf(value: unknown): string[] {
  */
 export function checkTokenizerLimits(path: string, file: ValueRecord): void {
   const { normalizer, pre_tokenizer: preTokenizer, decoder, post_processor: postProcessor, model } = file;
-  const pattern = patternsOf([normalizer, preTokenizer, decoder, postProcessor]).find(repeatsRepetition);
+  const pattern = patternsOf([normalizer, preTokenizer, decoder, postProcessor]).find(isSlowPattern);
   if (pattern !== undefined) {
     throw new RangeError(
-      `Cannot use ${path}: the pattern ${
-        quote(pattern)
-      } repeats a group with a repetition or alternatives in it, which ` +
-        "may take for ever",
+      `Cannot use ${path}: the pattern ${quote(pattern)} may take for ever: repetitions and alternatives in it may ` +
+        "be tried in too many combinations",
     );
   }
   const longest = isRecord(model) ? model.max_input_chars_per_word : undefined;

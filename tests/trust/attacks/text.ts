@@ -74,8 +74,22 @@ const runs: readonly [string, string, string][] = [
   ["a language without white space", "語".repeat(100_000), "100000 in a row have no white space among them"],
 ];
 
-/** Patterns that look in a number of ways that doubles with every character. */
-const patterns = ["(a+)+$", "(?:a|a)*b", "((a*)b?){2,}", "([)]+|\\()+x", "(?:\\s{1,9}){1,50}x"];
+/** Patterns whose steps double with every character, or grow with the cube of a text's length. */
+const patterns = [
+  "(a+)+$",
+  "(?:a|a)*b",
+  "((a*)b?){2,}",
+  "([)]+|\\()+x",
+  "(?:\\s{1,9}){1,50}x",
+  "(?:aa?)+b",
+  "(?:a?a?)*b",
+  "(?:a?){30}b",
+  "a?".repeat(40) + "b",
+  "a*a*b",
+  "(a+)\\1+b",
+  "(?=(?:a*b|a)*)a",
+  "(?:a*a)++b",
+];
 
 export const textAttacks: readonly Attack[] = [
   ...runs.map(([what, run, message]): Attack => ({
@@ -92,7 +106,7 @@ export const textAttacks: readonly Attack[] = [
         pre_tokenizer: { type: "Split", pattern: { Regex: pattern }, behavior: "Isolated", invert: false },
       })),
     error: RangeError,
-    message: "repeats a group with a repetition or alternatives in it",
+    message: "may take for ever: repetitions and alternatives in it may be tried in too many combinations",
   })),
   {
     name: "loadTokenizer() throws when a word may be a million characters long before it is cut into pieces",

@@ -16,9 +16,9 @@ interface Part {
 }
 
 /**
- * What comes behind a part. `open` may fail, and then the part is tried in its other ways. `matched` cannot fail, so the
- * first way stays, and its characters are not looked at again; `looked` cannot fail either, but stands in a look ahead,
- * whose characters are.
+ * What comes behind a part. `open` may fail, and then the part is tried in its other ways. `matched` cannot fail, so
+ * the first way stays, and its characters are not looked at again; `looked` cannot fail either, but stands in a look
+ * ahead, whose characters are.
  */
 type Behind = "open" | "matched" | "looked";
 

@@ -17,7 +17,7 @@ const LONGEST_PIECED_WORD = 200;
 
 /**
  * Most steps of a pattern from one place of a text of `LONGEST_RUN` characters. So many are taken where every character
- * may make it look at all others: the time of a whole text then grows with its square. Known tokenizers have a fifth.
+ * may make it look at all others: the time of a whole text then grows with its square. Known tokenizers have a third.
  */
 const MOST_STEPS = 100 * LONGEST_RUN;
 

@@ -34,6 +34,7 @@ const outline: readonly Entry[] = [
   { path: "src/checkpoint/", description: "safetensors, configurations, the Hugging Face hub", isListed: true },
   { path: "src/tasks/", description: "tokenizer, templates, task files, rows, scoring", isListed: true },
   { path: "src/gpu/", description: "device, memory, kernels, recorder", isListed: true },
+  { path: "src/text/", description: "formats that several folders read", isListed: true },
   { path: "tools/", description: "what the tasks of deno.json run", isListed: true },
   { path: "examples/", description: "the demo: model, task, training script; and programs that use the package" },
   { path: "tests/unit/", description: "files, tokens, tasks, the method, the structure of the code; no adapter" },

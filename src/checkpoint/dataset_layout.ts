@@ -2,7 +2,7 @@
  * Which files of a dataset folder belong to which split: as its card (`README.md`) lists them under `configs`, or by
  * the names of files and folders.
  */
-import { parseDocument, visit } from "yaml";
+import { parseYaml } from "../text/yaml_text.ts";
 import { compileGlob } from "./glob.ts";
 
 /** The files of each split, by path in the folder, in the order of their rows. */
@@ -21,9 +21,6 @@ export const CARD_FILE = "README.md";
 
 /** Longest head of a card, in characters. */
 const MAX_CARD_HEAD = 4_000_000;
-
-/** Most aliases in the head of a card. */
-const MOST_ALIASES = 100;
 
 const DATA_FILE = /\.(?:jsonl|ndjson|json|csv|tsv|parquet)$/i;
 
@@ -155,22 +152,6 @@ function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
-/**
- * The parser would take the square of the number of aliases, and of that of the keys where it looks for repeated ones.
- */
-function parseCardHead(head: string): unknown {
-  // As in Python the last of two keys wins.
-  const document = parseDocument(head, { logLevel: "error", uniqueKeys: false });
-  if (document.errors.length > 0) throw document.errors[0];
-  let aliases = 0;
-  visit(document, {
-    Alias() {
-      if (++aliases > MOST_ALIASES) throw new SyntaxError(`more than ${MOST_ALIASES} aliases`);
-    },
-  });
-  return document.toJS();
-}
-
 /** The `configs` of a card, or none. */
 function readConfigs(what: string, card: string): CardConfig[] {
   const [, head] = /^\ufeff?---\r?\n([^]*?)\r?\n---[ \t]*(?:\r?\n|$)/.exec(card.slice(0, MAX_CARD_HEAD)) ?? [];
@@ -180,12 +161,9 @@ function readConfigs(what: string, card: string): CardConfig[] {
   };
   let value: unknown;
   try {
-    value = parseCardHead(head);
+    value = parseYaml(head, { isLenient: true });
   } catch (error) {
-    return fail(
-      /call stack/.test((error as Error).message) ? "it is nested too deeply" : (error as Error).message.split("\n")[0],
-      error,
-    );
+    return fail((error as Error).message.split("\n")[0].replace(/:$/, ""), error);
   }
   const configs = isRecord(value) ? value.configs : undefined;
   if (configs === undefined || configs === null) return [];

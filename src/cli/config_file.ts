@@ -1,7 +1,7 @@
 /** `--config FILE`: options from a YAML file, under the names they have on the command line, which overrides them. */
 import { didYouMean } from "../tasks/did_you_mean.ts";
 import { readRegularFile } from "../tasks/regular_file.ts";
-import { parseYaml } from "../tasks/yaml_text.ts";
+import { parseYaml } from "../text/yaml_text.ts";
 import type { OptionTable } from "./arguments.ts";
 import { CommandError, UsageError } from "./errors.ts";
 

@@ -6,7 +6,7 @@ import type { ScalarTag } from "yaml";
 import { builtinFiles } from "./builtin/mod.ts";
 import { isRecord, quote } from "./python_value.ts";
 import { readRegularFile } from "./regular_file.ts";
-import { parseYaml } from "./yaml_text.ts";
+import { parseYaml } from "../text/yaml_text.ts";
 
 /** Longest task file that is read, in bytes. */
 const LONGEST_FILE = 16_000_000;
@@ -64,7 +64,7 @@ async function readMapping(path: string): Promise<object> {
   // Version 1.1 is what lm-evaluation-harness reads: an unquoted yes is a boolean there, and must be one here.
   let value: unknown;
   try {
-    value = parseYaml(text, { version: "1.1", customTags: (tags) => [...tags, functionTag] });
+    value = parseYaml(text, { version: "1.1", tags: [functionTag] });
   } catch (error) {
     throw new SyntaxError(`Cannot parse ${path}: ${(error as Error).message}`, { cause: error });
   }

@@ -22,6 +22,7 @@ const layers: Readonly<Record<string, number>> = {
   checkpoint: 2,
   tasks: 2,
   gpu: 1,
+  text: 1,
 };
 
 interface Source {

@@ -188,6 +188,19 @@ export const textAttacks: readonly Attack[] = [
     message: "Unresolved tag",
   },
   {
+    name: "loadTask() throws soon when one line has eighty thousand tags that nobody knows",
+    attempt: () => loadYaml(`[${"!x a,".repeat(80_000)}]`),
+    error: SyntaxError,
+    message: "Unresolved tag: !x at line 1, column 2",
+  },
+  {
+    name: "loadTask() throws when a mapping of twenty thousand keys is to keep its order",
+    attempt: () =>
+      loadYaml(`%YAML 1.1\n--- !!omap\n${Array.from({ length: 20_000 }, (_, i) => `- k${i}: 1\n`).join("")}`),
+    error: SyntaxError,
+    message: "The tag !!omap is not supported",
+  },
+  {
     name: "requests() throws when a template counts to two billion",
     attempt: () => loadYaml(withLine('doc_to_text: "{% for i in range(2000000000) %}x{% endfor %}"'), fine),
     error: RangeError,

@@ -9,19 +9,17 @@ import {
 } from "hyparquet";
 import { compressors } from "hyparquet-compressors";
 import { type FileHandle, open } from "node:fs/promises";
+import { MAX_UNPACKED_BYTES, ParquetBudget } from "./parquet_budget.ts";
 import { checkPages } from "./parquet_pages.ts";
 import { firstRepeated } from "./repeated.ts";
 import { checkThriftSizes } from "./thrift_sizes.ts";
 import { quote, type Value, type ValueRecord } from "./python_value.ts";
 
-/** Most bytes that the columns of a file may take without compression. */
-const MAX_UNPACKED_BYTES = 4_000_000_000;
-
 /** Deepest nesting of lists and structures in a cell. */
 const MAX_DEPTH = 32;
 
-/** Most bytes of cells that are decoded one by one; where they share a value of a dictionary it is decoded for each. */
-const MAX_CELL_BYTES = 2 ** 30;
+/** First and last bytes of a Parquet file. */
+const MARK = "PAR1";
 
 /** Bytes that are no UTF-8 text, such as an image: what no prompt can show. */
 class BinaryCell extends Error {}
@@ -73,14 +71,16 @@ const parsers = {
 /**
  * A cell as the package gives it, as a value; integers that no number can hold keep their digits as text.
  *
- * @param budget Bytes that may still be decoded.
+ * @param budget What is left of the file's allowances.
  */
-function toValue(cell: unknown, budget: { left: number }, depth = 0): Value {
+function toValue(cell: unknown, budget: ParquetBudget, depth = 0): Value {
   if (depth > MAX_DEPTH) throw new Error(`lists and structures more than ${MAX_DEPTH} deep`);
   switch (typeof cell) {
     case "undefined":
       return null;
     case "string":
+      budget.text.take(cell.length);
+      return cell;
     case "number":
     case "boolean":
       return cell;
@@ -89,8 +89,7 @@ function toValue(cell: unknown, budget: { left: number }, depth = 0): Value {
   }
   if (cell === null) return null;
   if (cell instanceof Uint8Array) {
-    budget.left -= cell.length;
-    if (budget.left < 0) throw new RangeError(`cells of more bytes than the limit of ${MAX_CELL_BYTES}`);
+    budget.decodedBytes.take(cell.length);
     try {
       return decoder.decode(cell);
     } catch {
@@ -98,11 +97,33 @@ function toValue(cell: unknown, budget: { left: number }, depth = 0): Value {
     }
   }
   if (Array.isArray(cell) || ArrayBuffer.isView(cell)) {
+    budget.items.take((cell as ArrayLike<unknown>).length);
     return Array.from(cell as ArrayLike<unknown>, (item) => toValue(item, budget, depth + 1));
   }
-  return Object.fromEntries(
-    Object.entries(cell as object).map(([name, item]) => [name, toValue(item, budget, depth + 1)]),
-  );
+  const entries = Object.entries(cell as object);
+  budget.items.take(entries.length);
+  return Object.fromEntries(entries.map(([name, item]) => [name, toValue(item, budget, depth + 1)]));
+}
+
+/** A file that is something else is named for what it is, where that can be told. */
+async function checkMark(file: AsyncBuffer): Promise<void> {
+  const { byteLength } = file;
+  const textAt = async (start: number, end: number) =>
+    new TextDecoder("latin1").decode(await file.slice(start, Math.min(end, byteLength)));
+  const head = (await textAt(0, 64)).trimStart().toLowerCase();
+  if (head.startsWith("version https://git-lfs")) {
+    throw new Error("it is a pointer of Git LFS, not the file itself: fetch that with `git lfs pull`");
+  }
+  if (/^<(!doctype|html|\?xml)/.test(head)) throw new Error("it is a web page, not a Parquet file");
+  if (byteLength < 12) throw new Error("it is too short to be a Parquet file");
+  if (await textAt(byteLength - 4, byteLength) !== MARK) {
+    const isCut = await textAt(0, 4) === MARK;
+    throw new Error(
+      isCut
+        ? `it is cut off: it begins but does not end with ${MARK}`
+        : `it is no Parquet file: it ends without ${MARK}`,
+    );
+  }
 }
 
 /** Lists of the footer are checked before they are read. */
@@ -151,7 +172,6 @@ export async function readParquet(path: string, maxRows: number): Promise<ValueR
   const handle = await open(path);
   try {
     const { size } = await handle.stat();
-    if (size < 12) throw new Error("it is too short to be a Parquet file");
     const file: AsyncBuffer = {
       byteLength: size,
       slice: (start, end = size) => {
@@ -161,12 +181,14 @@ export async function readParquet(path: string, maxRows: number): Promise<ValueR
         return readFully(handle, start, end);
       },
     };
+    await checkMark(file);
     await checkFooter(file);
     const metadata = await parquetMetadataAsync(file, { geoparquet: false });
     const tree = parquetSchema(metadata);
     checkMetadata(metadata, tree, maxRows, size);
     if (metadata.num_rows === 0n) return [];
-    await checkPages(file, metadata, tree, compressors);
+    const budget = new ParquetBudget();
+    await checkPages(file, metadata, tree, compressors, budget);
     const rows = await parquetReadObjects({
       file,
       metadata,
@@ -179,7 +201,6 @@ export async function readParquet(path: string, maxRows: number): Promise<ValueR
     if (rows.length !== Number(metadata.num_rows)) {
       throw new Error(`${rows.length} rows, expected ${metadata.num_rows}`);
     }
-    const budget = { left: MAX_CELL_BYTES };
     const leftOut = new Set<string>();
     const values = rows.map((row, index) => {
       const entries: [string, Value][] = [];

@@ -6,7 +6,10 @@ import type { AsyncBuffer, ColumnMetaData, Compressors, FileMetaData, SchemaTree
 import { decompressPage } from "hyparquet/src/datapage.js";
 import { deltaBinaryUnpack } from "hyparquet/src/delta.js";
 import { getMaxDefinitionLevel, getMaxRepetitionLevel, getTreePath } from "hyparquet/src/schema.js";
-import { deserializeTCompactProtocol, readVarInt } from "hyparquet/src/thrift.js";
+import { deserializeTCompactProtocol } from "hyparquet/src/thrift.js";
+import type { ParquetBudget } from "./parquet_budget.ts";
+import { walkDeltas } from "./parquet_delta.ts";
+import { checkRuns, takeRuns } from "./parquet_runs.ts";
 import { checkThriftSizes } from "./thrift_sizes.ts";
 
 /** Numbers of Thrift's `PageType` that hold values. */
@@ -14,16 +17,17 @@ const DATA_PAGE = 0;
 const DICTIONARY_PAGE = 2;
 const DATA_PAGE_V2 = 3;
 
-/** Numbers of Thrift's `Encoding` whose values are runs of a repeated or packed number. */
-const RUN_ENCODINGS = [2, 3, 8];
-
-/**
- * Number of Thrift's `Encoding` whose values begin like the one before: a few bytes may stand for a million long texts.
- */
+/** Numbers of Thrift's `Encoding`; values of those that are not here are bounded by their bytes. */
+const PLAIN_DICTIONARY = 2;
+const RLE = 3;
+const DELTA_BINARY_PACKED = 5;
+const DELTA_LENGTH_BYTE_ARRAY = 6;
 const DELTA_BYTE_ARRAY = 7;
+const RLE_DICTIONARY = 8;
 
-/** Most bytes of all values that are spelt that way. */
-const MAX_SPELT_BYTES = 2 ** 30;
+/** Most bits of an index into a dictionary, and of a level: how deep a null is. */
+const MAX_INDEX_BITS = 32;
+const MAX_LEVEL_BITS = 8;
 
 /** A page may be so many times larger than its compressed bytes; text repeated over and over stays below. */
 const MAX_RATIO = 100_000;
@@ -36,65 +40,69 @@ function whole(value: unknown, most: number, what: string): number {
 
 /** Bits of a number from 0 to `largest`. */
 function bitWidth(largest: number): number {
-  return 32 - Math.clz32(largest);
-}
-
-/**
- * Checks runs of `width` bits for at most `count` values: none may be longer than what is left, up to the padding of
- * packed ones. How many values there are, where some are null, only the levels say: the runs may end earlier.
- */
-function checkRuns(bytes: Uint8Array, width: number, count: number): void {
-  const reader = { view: new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength), offset: 0 };
-  for (let seen = 0; seen < count && reader.offset < bytes.length;) {
-    const header = readVarInt(reader) >>> 0;
-    const isPacked = (header & 1) === 1;
-    const values = isPacked ? (header >>> 1) * 8 : header >>> 1;
-    if (values > count - seen + (isPacked ? 7 : 0)) {
-      throw new Error(`a run of ${values} values where at most ${count - seen} are left`);
-    }
-    reader.offset += isPacked ? (header >>> 1) * width : (width + 7) >> 3;
-    seen += values;
-  }
-}
-
-/** The bytes behind a length of four bytes, and what follows them. */
-function takeRuns(page: Uint8Array): { runs: Uint8Array; rest: Uint8Array } {
-  const length = new DataView(page.buffer, page.byteOffset, page.byteLength).getUint32(0, true);
-  whole(length, page.length - 4, "bytes of levels");
-  return { runs: page.subarray(4, 4 + length), rest: page.subarray(4 + length) };
+  return whole(32 - Math.clz32(largest), MAX_LEVEL_BITS, "bits of levels");
 }
 
 /** A column of one row group. */
 class ColumnPages {
   readonly #repetitionBits: number;
   readonly #definitionBits: number;
+  /** Definition level of a value that is no null. */
+  readonly #defined: number;
   readonly #isBoolean: boolean;
-  #spelt = 0;
 
-  constructor(readonly meta: ColumnMetaData, path: SchemaTree[], readonly compressors: Compressors) {
+  constructor(
+    readonly meta: ColumnMetaData,
+    path: SchemaTree[],
+    readonly compressors: Compressors,
+    readonly budget: ParquetBudget,
+  ) {
+    this.#defined = getMaxDefinitionLevel(path);
     this.#repetitionBits = bitWidth(getMaxRepetitionLevel(path));
-    this.#definitionBits = bitWidth(getMaxDefinitionLevel(path));
+    this.#definitionBits = bitWidth(this.#defined);
     this.#isBoolean = meta.type === "BOOLEAN";
   }
 
-  /** What the values are together, of which only the ends are there. */
-  #checkLengths(bytes: Uint8Array, values: number): void {
+  /** Values of which only the ends are there, behind how much each takes from the one before. */
+  #checkSpelt(bytes: Uint8Array, count: number): void {
+    const end = walkDeltas(bytes, 0, count);
+    walkDeltas(bytes, end, count);
+    if (count === 0) return;
     const reader = { view: new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength), offset: 0 };
-    const lengths = new Int32Array(values);
-    for (let part = 0; part < 2; part++) {
-      deltaBinaryUnpack(reader, values, lengths);
-      for (const length of lengths) this.#spelt += whole(length, MAX_SPELT_BYTES, "bytes of a value");
-    }
-    whole(this.#spelt, MAX_SPELT_BYTES, "bytes of all values");
+    const lengths = new Int32Array(count);
+    deltaBinaryUnpack(reader, count, lengths);
+    for (const length of lengths) this.budget.speltBytes.take(whole(length, 2 ** 31 - 1, "bytes of a value"));
   }
 
-  /** Values behind the levels; those of other encodings are bounded by their bytes. */
-  #checkValues(bytes: Uint8Array, encoding: number, values: number): void {
-    if (encoding === DELTA_BYTE_ARRAY) this.#checkLengths(bytes, values);
-    if (!RUN_ENCODINGS.includes(encoding) || values === 0) return;
-    if (this.#isBoolean) checkRuns(takeRuns(bytes).runs, 1, values);
-    else if (bytes[0] > 32) throw new Error(`a page has values of ${bytes[0]} bits, expected at most 32`);
-    else if (bytes[0] > 0) checkRuns(bytes.subarray(1), bytes[0], values);
+  /** Indices into the dictionary. Pages of version 1 have no runs for those of no bits. */
+  #checkIndices(bytes: Uint8Array, count: number, haveRuns: boolean): void {
+    if (count === 0) return;
+    const width = whole(bytes[0], MAX_INDEX_BITS, "bits of an index");
+    if (width > 0 || haveRuns) checkRuns(bytes.subarray(1), width, count);
+  }
+
+  /**
+   * Values behind the levels.
+   *
+   * @param count How many there are without the nulls.
+   */
+  #checkValues(bytes: Uint8Array, encoding: number, count: number, version: 1 | 2): void {
+    switch (encoding) {
+      case PLAIN_DICTIONARY:
+      case RLE_DICTIONARY:
+        if (this.#isBoolean) throw new Error("a page of booleans has a dictionary");
+        return this.#checkIndices(bytes, count, version === 2);
+      case RLE:
+        if (!this.#isBoolean) throw new Error("a page has runs of values that are no booleans");
+        if (count > 0) checkRuns(takeRuns(bytes).runs, 1, count);
+        return;
+      case DELTA_BINARY_PACKED:
+      case DELTA_LENGTH_BYTE_ARRAY:
+        walkDeltas(bytes, 0, count);
+        return;
+      case DELTA_BYTE_ARRAY:
+        return this.#checkSpelt(bytes, count);
+    }
   }
 
   #unpack(bytes: Uint8Array, size: number): Uint8Array {
@@ -103,13 +111,18 @@ class ColumnPages {
 
   #checkPage(bytes: Uint8Array, size: number, values: number, encoding: number): void {
     let page = this.#unpack(bytes, size);
-    for (const bits of [this.#repetitionBits, this.#definitionBits]) {
-      if (bits === 0) continue;
+    let count = values;
+    if (this.#repetitionBits > 0) {
       const { runs, rest } = takeRuns(page);
-      checkRuns(runs, bits, values);
+      checkRuns(runs, this.#repetitionBits, values);
       page = rest;
     }
-    this.#checkValues(page, encoding, values);
+    if (this.#definitionBits > 0) {
+      const { runs, rest } = takeRuns(page);
+      count = checkRuns(runs, this.#definitionBits, values, this.#defined);
+      page = rest;
+    }
+    this.#checkValues(page, encoding, count, 1);
   }
 
   /** Checks all pages of the column. */
@@ -117,11 +130,14 @@ class ColumnPages {
     const reader = { view: new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength), offset: 0 };
     const total = Number(this.meta.num_values);
     let seen = 0;
-    while (reader.offset < bytes.length - 1 && seen < total) {
+    this.budget.cells.take(total);
+    // All of it, as pages of lists are read even when there are values enough.
+    while (reader.offset < bytes.length - 1) {
       checkThriftSizes(bytes, reader.offset);
       const header = deserializeTCompactProtocol(reader);
       const packed = whole(header.field_3, bytes.length - reader.offset, "bytes");
       const size = whole(header.field_2, Math.min(2 ** 31 - 1, (packed + 1) * MAX_RATIO), "unpacked bytes");
+      this.budget.unpackedBytes.take(size);
       const body = bytes.subarray(reader.offset, reader.offset + packed);
       reader.offset += packed;
       if (header.field_1 === DATA_PAGE) {
@@ -149,7 +165,7 @@ class ColumnPages {
         const unpacked = isPacked === false || size === levels
           ? body.subarray(levels)
           : this.#unpack(body.subarray(levels), size - levels);
-        this.#checkValues(unpacked, encoding, values - nulls);
+        this.#checkValues(unpacked, encoding, values - nulls, 2);
       } else if (header.field_1 === DICTIONARY_PAGE) {
         whole(header.field_7?.field_1, total, "dictionary values");
       }
@@ -162,6 +178,8 @@ class ColumnPages {
  * Checks every page of a file.
  *
  * @param tree Its schema.
+ * @param budget What is left of the file's allowances.
+ * @throws {RangeError} If the file exceeds one.
  * @throws {Error} If one promises more values or bytes than its column has, or cannot be unpacked. The message is meant
  * to follow a colon.
  */
@@ -170,6 +188,7 @@ export async function checkPages(
   metadata: FileMetaData,
   tree: SchemaTree,
   compressors: Compressors,
+  budget: ParquetBudget,
 ): Promise<void> {
   for (const { columns } of metadata.row_groups) {
     for (const { meta_data: meta } of columns) {
@@ -177,7 +196,7 @@ export async function checkPages(
       // Some writers leave 0 where there is no dictionary.
       const start = Number(meta.dictionary_page_offset || meta.data_page_offset);
       const end = start + Number(meta.total_compressed_size);
-      const pages = new ColumnPages(meta, getTreePath(tree, meta.path_in_schema), compressors);
+      const pages = new ColumnPages(meta, getTreePath(tree, meta.path_in_schema), compressors, budget);
       pages.check(new Uint8Array(await file.slice(start, end)));
     }
   }

@@ -64,6 +64,27 @@ Deno.test("readParquet() reads empty lists in pages of both versions", async () 
   }
 });
 
+Deno.test("readParquet() reads texts and numbers stored as differences when some or all are null", async () => {
+  const expected = Array.from({ length: 40 }, (_, i) => {
+    const text = `https://example.org/${Math.floor(i / 3)}/${i % 3}`;
+    const full = { words: text, lengths: text, numbers: i * i };
+    return Object.fromEntries(
+      ["full", "some", "null"].flatMap((kind) =>
+        Object.entries(full).map(([name, value]) => {
+          const isNull = kind === "null" || kind === "some" && i % 3 === 1;
+          return [`${kind}_${name}`, isNull ? null : value];
+        })
+      ),
+    );
+  });
+  for (const name of ["deltas_v1", "deltas_v2"]) assertEquals(await readParquet(golden(name), maxRows), expected, name);
+});
+
+Deno.test("readParquet() reads what DuckDB writes, whose packed runs are padded to 256 values", async () => {
+  const expected = Array.from({ length: 5 }, (_, i) => ({ label: i, question: i % 3 === 1 ? null : `q${i % 2}` }));
+  assertEquals(await readParquet(golden("rows_duckdb"), maxRows), expected);
+});
+
 Deno.test("readParquet() throws when there are more rows than the limit", async () => {
   await assertRejects(() => readParquet(golden("rows_none"), 299), RangeError, "300 rows exceed the limit of 299");
 });

@@ -3,6 +3,7 @@ import type { Attack } from "./attack.ts";
 import { configAttacks } from "./config.ts";
 import { dataAttacks } from "./data.ts";
 import { folderAttacks } from "./folder.ts";
+import { parquetAttacks } from "./parquet.ts";
 import { safetensorsAttacks } from "./safetensors.ts";
 import { sizeAttacks } from "./size.ts";
 import { textAttacks } from "./text.ts";
@@ -14,5 +15,6 @@ export const attacks: Readonly<Record<string, readonly Attack[]>> = {
   "folders, indices, links, weights": folderAttacks,
   "tokenizers and tasks": textAttacks,
   "rows and datasets": dataAttacks,
+  "Parquet pages": parquetAttacks,
   "sizes, in whatever file": sizeAttacks,
 };

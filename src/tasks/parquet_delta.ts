@@ -1,6 +1,6 @@
 /**
- * A walk over numbers that a Parquet page stores as differences, before they are unpacked: a forged size of a block makes
- * the package go backwards for ever.
+ * A walk over numbers that a Parquet page stores as differences, before they are unpacked: a forged size of a block
+ * makes the package go backwards for ever.
  */
 
 /** Bytes of the longest number of 64 bits. */

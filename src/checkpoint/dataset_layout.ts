@@ -3,7 +3,7 @@
  * the names of files and folders.
  */
 import { parseYaml } from "../text/yaml_text.ts";
-import { compileGlob } from "./glob.ts";
+import { compileGlobs } from "./glob.ts";
 
 /** The files of each split, by path in the folder, in the order of their rows. */
 export type DatasetLayout = ReadonlyMap<string, readonly string[]>;
@@ -231,12 +231,13 @@ export function datasetLayout(
   for (const [split, paths] of entries) {
     const patterns = strings(paths);
     if (!patterns || !/^[\w.-]+$/.test(split)) throw fail(`data_files of the subset ${name} need split and path`);
-    const expressions = patterns.map((pattern) => compileGlob(folder + pattern.replace(/^\.?\//, "")));
-    for (const [i, expression] of expressions.entries()) {
-      if (names.some((path) => expression.test(path))) continue;
-      throw new RangeError(`Cannot read the dataset ${what}: no file matches ${patterns[i]}, the split ${split}`);
+    const full = patterns.map((pattern) => folder + pattern.replace(/^\.?\//, ""));
+    const { found, missing } = compileGlobs(full)(names);
+    if (missing !== undefined) {
+      const pattern = patterns[full.indexOf(missing)];
+      throw new RangeError(`Cannot read the dataset ${what}: no file matches ${pattern}, the split ${split}`);
     }
-    const files = names.filter((path) => expressions.some((expression) => expression.test(path))).sort();
+    const files = found.sort();
     const other = files.find((path) => !DATA_FILE.test(path));
     if (other !== undefined) {
       throw new RangeError(

@@ -1,7 +1,7 @@
 /** Which files of a repository are wanted. */
 import { parseConfig } from "./config.ts";
 import { CARD_FILE, type DatasetLayout, datasetLayout, hasWholeSplits, type Subset } from "./dataset_layout.ts";
-import { compileGlob } from "./glob.ts";
+import { compileGlobs, isWild } from "./glob.ts";
 import { INDEX_FILE, parseIndex, SINGLE_FILE } from "./open_from.ts";
 
 /** The files wanted of a repository, in two steps: those of the second may depend on the content of the first. */
@@ -70,18 +70,16 @@ export const modelSelection: Selection = {
 
 /** Files that match patterns; every pattern must match one. */
 export function patternSelection(patterns: readonly string[]): Selection {
-  const expressions = patterns.map(compileGlob);
+  const search = compileGlobs(patterns);
   return {
     first(what, names) {
-      for (const [i, expression] of expressions.entries()) {
-        if (names.some((name) => expression.test(name))) continue;
-        const some = names.slice(0, 5).join(", ") + (names.length > 5 ? ` and ${names.length - 5} more` : "");
-        throw new RangeError(`Cannot use ${what}: no file matches ${patterns[i]}, there are ${some || "no files"}`);
-      }
-      return names.filter((name) => expressions.some((expression) => expression.test(name)));
+      const { found, missing } = search(names);
+      if (missing === undefined) return found;
+      const some = names.slice(0, 5).join(", ") + (names.length > 5 ? ` and ${names.length - 5} more` : "");
+      throw new RangeError(`Cannot use ${what}: no file matches ${missing}, there are ${some || "no files"}`);
     },
     rest: () => Promise.resolve([]),
-    isProvenBy: () => patterns.every((pattern) => !/[*?]/.test(pattern)),
+    isProvenBy: () => !patterns.some(isWild),
   };
 }
 

@@ -77,6 +77,14 @@ const numbered = (count: number, one: (index: number) => string, separator = "\n
 /** The layout of one file by this card. */
 const byCard = (head: string, name = "a.csv") => datasetLayout("org/name", [name], `---\n${head}\n---\n`, null);
 
+/** The layout of so many files by a card that has a path for each, and one more. */
+function byPaths(count: number, path: (index: number) => string): unknown {
+  const names = Array.from({ length: count }, (_, index) => path(index).replace("*", ""));
+  const list = numbered(count + 1, (index) => `  - "${path(index)}"`);
+  const card = `---\nconfigs:\n- config_name: a\n  data_files:\n${list}\n---\n`;
+  return datasetLayout("org/name", names, card, null);
+}
+
 /** Name of the test, what is read, and what is said about it. */
 const hostile: readonly [string, () => unknown, Attack["error"], string][] = [
   [
@@ -132,6 +140,18 @@ const hostile: readonly [string, () => unknown, Attack["error"], string][] = [
     () => byCard(`configs:\n- config_name: a\n  data_files: "*a*a*a*a*ab.csv"`, `${"a".repeat(5_000)}.csv`),
     RangeError,
     "no file matches *a*a*a*a*ab.csv",
+  ],
+  [
+    "datasetLayout() throws soon when the last of twenty thousand paths of a card is not there",
+    () => byPaths(20_000, (index) => `data/train-${index}.csv`),
+    RangeError,
+    "no file matches data/train-20000.csv",
+  ],
+  [
+    "datasetLayout() throws when a card has two thousand patterns with stars",
+    () => byPaths(2_000, (index) => `data/train-${index}.csv*`),
+    RangeError,
+    "2001 patterns with stars or question marks: expected at most 1000",
   ],
   [
     "compileBounded() throws when a chat template ends too soon",

@@ -15,7 +15,7 @@ Deno.test("secateur names tensor, index and value when a weight is not finite, w
     assertEquals(JSON.parse(unread.stdout).problems, []);
     const { code, stdout } = await secateur(["info", "--model", model, "--check", "--json"]);
     assertEquals([code, JSON.parse(stdout).problems], [
-      0,
+      1,
       ["model.embed_tokens.weight [70, 1] is Infinity", "model.layers.1.mlp.up_proj.weight [3, 2] is NaN"].map((says) =>
         `Cannot use ${model}: weight ${says}, expected finite numbers`
       ),

@@ -7,7 +7,7 @@ import {
   parquetSchema,
   type SchemaTree,
 } from "hyparquet";
-import { compressors } from "hyparquet-compressors";
+import { compressors } from "./parquet_compressors.ts";
 import { type FileHandle, open } from "node:fs/promises";
 import { MAX_UNPACKED_BYTES, ParquetBudget } from "./parquet_budget.ts";
 import { checkPages } from "./parquet_pages.ts";

@@ -19,6 +19,9 @@ export interface Subset {
 /** Name of the card. */
 export const CARD_FILE = "README.md";
 
+/** Most entries of a subset in a card: each is held against every file. */
+const MOST_ENTRIES = 1000;
+
 /** Longest head of a card, in characters. */
 const MAX_CARD_HEAD = 4_000_000;
 
@@ -227,6 +230,9 @@ export function datasetLayout(
     ? [["train", plain]]
     : (Array.isArray(dataFiles) ? dataFiles : []).map((entry) => [String(entry?.split), entry?.path]);
   if (entries.length === 0) throw fail(`the subset ${name} has no data_files`);
+  if (entries.length > MOST_ENTRIES) {
+    throw fail(`the subset ${name} has ${entries.length} data_files, expected at most ${MOST_ENTRIES}`);
+  }
   const splits = new Map<string, string[]>();
   for (const [split, paths] of entries) {
     const patterns = strings(paths);

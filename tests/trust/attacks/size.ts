@@ -142,16 +142,23 @@ const hostile: readonly [string, () => unknown, Attack["error"], string][] = [
     "no file matches *a*a*a*a*ab.csv",
   ],
   [
-    "datasetLayout() throws soon when the last of twenty thousand paths of a card is not there",
-    () => byPaths(20_000, (index) => `data/train-${index}.csv`),
+    "datasetLayout() throws soon when the last of five thousand paths of a card is not there",
+    () => byPaths(5_000, (index) => `data/train-${index}.csv`),
     RangeError,
-    "no file matches data/train-20000.csv",
+    "no file matches data/train-5000.csv",
   ],
   [
     "datasetLayout() throws when a card has two thousand patterns with stars",
     () => byPaths(2_000, (index) => `data/train-${index}.csv*`),
     RangeError,
     "2001 patterns with stars or question marks: expected at most 1000",
+  ],
+  [
+    "datasetLayout() throws when a subset of a card has two thousand splits",
+    () =>
+      byCard(`configs:\n- config_name: a\n  data_files:\n${numbered(2_000, (i) => `  - {split: s${i}, path: a.csv}`)}`),
+    SyntaxError,
+    "the subset a has 2000 data_files, expected at most 1000",
   ],
   [
     "compileBounded() throws when a chat template ends too soon",

@@ -142,10 +142,10 @@ const hostile: readonly [string, () => unknown, Attack["error"], string][] = [
     "no file matches *a*a*a*a*ab.csv",
   ],
   [
-    "datasetLayout() throws soon when the last of five thousand paths of a card is not there",
-    () => byPaths(5_000, (index) => `data/train-${index}.csv`),
+    "datasetLayout() throws soon when the last of ten thousand paths of a card is not there",
+    () => byPaths(10_000, (index) => `data/train-${index}.csv`),
     RangeError,
-    "no file matches data/train-5000.csv",
+    "no file matches data/train-10000.csv",
   ],
   [
     "datasetLayout() throws when a card has two thousand patterns with stars",

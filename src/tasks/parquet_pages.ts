@@ -18,6 +18,7 @@ const DICTIONARY_PAGE = 2;
 const DATA_PAGE_V2 = 3;
 
 /** Numbers of Thrift's `Encoding`; values of those that are not here are bounded by their bytes. */
+const PLAIN = 0;
 const PLAIN_DICTIONARY = 2;
 const RLE = 3;
 const DELTA_BINARY_PACKED = 5;
@@ -28,6 +29,9 @@ const RLE_DICTIONARY = 8;
 /** Most bits of an index into a dictionary, and of a level: how deep a null is. */
 const MAX_INDEX_BITS = 32;
 const MAX_LEVEL_BITS = 8;
+
+/** Longest decimal, 154 digits: the package takes the square of its length to read it. */
+const MAX_DECIMAL_BYTES = 64;
 
 /** A page may be so many times larger than its compressed bytes; text repeated over and over stays below. */
 const MAX_RATIO = 100_000;
@@ -50,6 +54,9 @@ class ColumnPages {
   /** Definition level of a value that is no null. */
   readonly #defined: number;
   readonly #isBoolean: boolean;
+  readonly #isDecimal: boolean;
+  /** Most bytes of a value behind its length. */
+  readonly #longest: number;
 
   constructor(
     readonly meta: ColumnMetaData,
@@ -61,17 +68,36 @@ class ColumnPages {
     this.#repetitionBits = bitWidth(getMaxRepetitionLevel(path));
     this.#definitionBits = bitWidth(this.#defined);
     this.#isBoolean = meta.type === "BOOLEAN";
+    const { element } = path[path.length - 1];
+    this.#isDecimal = element.converted_type === "DECIMAL";
+    this.#longest = this.#isDecimal ? MAX_DECIMAL_BYTES : 2 ** 31 - 1;
+    if (meta.type === "FIXED_LEN_BYTE_ARRAY") whole(element.type_length, this.#longest, "bytes of a value");
+  }
+
+  /** Lengths of values that are stored as differences, and where what follows them begins. */
+  #lengths(bytes: Uint8Array, start: number, count: number): { lengths: Int32Array; end: number } {
+    const end = walkDeltas(bytes, start, count);
+    const lengths = new Int32Array(count);
+    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    if (count > 0) deltaBinaryUnpack({ view, offset: start }, count, lengths);
+    for (const length of lengths) whole(length, this.#longest, "bytes of a value");
+    return { lengths, end };
   }
 
   /** Values of which only the ends are there, behind how much each takes from the one before. */
   #checkSpelt(bytes: Uint8Array, count: number): void {
-    const end = walkDeltas(bytes, 0, count);
-    walkDeltas(bytes, end, count);
-    if (count === 0) return;
-    const reader = { view: new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength), offset: 0 };
-    const lengths = new Int32Array(count);
-    deltaBinaryUnpack(reader, count, lengths);
-    for (const length of lengths) this.budget.speltBytes.take(whole(length, 2 ** 31 - 1, "bytes of a value"));
+    const { lengths, end } = this.#lengths(bytes, 0, count);
+    for (const length of lengths) this.budget.speltBytes.take(length);
+    this.#lengths(bytes, end, count);
+  }
+
+  /** Values as they are, each behind its length; others than decimals are bounded by their bytes. */
+  #checkPlain(bytes: Uint8Array, count: number): void {
+    if (!this.#isDecimal || this.meta.type !== "BYTE_ARRAY") return;
+    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    for (let i = 0, at = 0; i < count; i++) {
+      at += 4 + whole(view.getUint32(at, true), this.#longest, "bytes of a value");
+    }
   }
 
   /** Indices into the dictionary. Pages of version 1 have no runs for those of no bits. */
@@ -96,9 +122,13 @@ class ColumnPages {
         if (!this.#isBoolean) throw new Error("a page has runs of values that are no booleans");
         if (count > 0) checkRuns(takeRuns(bytes).runs, 1, count);
         return;
+      case PLAIN:
+        return this.#checkPlain(bytes, count);
       case DELTA_BINARY_PACKED:
-      case DELTA_LENGTH_BYTE_ARRAY:
         walkDeltas(bytes, 0, count);
+        return;
+      case DELTA_LENGTH_BYTE_ARRAY:
+        this.#lengths(bytes, 0, count);
         return;
       case DELTA_BYTE_ARRAY:
         return this.#checkSpelt(bytes, count);
@@ -167,7 +197,8 @@ class ColumnPages {
           : this.#unpack(body.subarray(levels), size - levels);
         this.#checkValues(unpacked, encoding, values - nulls, 2);
       } else if (header.field_1 === DICTIONARY_PAGE) {
-        whole(header.field_7?.field_1, total, "dictionary values");
+        const values = whole(header.field_7?.field_1, total, "dictionary values");
+        if (this.#isDecimal) this.#checkPlain(this.#unpack(body, size), values);
       }
     }
     if (seen !== total) throw new Error(`a column has ${seen} values, expected ${total}`);

@@ -1,4 +1,4 @@
-/** The walk over differences and runs of Parquet pages ends where the package's reader does, and refuses what is short. */
+/** The walk over differences and runs of Parquet ends where the package's reader does, and refuses what is short. */
 import { assertEquals, assertThrows } from "@std/assert";
 import fc from "fast-check";
 import { deltaBinaryUnpack } from "hyparquet/src/delta.js";

@@ -86,6 +86,18 @@ const hostile: readonly [string, () => Promise<unknown>, Attack["error"], string
     "cells exceed the limit",
   ],
   [
+    "a text of a million characters is called a decimal",
+    async () => {
+      const content = Uint8Array.from(await golden("bombs/shared"));
+      // The end of the name "a" in the schema, then the old kind of its text: 0 is UTF-8, 10 is a decimal.
+      const at = content.findIndex((byte, i) => byte === 0x61 && content[i + 1] === 0x25 && content[i + 2] === 0);
+      content[at + 2] = 10;
+      return await read(content);
+    },
+    SyntaxError,
+    "a page has 1000000 bytes of a value, expected at most 64",
+  ],
+  [
     "it is a pointer of Git LFS",
     () => read(`version https://git-lfs.github.com/spec/v1\noid sha256:${"0".repeat(64)}\nsize 12345\n`),
     SyntaxError,

@@ -5,6 +5,7 @@
  * 100 MB, names that occur twice, tensors that overlap, leave holes or reach past the end, shapes whose product
  * overflows or disagrees with the byte range, trailing bytes, metadata that is not text, fields it does not know.
  */
+import { describeOtherContent } from "../text/other_content.ts";
 import type { ByteSource } from "./byte_source.ts";
 import { bitsPerElement, widenToF64 } from "./dtype.ts";
 import { isJsonObject, type Json, type JsonObject, parseJsonObject } from "./strict_json.ts";
@@ -128,6 +129,12 @@ export async function readSafetensorsHeader(source: ByteSource): Promise<Safeten
   const prefix = new Uint8Array(PREFIX);
   await source.readInto(0, prefix);
   const length = Number(new DataView(prefix.buffer).getBigUint64(0, true));
+  if (length > source.size - PREFIX) {
+    const head = new Uint8Array(Math.min(64, source.size));
+    await source.readInto(0, head);
+    const other = describeOtherContent(head, "a safetensors file");
+    if (other !== undefined) throw fail(other);
+  }
   if (length > LONGEST_HEADER) throw fail(`its header claims ${length} bytes, at most ${LONGEST_HEADER} are accepted`);
   if (length > source.size - PREFIX) throw fail(`its header claims ${length} bytes of the ${source.size} in the file`);
   const bytes = new Uint8Array(length);

@@ -101,5 +101,9 @@ function hintFor(error: Error): string {
   if (error.name === "GpuFailure") {
     return "repeat the command: `run --resume` goes on after the last finished stage. If it fails again, update the driver.";
   }
+  if (/the weight budget is/.test(error.message)) return "raise --memory-budget or --weight-budget.";
+  if (/exceed the model's limit/.test(error.message)) {
+    return "shorten that row, ask with fewer worked examples (--fewshot), or leave the row out of the data.";
+  }
   return "SECATEUR_TRACE=1 shows where this comes from.";
 }

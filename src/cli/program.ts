@@ -95,7 +95,8 @@ export async function runProgram(groups: readonly CommandGroup[], args: readonly
       return exitCodes.usage;
     }
     if (name === "--help" || name === "-h" || name === "help") {
-      print(programHelp(groups));
+      const about = rest.find((word) => !word.startsWith("-"));
+      print(about === undefined ? programHelp(groups) : findCommand(commands, about).help());
       return exitCodes.ok;
     }
     if (name === "--version") {

@@ -10,6 +10,7 @@ import {
 import { compressors } from "./parquet_compressors.ts";
 import { type FileHandle, open } from "node:fs/promises";
 import { MAX_UNPACKED_BYTES, ParquetBudget } from "./parquet_budget.ts";
+import { describeOtherContent } from "../text/other_content.ts";
 import { checkPages } from "./parquet_pages.ts";
 import { firstRepeated } from "./repeated.ts";
 import { checkThriftSizes } from "./thrift_sizes.ts";
@@ -110,11 +111,8 @@ async function checkMark(file: AsyncBuffer): Promise<void> {
   const { byteLength } = file;
   const textAt = async (start: number, end: number) =>
     new TextDecoder("latin1").decode(await file.slice(start, Math.min(end, byteLength)));
-  const head = (await textAt(0, 64)).trimStart().toLowerCase();
-  if (head.startsWith("version https://git-lfs")) {
-    throw new Error("it is a pointer of Git LFS, not the file itself: fetch that with `git lfs pull`");
-  }
-  if (/^<(!doctype|html|\?xml)/.test(head)) throw new Error("it is a web page, not a Parquet file");
+  const other = describeOtherContent(new Uint8Array(await file.slice(0, Math.min(64, byteLength))), "a Parquet file");
+  if (other !== undefined) throw new Error(other);
   if (byteLength < 12) throw new Error("it is too short to be a Parquet file");
   if (await textAt(byteLength - 4, byteLength) !== MARK) {
     const isCut = await textAt(0, 4) === MARK;

@@ -193,3 +193,17 @@ Deno.test("readTensorF64() reads the golden file as its description says", async
   });
   assertEquals(golden.tensor("ig_gate_all_exact").shape, [4, 3, 100]);
 });
+
+Deno.test("readSafetensorsHeader() says what a file is that a clone without Git LFS or a proxy has left", async () => {
+  const pointer =
+    "version https://git-lfs.github.com/spec/v1\noid sha256:4d7a214614ab2935c943f9e0ff69d22eadbb8f32\nsize 2\n";
+  for (
+    const [text, says] of [
+      [pointer, "it is a pointer of Git LFS, not the file itself: fetch that with `git lfs pull`"],
+      ["<!DOCTYPE html><html>no entry</html>", "it is a web page, not a safetensors file"],
+    ]
+  ) {
+    const source = memorySource("model.safetensors", new TextEncoder().encode(text));
+    await assertRejects(() => readSafetensorsHeader(source), SyntaxError, `Cannot read model.safetensors: ${says}`);
+  }
+});

@@ -1,4 +1,4 @@
-/** What a file holds that is not what its name says: a clone without Git LFS has pointers, a proxy answers with a page. */
+/** What a file holds that is not what its name says: a pointer of Git LFS, or the page of a proxy. */
 
 /**
  * What the beginning of a file shows it to be, in words that follow a colon; undefined where nothing can be told.

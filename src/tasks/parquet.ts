@@ -136,6 +136,7 @@ async function checkFooter(file: AsyncBuffer): Promise<void> {
 function checkMetadata(metadata: FileMetaData, tree: SchemaTree, maxRows: number, byteLength: number): void {
   const rows = Number(metadata.num_rows);
   if (!(rows >= 0 && rows <= maxRows)) throw new RangeError(`${rows} rows exceed the limit of ${maxRows}`);
+  let allPacked = 0;
   let unpacked = 0;
   let rowsOfGroups = 0;
   for (const { columns, num_rows } of metadata.row_groups) {
@@ -146,9 +147,12 @@ function checkMetadata(metadata: FileMetaData, tree: SchemaTree, maxRows: number
       if (!(packed >= 0 && packed <= byteLength)) {
         throw new Error(`a column of ${packed} bytes in a file of ${byteLength}`);
       }
+      allPacked += packed;
       unpacked += Number(meta_data.total_uncompressed_size);
     }
   }
+  // Columns that overlap would be read again and again.
+  if (allPacked > byteLength) throw new Error(`columns of ${allPacked} bytes in a file of ${byteLength}`);
   if (rowsOfGroups !== rows) throw new Error(`${rowsOfGroups} rows in its groups, expected ${rows}`);
   if (!(unpacked <= MAX_UNPACKED_BYTES)) {
     throw new RangeError(`${unpacked} bytes without compression exceed the limit of ${MAX_UNPACKED_BYTES}`);

@@ -25,7 +25,7 @@ const header = [0x80, 0x01, 4, 40];
 /** The streams that begin so, in the order of the file; a text spelt by the one before has two. */
 const streams = ["prefixes", "suffixes", "lengths", "numbers"] as const;
 
-/** Reads columns of differences without compression after bytes at a distance from the start of a stream were changed. */
+/** Reads columns of differences without compression after bytes were changed, `at` so many from a stream's start. */
 async function readForged(stream: typeof streams[number], at: number, bytes: number[], version = 1): Promise<unknown> {
   const content = Uint8Array.from(await golden(`deltas_v${version}`));
   const starts = Array.from(content.keys()).filter((start) => header.every((byte, i) => content[start + i] === byte));
@@ -77,7 +77,7 @@ const hostile: readonly [string, () => Promise<unknown>, Attack["error"], string
     "columns overlap, so that a part of the file would be read for each",
     async () => {
       const content = Uint8Array.from(await golden("bombs/spelt"));
-      // In the footer, a column's bytes without compression end in 90 7a; 16 80 02 are its 128 packed ones, d8 04 are 300.
+      // In the footer, bytes without compression end in 90 7a; 16 80 02 are a column's 128 packed ones, d8 04 are 300.
       for (let at = content.length - 340; at < content.length; at++) {
         if ([0x90, 0x7a, 0x16, 0x80, 0x02].every((byte, i) => content[at + i] === byte)) content.set([0xd8, 4], at + 3);
       }

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { isLeftover, removeLeftovers, syncFolder } from "../checkpoint/atomic_file.ts";
 import { isAbsent } from "../checkpoint/hub_cache.ts";
 import { removeFolderAtomic } from "../checkpoint/atomic_folder.ts";
+import { siteNeurons } from "../engine/engine.ts";
 import { runFileNames } from "../method/files.ts";
 import type { PlanningOptions } from "../method/pipeline.ts";
 import { type EarlierResults, type FolderRunResult, prunedFolderName, runInFolder } from "../method/run_folder.ts";
@@ -11,6 +12,7 @@ import type { DrawnExamples } from "../tasks/draw.ts";
 import type { Example } from "../tasks/example.ts";
 import type { OptionValues } from "./arguments.ts";
 import type { CommandContext } from "./command.ts";
+import { remarkOnFractions } from "./empty_fractions.ts";
 import { CommandError } from "./errors.ts";
 import { checkFolder, lockName, withFolderLock } from "./folder_lock.ts";
 import { forecastWork, formatPerformance } from "./forecast.ts";
@@ -115,11 +117,12 @@ export interface JobExamples extends DrawnExamples {
 
 /** Draws the examples of a job and sees to it that its folder can be written, before weights are loaded. */
 export async function prepareJob(
-  { task }: Work,
+  { checkpoint, task }: Work,
   options: JobOptions,
   existing: Existing,
   context: CommandContext,
 ): Promise<JobExamples> {
+  remarkOnFractions(options.fractions, siteNeurons(checkpoint.config, options.site), context.note);
   const { adaptation, selection } = await drawExamples(task, options);
   const test = await testExamples(task, options, [...adaptation, ...selection], context);
   await checkFolder(options.out);

@@ -22,6 +22,7 @@ import {
 } from "./options.ts";
 import { decidingMetric, drawExamples, withSession, withWork, type Work } from "./session.ts";
 import { readShard, runShard, shardOptions } from "./shards.ts";
+import { remarkOnFractions } from "./empty_fractions.ts";
 import { checkFoundOn, otherWeightsOptions, remarkOnExamples } from "./found_on.ts";
 import { requireFile } from "./input_file.ts";
 import { formatChoice, formatConfiguration, formatEngine, formatShare, formatTable } from "./text.ts";
@@ -74,6 +75,7 @@ export const search = defineCommand({
       const { adaptation, selection } = await drawExamples(task, options);
       notes.push(...remarkOnExamples(file, provenance, adaptation, ours.task));
       for (const line of notes) context.note(line);
+      remarkOnFractions(options.fractions, result.scores.neurons, context.note);
       return { scores: result.scores, selection };
     };
     if (options.shard !== undefined) {

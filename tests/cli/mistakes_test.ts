@@ -13,9 +13,9 @@ const noAdapter = { VK_DRIVER_FILES: "/nonexistent", VK_ICD_FILENAMES: "/nonexis
 /** A hub that nothing answers for: whoever asks it fails with other words. */
 const noHub = { HF_ENDPOINT: "http://127.0.0.1:9" };
 
-async function refuse(args: readonly string[], error: string, hint: string): Promise<void> {
+async function refuse(args: readonly string[], error: string, hint: string, exit = 1): Promise<void> {
   const { code, stdout, stderr } = await secateur(args, { ...noAdapter, ...noHub });
-  assertEquals({ code, stdout, stderr }, { code: 1, stdout: "", stderr: `Error: ${error}\nHint: ${hint}\n` });
+  assertEquals({ code, stdout, stderr }, { code: exit, stdout: "", stderr: `Error: ${error}\nHint: ${hint}\n` });
 }
 
 Deno.test("secateur refuses places and files that do not fit before it opens an engine", async () => {
@@ -34,6 +34,12 @@ Deno.test("secateur refuses places and files that do not fit before it opens an 
       ["run", ...onDemo, "--out", join(folder, "new"), "--adaptation-examples", "8000"],
       "Cannot draw 8000 examples: the split adaptation has 400 rows",
       "lower --adaptation-examples, or give more rows with --data.",
+    );
+    await refuse(
+      ["run", ...onDemo, "--out", join(folder, "new"), "--fractions", "0.001,0.002"],
+      "--fractions 0.001,0.002 switches off none of the 192 neurons of a layer",
+      "the smallest that switches one off is 0.0026.",
+      2,
     );
     for (const command of ["run", "score"]) {
       const out = join(file, "new");

@@ -1,0 +1,28 @@
+/** Fractions so small that they switch nothing off: the search would compare the model with itself. */
+import { neuronCount } from "../method/rank.ts";
+import { UsageError } from "./errors.ts";
+import { counted } from "./text.ts";
+
+/**
+ * Tells of fractions that are no neuron.
+ *
+ * @param fractions As asked for; undefined for the default ones.
+ * @param neurons That a layer has at the site.
+ * @throws {UsageError} If none of them is a neuron.
+ */
+export function remarkOnFractions(
+  fractions: readonly number[] | undefined,
+  neurons: number,
+  note: (line: string) => void,
+): void {
+  const empty = fractions?.filter((fraction) => neuronCount(fraction, neurons) === 0) ?? [];
+  if (fractions === undefined || empty.length === 0) return;
+  const least = `the smallest that switches one off is ${(0.5 / neurons).toPrecision(2)}`;
+  if (empty.length === fractions.length) {
+    throw new UsageError(
+      `--fractions ${fractions.join(",")} switches off none of the ${counted(neurons, "neuron")} of a layer`,
+      `${least}.`,
+    );
+  }
+  note(`Fractions that switch off none of the ${neurons} neurons of a layer: ${empty.join(", ")}; ${least}.`);
+}

@@ -92,6 +92,10 @@ type RecordOf<Fields> =
 export function record<Fields extends Record<string, Schema<unknown>>>(fields: Fields): Schema<RecordOf<Fields>> {
   return (value, where) => {
     if (!isJsonObject(value)) return fail(value, where, "an object");
+    // First what it is: another kind of file has other fields too.
+    if (Object.hasOwn(fields, "format")) {
+      fields.format(Object.hasOwn(value, "format") ? value.format : undefined, `${where}.format`);
+    }
     const unknown = Object.keys(value).find((name) => !Object.hasOwn(fields, name));
     if (unknown !== undefined) {
       const known = Object.keys(fields).join(", ");

@@ -126,3 +126,15 @@ Deno.test("createPlan() throws when two masks are for one layer and site", () =>
   const mask = { layer: 0, site: "gate", fraction: 0.1, neurons: Uint32Array.of(1) } as const;
   assertThrows(() => createPlan(config, [mask, mask]), RangeError, "repeat one, at layer 0 gate");
 });
+
+Deno.test("parsePlan() says what a file is that is no plan, whatever else it has", () => {
+  const other = changed((json) => {
+    json.format = "secateur-grid";
+    json.provenance = {};
+  });
+  assertThrows(
+    () => parsePlan("grid.json", other, config),
+    SyntaxError,
+    'is "secateur-grid", expected "secateur-plan"',
+  );
+});

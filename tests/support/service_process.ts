@@ -23,6 +23,12 @@ export async function waitToBeTold(stream: ReadableStream<Uint8Array>, pattern: 
   throw new Error(`The process ended before it said ${pattern}: ${text}`);
 }
 
+/** How `deno task serve` has glibc keep less of what was freed; what the environment says already stays. */
+const heldAllocator = Object.fromEntries(
+  Object.entries({ MALLOC_ARENA_MAX: "2", MALLOC_MMAP_THRESHOLD_: "131072", MALLOC_TRIM_THRESHOLD_: "131072" })
+    .map(([name, value]) => [name, Deno.env.get(name) ?? value]),
+);
+
 /** A service that runs. */
 export class ServiceProcess {
   private constructor(readonly url: string, readonly child: Deno.ChildProcess) {}
@@ -41,7 +47,7 @@ export class ServiceProcess {
       : ["bash", "-c", `trap '' XFSZ; exec "$@"`, "bash", ...program];
     const child = new Deno.Command(first, {
       args: rest,
-      env: { SECATEUR_ENGINE: "reference", MALLOC_ARENA_MAX: Deno.env.get("MALLOC_ARENA_MAX") ?? "2", ...env },
+      env: { SECATEUR_ENGINE: "reference", ...heldAllocator, ...env },
       stdin: "null",
       stdout: "null",
       stderr: "piped",

@@ -37,9 +37,12 @@ const LONGEST = 10_000;
 /** Inputs kept at most. */
 const MOST_KEPT = 400;
 
-/** Errors that the language makes of mistakes in the program, whatever their class. */
+/**
+ * Errors that the language makes of mistakes in the program, whatever their class. The engine of templates speaks alike of
+ * mistakes in a template: "'IntegerValue' object is not iterable".
+ */
 const OWN_MISTAKE =
-  /^Cannot (?:read propert|set propert|access|destructure|convert|mix)|is not (?:a function(?!: got)|iterable|defined|a constructor)|undefined \(reading|Maximum call stack|Invalid (?:array|typed array|string) length|allocation failed/;
+  /^Cannot (?:read propert|set propert|access|destructure|convert|mix)|(?<!' object )is not (?:a function(?!: got)|iterable|defined|a constructor)|undefined \(reading|Maximum call stack|Invalid (?:array|typed array|string) length|allocation failed/;
 
 /** Errors of the program and of the service, which have words of their own. */
 const MEANT = new Set(["ProblemError", "CommandError", "UsageError", "HubError"]);

@@ -6,6 +6,7 @@ import { lstat, mkdir, open, readdir, rename, rm } from "node:fs/promises";
 import { randomUUID } from "node:crypto";
 import { basename, dirname, join, resolve } from "node:path";
 import process from "node:process";
+import { systemErrorName } from "./system_error.ts";
 
 /** What a file is made of: all of it, or pieces in order. */
 export type FileContent = string | Uint8Array | Iterable<Uint8Array> | AsyncIterable<Uint8Array>;
@@ -129,10 +130,6 @@ export async function writeFileAtomic(path: string, content: FileContent): Promi
  * Whether an error, or what caused it, says that a disk is full, a user's share of it used up, or a file at its limit.
  */
 export function isDiskFull(error: unknown): boolean {
-  if (!(error instanceof Error)) return false;
-  const { code } = error as { readonly code?: unknown };
-  // Some errors of files give the number alone: that of Linux and macOS.
-  return code === "ENOSPC" || code === "EDQUOT" || code === "EFBIG" ||
-    /\(os error (?:27|28|69|122)\)$/.test(error.message) ||
-    isDiskFull(error.cause);
+  const name = systemErrorName(error);
+  return name === "ENOSPC" || name === "EDQUOT" || name === "EFBIG";
 }

@@ -1,6 +1,7 @@
 /** How the program says that something went wrong: `Error:` and `Hint:` on stderr, and an exit code. */
-import { constants } from "node:os";
+import { isDiskFull } from "../checkpoint/atomic_file.ts";
 import { HubError } from "../checkpoint/hub_error.ts";
+import { systemErrorName } from "../checkpoint/system_error.ts";
 
 /** Exit codes of the program. */
 export const exitCodes = { ok: 0, failure: 1, usage: 2, interrupted: 130 } as const;
@@ -61,31 +62,21 @@ function inWords(message: string): string {
   return path === undefined ? message : `there is no ${path}`;
 }
 
-/** The code of the operating system's error behind an error, such as `ENOENT`. */
-function systemCode(error: unknown): unknown {
-  if (!(error instanceof Error)) return undefined;
-  if ("code" in error) return error.code;
-  // Some errors of files give the number alone.
-  const number = Number(/\(os error (\d+)\)$/.exec(error.message)?.[1]);
-  const known = Object.entries(constants.errno).find(([, value]) => value === number);
-  return known?.[0] ?? systemCode(error.cause);
-}
-
 /** Whether a folder cannot be made because a part of its path is a file. */
 export function isBlocked(error: unknown): boolean {
-  const code = systemCode(error);
-  return code === "ENOTDIR" || code === "EEXIST";
+  const name = systemErrorName(error);
+  return name === "ENOTDIR" || name === "EEXIST";
 }
 
 /** What to do about an error of the library or of the operating system. */
 function hintFor(error: Error): string {
-  const code = systemCode(error);
+  const code = systemErrorName(error);
   if (code === "ENOENT" || code === "ENOTDIR" || code === "EISDIR") return "check the path.";
   if (error.name === "NotCapable") return "docs/permissions.md lists the permissions that each command needs.";
   if (code === "EACCES" || code === "EPERM" || code === "EROFS") {
     return "check the permissions of that path, or write elsewhere with --out.";
   }
-  if (error.name === "DiskSpaceError" || code === "ENOSPC" || code === "EDQUOT" || code === "EFBIG") {
+  if (error.name === "DiskSpaceError" || isDiskFull(error)) {
     return "free some space, or write elsewhere with --out; `run --resume` goes on after the last finished stage.";
   }
   if (code === "EIO") return "the disk reports a fault: check it, then repeat the command.";

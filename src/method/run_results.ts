@@ -2,15 +2,19 @@
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { isDeepStrictEqual } from "node:util";
-import type { Answers } from "./answers_file.ts";
-import { readAnswers, readGrid, readPlan, readRun, readScores, readTraces, runFileNames } from "./files.ts";
-import { digestFile } from "./file_digest.ts";
-import { type Plan, serialisePlan } from "./plan.ts";
+import { memorySource } from "../checkpoint/memory_source.ts";
+import { type Answers, parseAnswers } from "./answers_file.ts";
+import { readResult, runFileNames } from "./files.ts";
+import { digestBytes, digestFile, readLongFile } from "./file_digest.ts";
+import { parseGrid } from "./grid_file.ts";
+import { parsePlan, type Plan, serialisePlan } from "./plan.ts";
 import type { Provenance } from "./provenance.ts";
-import type { RunRecord } from "./run_record.ts";
+import { parseRun, type RunRecord } from "./run_record.ts";
 import type { ScoreResult } from "./score.ts";
+import { decodeScores } from "./scores_file.ts";
 import { planFromSearch, type SearchResult } from "./search.ts";
 import type { NeuronTraces } from "./neuron_excerpts.ts";
+import { parseTraces } from "./traces_file.ts";
 
 /** The results of one run. */
 export interface RunResults {
@@ -46,12 +50,20 @@ export async function readRunResults(folder: string): Promise<RunResults> {
   if (missing !== undefined) {
     throw new RangeError(`Cannot use ${folder} as the folder of a complete run: it has no ${missing}`);
   }
-  const made = await readPlan(join(folder, plan));
-  const record = await readRun(join(folder, run));
-  const foundScores = await readScores(join(folder, scores), made.model);
-  const foundGrid = await readGrid(join(folder, grid), made.model);
-  const foundAnswers = await readAnswers(join(folder, answers));
-  const foundTraces = await readTraces(join(folder, traces));
+  const digests = new Map<string, string>();
+  // What is parsed are the very bytes that the digest is of, whatever happens to the file meanwhile.
+  const open = async <T>(name: string, parse: (path: string, bytes: Uint8Array) => T): Promise<Awaited<T>> => {
+    const path = join(folder, name);
+    const bytes = await (name === scores ? readLongFile : readResult)(path);
+    digests.set(name, digestBytes(bytes));
+    return await parse(path, bytes);
+  };
+  const made = await open(plan, (path, bytes) => parsePlan(path, bytes));
+  const record = await open(run, parseRun);
+  const foundScores = await open(scores, (path, bytes) => decodeScores(memorySource(path, bytes), made.model));
+  const foundGrid = await open(grid, (path, bytes) => parseGrid(path, bytes, made.model));
+  const foundAnswers = await open(answers, parseAnswers);
+  const foundTraces = await open(traces, parseTraces);
   // A file of another run may have been copied here, or a run have ended between two files.
   const origins = { [scores]: foundScores, [grid]: foundGrid, [answers]: foundAnswers, [traces]: foundTraces };
   for (const [name, { provenance }] of Object.entries(origins)) {
@@ -68,7 +80,7 @@ export async function readRunResults(folder: string): Promise<RunResults> {
   }
   // Two runs of one model and task may differ in their seed or settings alone.
   for (const [name, digest] of Object.entries(record.digests ?? {})) {
-    if (present.includes(name) && await digestFile(join(folder, name)) !== digest) {
+    if (present.includes(name) && (digests.get(name) ?? await digestFile(join(folder, name))) !== digest) {
       throw new RangeError(
         `Cannot use ${folder} as the folder of a run: its ${name} is of another run than its ${run}, or was changed since`,
       );

@@ -1,0 +1,86 @@
+/** Files of a complete run read back: whole, belonging together, and each of them once. */
+import { assert, assertEquals, assertRejects } from "@std/assert";
+import { readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import process from "node:process";
+import { digestBytes } from "../../src/method/file_digest.ts";
+import {
+  runFileNames,
+  writeAnswers,
+  writeGrid,
+  writePlan,
+  writeRun,
+  writeScores,
+  writeTraces,
+} from "../../src/method/files.ts";
+import { readRunResults, type RunResults } from "../../src/method/run_results.ts";
+import { sampleRunResults } from "../support/run_results.ts";
+import { withFolder } from "../support/temporary_folder.ts";
+
+const digested = [
+  runFileNames.scores,
+  runFileNames.grid,
+  runFileNames.plan,
+  runFileNames.answers,
+  runFileNames.traces,
+] as const;
+
+/** Writes the files of a run, with their digests in its record. */
+async function writeRunFolder(folder: string, results: RunResults): Promise<number> {
+  const place = (name: keyof typeof runFileNames) => join(folder, runFileNames[name]);
+  const { record, scored, searched, plan, answers, traces } = results;
+  const { provenance } = record;
+  await writeScores(place("scores"), scored, provenance);
+  await writeGrid(place("grid"), searched, provenance);
+  await writePlan(place("plan"), plan);
+  await writeAnswers(place("answers"), answers);
+  await writeTraces(place("traces"), traces, provenance);
+  let bytes = 0;
+  const digests: Record<string, string> = {};
+  for (const name of digested) {
+    const content = await readFile(join(folder, name));
+    bytes += content.length;
+    digests[name] = digestBytes(content);
+  }
+  await writeRun(place("run"), { ...record, digests });
+  return bytes + (await readFile(place("run"))).length;
+}
+
+/** Bytes that this process has read from files so far; null where the system does not count them. */
+async function bytesRead(): Promise<number | null> {
+  if (process.platform !== "linux") return null;
+  return Number(/^rchar: (\d+)$/m.exec(await readFile("/proc/self/io", "utf8"))![1]);
+}
+
+Deno.test("readRunResults() gives back what a run wrote and reads no file twice", async () => {
+  await withFolder({}, async (folder) => {
+    const results = sampleRunResults({ layers: 2, neurons: 200_000 });
+    const size = await writeRunFolder(folder, results);
+    const before = await bytesRead();
+    const read = await readRunResults(folder);
+    const after = await bytesRead();
+    if (before !== null && after !== null) assert(after - before < 1.5 * size, `${after - before} of ${size} bytes`);
+    assertEquals(read.scored.scores.values, results.scored.scores.values);
+    assertEquals(read.plan, results.plan);
+    assertEquals(read.answers, results.answers);
+    assertEquals(read.traces, results.traces);
+  });
+});
+
+Deno.test("readRunResults() refuses each file that is another than the one its run digested", async () => {
+  await withFolder({}, async (folder) => {
+    await writeRunFolder(folder, sampleRunResults());
+    for (const name of digested) {
+      const path = join(folder, name);
+      const content = await readFile(path);
+      // Changes that every reader takes: the last digit of a number, or a space behind a document.
+      const isText = name.endsWith(".json");
+      const other = Uint8Array.from([...content, ...(isText ? [0x20] : [])]);
+      if (!isText) other[other.length - 1] ^= 1;
+      await writeFile(path, other);
+      await assertRejects(() => readRunResults(folder), RangeError, `its ${name} is of another run than its run.json`);
+      await writeFile(path, content);
+    }
+    await readRunResults(folder);
+  });
+});

@@ -1,17 +1,18 @@
 /** The bench as a process, at sizes that measure nothing, and the records it leaves. */
 import { assertEquals, assertMatch, assertStringIncludes, assertThrows } from "@std/assert";
 import { type BenchRecord, parseRecord, type Part, resultsFileName } from "../../bench/record.ts";
-import { type Outcome, projectPath, withFolder } from "./program.ts";
+import { type Outcome, outcomeOf } from "../support/outcome.ts";
+import { projectPath, withFolder } from "./program.ts";
 
 async function bench(args: readonly string[]): Promise<Outcome> {
-  const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
-    args: ["run", "--allow-all", projectPath("bench/main.ts"), ...args],
-    // No Python: PyTorch takes longer to load than everything else takes to run.
-    env: { SECATEUR_BENCH_PYTHON: "no-such-python" },
-    stdin: "null",
-  }).output();
-  const decoder = new TextDecoder();
-  return { code, stdout: decoder.decode(stdout), stderr: decoder.decode(stderr) };
+  return await outcomeOf(
+    new Deno.Command(Deno.execPath(), {
+      args: ["run", "--allow-all", projectPath("bench/main.ts"), ...args],
+      // No Python: PyTorch takes longer to load than everything else takes to run.
+      env: { SECATEUR_BENCH_PYTHON: "no-such-python" },
+      stdin: "null",
+    }),
+  );
 }
 
 /** Runs one part and returns the records of its results file, each one checked. */

@@ -1,6 +1,7 @@
 /** `--model org/name@revision`, as a process: downloaded once, found again, and refused with a hint. */
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import { HubServer, largeFile, type ServedFile, smallFile } from "../support/hub_server.ts";
+import { outcomeOf } from "../support/outcome.ts";
 import { demoModel, demoTask, projectPath, secateur, withFolder } from "./program.ts";
 
 const commit = "89abcdef".repeat(5);
@@ -24,13 +25,13 @@ const evaluation = ["--task", demoTask, "--engine", "reference", "--limit", "2",
 
 /** Runs the program with a few permissions instead of all. */
 async function secateurWith(permissions: readonly string[], args: readonly string[], env: Record<string, string>) {
-  const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
-    args: ["run", "--no-prompt", ...permissions, projectPath("src/cli/main.ts"), ...args],
-    env,
-    stdin: "null",
-  }).output();
-  const decoder = new TextDecoder();
-  return { code, stdout: decoder.decode(stdout), stderr: decoder.decode(stderr) };
+  return await outcomeOf(
+    new Deno.Command(Deno.execPath(), {
+      args: ["run", "--no-prompt", ...permissions, projectPath("src/cli/main.ts"), ...args],
+      env,
+      stdin: "null",
+    }),
+  );
 }
 
 Deno.test("secateur downloads a model by name, records its commit, and needs no network afterwards", async () => {

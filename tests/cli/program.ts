@@ -1,6 +1,7 @@
 /** Runs the real program as a process, on the bundled model. */
 import { assertMatch } from "@std/assert";
 import { fileURLToPath } from "node:url";
+import { type Outcome, outcomeOf } from "../support/outcome.ts";
 
 /** Path of a file of the project. */
 export function projectPath(path: string): string {
@@ -9,13 +10,6 @@ export function projectPath(path: string): string {
 
 export const demoModel = projectPath("examples/demo/model");
 export const demoTask = projectPath("examples/demo/task/demo.yaml");
-
-/** What a finished process left. */
-export interface Outcome {
-  readonly code: number;
-  readonly stdout: string;
-  readonly stderr: string;
-}
 
 /** The program, ready to be spawned. */
 export function command(args: readonly string[], env: Record<string, string> = {}): Deno.Command {
@@ -31,9 +25,7 @@ export function command(args: readonly string[], env: Record<string, string> = {
 
 /** Runs the program to its end. */
 export async function secateur(args: readonly string[], env: Record<string, string> = {}): Promise<Outcome> {
-  const { code, stdout, stderr } = await command(args, env).output();
-  const decoder = new TextDecoder();
-  return { code, stdout: decoder.decode(stdout), stderr: decoder.decode(stderr) };
+  return await outcomeOf(command(args, env));
 }
 
 /**

@@ -7,7 +7,8 @@ import { CommandError } from "../../src/cli/errors.ts";
 import { lockName, withFolderLock } from "../../src/cli/folder_lock.ts";
 import { createFolder } from "../../src/checkpoint/atomic_file.ts";
 import { removeFolderAtomic } from "../../src/checkpoint/atomic_folder.ts";
-import { command, type Outcome, projectPath, secateur } from "../cli/program.ts";
+import { command, projectPath, secateur } from "../cli/program.ts";
+import { denoInShell } from "../support/outcome.ts";
 import { withFolder } from "../support/temporary_folder.ts";
 import { folderState, repeatable } from "./folder_state.ts";
 import { type TinyProject, tinyRun, writeTinyProject } from "./tiny_project.ts";
@@ -15,18 +16,6 @@ import { type TinyProject, tinyRun, writeTinyProject } from "./tiny_project.ts";
 /** A run on the reference engine, whose caches nothing here disturbs. */
 function run(project: TinyProject, out: string): string[] {
   return [...tinyRun(project, out), "--engine", "reference"];
-}
-
-/** Runs the program in a shell that has prepared something first. */
-async function inShell(preparation: string, args: readonly string[]): Promise<Outcome> {
-  const { code, stdout, stderr } = await new Deno.Command("bash", {
-    args: ["-c", `${preparation}; exec "$@"`, "bash", Deno.execPath(), "run", "-A", "--quiet", ...args],
-    stdin: "null",
-    stdout: "piped",
-    stderr: "piped",
-  }).output();
-  const decoder = new TextDecoder();
-  return { code, stdout: decoder.decode(stdout), stderr: decoder.decode(stderr) };
 }
 
 const main = projectPath("src/cli/main.ts");
@@ -104,7 +93,7 @@ if (Deno.build.os !== "windows") {
       const [out, alone] = [join(folder, "results"), join(folder, "alone")];
       await mkdir(out);
       // At most one block a file, and an error instead of the signal that ends a process.
-      const full = await inShell("trap '' XFSZ; ulimit -f 1", [main, ...run(project, out)]);
+      const full = await denoInShell("trap '' XFSZ; ulimit -f 1", [main, ...run(project, out)]);
       assertEquals(full.code, 1);
       assertMatch(full.stderr, /^Error: Cannot write .*scores\.safetensors: .*\nHint: free some space/);
       assertEquals(await readdir(out), []);

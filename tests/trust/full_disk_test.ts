@@ -5,7 +5,8 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { type Outcome, projectPath, secateur } from "../cli/program.ts";
+import { projectPath, secateur } from "../cli/program.ts";
+import { denoInShell, type Outcome } from "../support/outcome.ts";
 import { posting, tinyRequest, writeTinyModel } from "../support/service.ts";
 import { ServiceProcess } from "../support/service_process.ts";
 import { withFolder } from "../support/temporary_folder.ts";
@@ -72,23 +73,7 @@ async function withSmallDisk(use: (disk: SmallDisk) => Promise<void>): Promise<v
             }
           }
           // No file may become longer than what would be free.
-          const { code, stdout, stderr } = await new Deno.Command("bash", {
-            args: [
-              "-c",
-              `trap '' XFSZ; ulimit -f ${freeKib}; exec "$@"`,
-              "bash",
-              Deno.execPath(),
-              "run",
-              "-A",
-              "--quiet",
-            ]
-              .concat(projectPath("src/cli/main.ts"), args),
-            stdin: "null",
-            stdout: "piped",
-            stderr: "piped",
-          }).output();
-          const decoder = new TextDecoder();
-          return { code, stdout: decoder.decode(stdout), stderr: decoder.decode(stderr) };
+          return await denoInShell(`trap '' XFSZ; ulimit -f ${freeKib}`, [projectPath("src/cli/main.ts"), ...args]);
         },
       });
     } finally {

@@ -6,6 +6,7 @@ import { webgpuEnvironment } from "../../src/cli/webgpu_environment.ts";
 import { commands } from "../../src/cli/commands.ts";
 import { variables } from "../../src/serve/settings.ts";
 import { projectPath } from "../cli/program.ts";
+import { outcomeOf } from "../support/outcome.ts";
 import { posting } from "../support/service.ts";
 import { waitToBeTold } from "../support/service_process.ts";
 import { withFolder } from "../support/temporary_folder.ts";
@@ -90,9 +91,7 @@ async function runLine(line: string, places: Places, audit: string) {
     stderr: "piped",
   }).spawn();
   if (commandOf(line) === "serve") return { ...await useService(child), accesses: await readAudit(audit) };
-  const { code, stdout, stderr } = await child.output();
-  const decoder = new TextDecoder();
-  return { code, stdout: decoder.decode(stdout), stderr: decoder.decode(stderr), accesses: await readAudit(audit) };
+  return { ...await outcomeOf(child), accesses: await readAudit(audit) };
 }
 
 /** Every access that was recorded. */

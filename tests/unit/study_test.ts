@@ -6,6 +6,7 @@ import { studyParts } from "../../src/method/study/settings.ts";
 import { parseStudy, runStudy, serialiseStudy, type StudyInput } from "../../src/method/study/study.ts";
 import { studyMarkdown } from "../../src/report/study_markdown.ts";
 import { createRandom } from "../../src/tasks/random.ts";
+import { type Outcome, outcomeOf } from "../support/outcome.ts";
 import { studyToyEngine, studyToyInput } from "../support/study_toy.ts";
 import { withFolder } from "../support/temporary_folder.ts";
 import { toyExample } from "../support/toy_engine.ts";
@@ -221,16 +222,12 @@ Deno.test("runStudy() stops when it is told to", async () => {
 
 const program = fileURLToPath(new URL("../support/killed_study.ts", import.meta.url));
 
-async function runProgram(args: readonly string[]): Promise<{ signal: string | null; stdout: string; stderr: string }> {
+async function runProgram(args: readonly string[]): Promise<Outcome> {
   const command = new Deno.Command(Deno.execPath(), {
     args: ["run", "--quiet", "--no-check", "--allow-all", program, ...args],
     stdin: "null",
-    stdout: "piped",
-    stderr: "piped",
   });
-  const { signal, stdout, stderr } = await command.output();
-  const decoder = new TextDecoder();
-  return { signal, stdout: decoder.decode(stdout), stderr: decoder.decode(stderr) };
+  return await outcomeOf(command);
 }
 
 Deno.test("a study killed at ten random points and resumed each time gives the bytes of an uninterrupted one", async () => {

@@ -21,7 +21,15 @@ import { formatPerformance } from "./forecast.ts";
 import { otherWeightsOptions, readPlanFor } from "./found_on.ts";
 import { preparePlace, requireFile } from "./input_file.ts";
 import { engineOptions, modelOptions, seedOptions, taskOptions, testOptions } from "./options.ts";
-import { countSkipped, type Session, withOpened, withSession, withWork, type Work } from "./session.ts";
+import {
+  countSkipped,
+  type Session,
+  withOpened,
+  withSession,
+  withWork,
+  type Work,
+  type WorkOptions,
+} from "./session.ts";
 import { type EvaluatedRows, evaluatedRows } from "./test_rows.ts";
 import { counted, finite, formatEngine, formatShare, formatTable } from "./text.ts";
 
@@ -64,16 +72,25 @@ async function readInterventions(
   return { interventions, notes: [...notes] };
 }
 
-/** Finds mistakes in what both sides of an evaluation name, before either model is asked anything. */
-async function checkSides(options: EvalOptions, other: Side | null, context: CommandContext): Promise<void> {
+/**
+ * Finds mistakes in what both sides of an evaluation name, before either model is asked anything.
+ *
+ * @returns The fingerprint of the other model, where it was needed.
+ */
+async function checkSides(
+  options: EvalOptions,
+  other: Side | null,
+  context: CommandContext,
+): Promise<string | undefined> {
   const { plan, "against-plan": againstPlan } = options;
   if (plan !== undefined) await requireFile(plan, "plan", runFileNames.plan);
   if (againstPlan !== undefined) await requireFile(againstPlan, "against-plan", runFileNames.plan);
-  if (other === null || other.model === options.model) return;
+  if (other === null || other.model === options.model) return undefined;
   const side = { ...options, model: other.model };
-  if (other.plan === null) return await withOpened(side, context, () => Promise.resolve());
-  await withWork(side, context, async (work) => {
+  if (other.plan === null) return await withOpened(side, context, () => Promise.resolve(undefined));
+  return await withWork(side, context, async (work) => {
     await readInterventions([other.plan], work, options["other-weights"]);
+    return work.provenance.weights;
   });
 }
 
@@ -91,7 +108,7 @@ interface Measured extends EvaluatedRows {
  */
 function measure(
   options: EvalOptions,
-  model: string,
+  { model, fingerprint }: Pick<WorkOptions, "model" | "fingerprint">,
   plans: readonly (string | null)[],
   sides: readonly Side[],
   context: CommandContext,
@@ -102,7 +119,7 @@ function measure(
     const rows = await evaluatedRows(work, options, sides);
     return { interventions, rows: { ...rows, notes: [...notes, ...rows.notes] } };
   };
-  return withSession({ ...options, model }, context, prepare, async (session, { interventions, rows }) => {
+  return withSession({ ...options, model, fingerprint }, context, prepare, async (session, { interventions, rows }) => {
     const { furtherMetrics } = session.task;
     const settings = { interventions, furtherMetrics, signal, onProgress };
     return { session, ...rows, evaluations: await evaluateExamples(session.engine, rows.examples, settings) };
@@ -177,13 +194,15 @@ async function evaluateTask(options: EvalOptions, context: CommandContext): Prom
   const other = otherSide(options);
   await preparePlace(options.output);
   await preparePlace(options["log-samples"]);
-  await checkSides(options, other, context);
+  const fingerprint = await checkSides(options, other, context);
   const { model, plan = null } = options;
   const isSameModel = other?.model === model;
   const sides = [{ model, plan }, ...(other ? [other] : [])];
   const plans = other && isSameModel ? [plan, other.plan] : [plan];
-  const measured = await measure(options, model, plans, sides, context);
-  const beside = other && !isSameModel ? await measure(options, other.model, [other.plan], sides, context) : measured;
+  const measured = await measure(options, { model }, plans, sides, context);
+  const beside = other && !isSameModel
+    ? await measure(options, { model: other.model, fingerprint }, [other.plan], sides, context)
+    : measured;
   const { session, examples, evaluations: [result] } = measured;
   // Of two models, each has its own plan to say something of.
   const notes = [...new Set([...measured.notes, ...beside.notes])];

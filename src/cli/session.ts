@@ -39,6 +39,8 @@ export interface Session extends Work {
 /** Which model and task to open. */
 export interface WorkOptions {
   readonly model: string;
+  /** The model's fingerprint, where it was taken already. */
+  readonly fingerprint?: string | undefined;
   readonly task: string;
   readonly fewshot?: number | undefined;
   readonly prompt?: PromptStyle | undefined;
@@ -102,7 +104,7 @@ export type Opened = Omit<Work, "provenance"> & { readonly provenance: Provenanc
 /** Opens a model and a task, lets `use` work with them, and closes them whatever happens. */
 export function withWork<T>(options: WorkOptions, context: Surroundings, use: (work: Work) => Promise<T>): Promise<T> {
   return withOpened(options, context, async (opened) => {
-    const weights = await fingerprintWeights(opened.checkpoint, context.signal);
+    const weights = options.fingerprint ?? await fingerprintWeights(opened.checkpoint, context.signal);
     const { versions, ...rest } = opened.provenance;
     // In the order in which files are read back: merged files have the bytes of one process.
     return await use({ ...opened, provenance: { ...rest, weights, versions } });

@@ -1,5 +1,9 @@
 /** `secateur eval` beside another plan or checkpoint, and the files it writes, as a process. */
-import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { evaluate } from "../../src/cli/eval.ts";
+import { plain } from "../../src/cli/style.ts";
+import { bytesReadDuring } from "../support/bytes_read.ts";
+import { writeTinyProject } from "../trust/tiny_project.ts";
 import { demoModel, demoTask, secateur, withFolder } from "./program.ts";
 
 const evaluation = ["eval", "--model", demoModel, "--task", demoTask, "--limit", "16"];
@@ -97,6 +101,36 @@ Deno.test("secateur eval exits before anything is computed when a comparison or 
       assertEquals([outcome.code, outcome.stdout], [code, ""]);
       assertStringIncludes(outcome.stderr, expected);
       assertMatch(outcome.stderr, /^Error: .*\nHint: /);
+    }
+  });
+});
+
+Deno.test("secateur eval --against reads as much of the other model with a plan as without one", async () => {
+  await withFolder(async (folder) => {
+    // Two models of which next to all is projections, as of large ones.
+    const shape = { neurons: 4000, vocabulary: 272 };
+    const { model, task } = await writeTinyProject(`${folder}/a`, shape);
+    const { model: other } = await writeTinyProject(`${folder}/b`, { ...shape, seed: 2 });
+    const { family, layers, width, neurons } = JSON.parse(await succeed("info", "--model", model, "--json"));
+    const plan = `${folder}/plan.json`;
+    const masks = [{ layer: 0, site: "gate", fraction: null, neurons: [1] }];
+    const named = { family, layers, width, neurons };
+    await Deno.writeTextFile(
+      plan,
+      JSON.stringify({ format: "secateur-plan", version: 1, model: named, masks, chosen: {} }),
+    );
+    const options = ["--model", model, "--task", task, "--limit", "1", "--engine", "reference", "--against", other];
+    const signal = new AbortController().signal;
+    const context = { typed: [], signal, onProgress: () => {}, style: plain, note: () => {} };
+    const bytes = async (...more: string[]) =>
+      await bytesReadDuring(() => evaluate.execute([...options, ...more], context));
+    // What is read once only, such as modules, is no part of the difference.
+    await bytes();
+    const [without, withPlan] = [await bytes(), await bytes("--against-plan", plan)];
+    const { size } = await Deno.stat(`${other}/model.safetensors`);
+    assert(size > 1e6);
+    if (without !== null && withPlan !== null) {
+      assert(withPlan - without < 0.3 * size, `${withPlan - without} of ${size} bytes`);
     }
   });
 });

@@ -2,7 +2,6 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import process from "node:process";
 import { digestBytes } from "../../src/method/file_digest.ts";
 import {
   runFileNames,
@@ -14,6 +13,7 @@ import {
   writeTraces,
 } from "../../src/method/files.ts";
 import { readRunResults, type RunResults } from "../../src/method/run_results.ts";
+import { bytesReadDuring } from "../support/bytes_read.ts";
 import { sampleRunResults } from "../support/run_results.ts";
 import { withFolder } from "../support/temporary_folder.ts";
 
@@ -46,20 +46,13 @@ async function writeRunFolder(folder: string, results: RunResults): Promise<numb
   return bytes + (await readFile(place("run"))).length;
 }
 
-/** Bytes that this process has read from files so far; null where the system does not count them. */
-async function bytesRead(): Promise<number | null> {
-  if (process.platform !== "linux") return null;
-  return Number(/^rchar: (\d+)$/m.exec(await readFile("/proc/self/io", "utf8"))![1]);
-}
-
 Deno.test("readRunResults() gives back what a run wrote and reads no file twice", async () => {
   await withFolder({}, async (folder) => {
     const results = sampleRunResults({ layers: 2, neurons: 200_000 });
     const size = await writeRunFolder(folder, results);
-    const before = await bytesRead();
+    const bytes = await bytesReadDuring(() => readRunResults(folder));
+    if (bytes !== null) assert(bytes < 1.5 * size, `${bytes} of ${size} bytes`);
     const read = await readRunResults(folder);
-    const after = await bytesRead();
-    if (before !== null && after !== null) assert(after - before < 1.5 * size, `${after - before} of ${size} bytes`);
     assertEquals(read.scored.scores.values, results.scored.scores.values);
     assertEquals(read.plan, results.plan);
     assertEquals(read.answers, results.answers);

@@ -81,7 +81,7 @@ export type { Arm, Redraw, RedrawInput, RedrawResult, Spread } from "./src/metho
 export type { ScoreOptions, ScoreResult, ScoreSettings } from "./src/method/score.ts";
 export type { BaseSelectionRule, SelectionRule } from "./src/method/selection_rules.ts";
 export type { Configuration, SearchOptions, SearchResult, SearchSettings } from "./src/method/search.ts";
-export type { ChoiceRequest } from "./src/tasks/example_builder.ts";
+export type { BuildExampleOptions, ChoiceRequest } from "./src/tasks/example_builder.ts";
 export type { Example } from "./src/tasks/example.ts";
 export type { FurtherMetric, FurtherScore } from "./src/tasks/further_scoring.ts";
 export type { Sampling } from "./src/tasks/sample.ts";

@@ -110,7 +110,7 @@ export type { GroupMetric, TaskGroup } from "./src/tasks/task_tree.ts";
 export type { Row } from "./src/tasks/dataset.ts";
 export type { RawRow } from "./src/tasks/data_file.ts";
 export type { Value, ValueRecord } from "./src/tasks/python_value.ts";
-export type { ChoiceRequest } from "./src/tasks/example_builder.ts";
+export type { BuildExampleOptions, ChoiceRequest } from "./src/tasks/example_builder.ts";
 export type { Example } from "./src/tasks/example.ts";
 export type { SampleOptions, Sampling } from "./src/tasks/sample.ts";
 export type { FurtherMetric, FurtherScore } from "./src/tasks/further_scoring.ts";

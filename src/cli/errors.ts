@@ -2,6 +2,7 @@
 import { isDiskFull } from "../checkpoint/atomic_file.ts";
 import { HubError } from "../checkpoint/hub_error.ts";
 import { systemErrorName } from "../checkpoint/system_error.ts";
+import { BadRowError, LongRowError } from "../tasks/bad_row.ts";
 
 /** Exit codes of the program. */
 export const exitCodes = { ok: 0, failure: 1, usage: 2, interrupted: 130 } as const;
@@ -68,8 +69,17 @@ export function isBlocked(error: unknown): boolean {
   return name === "ENOTDIR" || name === "EEXIST";
 }
 
+/** What to do about a row that does not fit. */
+function hintForRow(error: BadRowError): string {
+  const leave = "or leave such rows out with --skip-bad-rows.";
+  if (!(error instanceof LongRowError)) return `mend the row, ${leave}`;
+  const fewer = error.workedCount === 0 ? "" : `ask with fewer worked examples than ${error.workedCount} (--fewshot), `;
+  return `${fewer}shorten the row, ${leave}`;
+}
+
 /** What to do about an error of the library or of the operating system. */
 function hintFor(error: Error): string {
+  if (error instanceof BadRowError) return hintForRow(error);
   const code = systemErrorName(error);
   if (code === "ENOENT" || code === "ENOTDIR" || code === "EISDIR") return "check the path.";
   if (error.name === "NotCapable") return "docs/permissions.md lists the permissions that each command needs.";
@@ -93,8 +103,5 @@ function hintFor(error: Error): string {
     return "repeat the command: `run --resume` goes on after the last finished stage. If it fails again, update the driver.";
   }
   if (/the weight budget is/.test(error.message)) return "raise --memory-budget or --weight-budget.";
-  if (/exceed the model's limit/.test(error.message)) {
-    return "shorten that row, ask with fewer worked examples (--fewshot), or leave the row out of the data.";
-  }
   return "SECATEUR_TRACE=1 shows where this comes from.";
 }

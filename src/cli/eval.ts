@@ -17,12 +17,14 @@ import type { Task } from "../tasks/task.ts";
 import type { OptionTable, OptionValues } from "./arguments.ts";
 import { type CommandContext, type CommandResult, defineCommand } from "./command.ts";
 import { comparisonOptions, otherSide, reportComparison, type Side } from "./comparison.ts";
+import { CommandError } from "./errors.ts";
 import { formatPerformance } from "./forecast.ts";
 import { otherWeightsOptions, readPlanFor } from "./found_on.ts";
 import { preparePlace, requireFile } from "./input_file.ts";
 import { engineOptions, modelOptions, seedOptions, taskOptions, testOptions } from "./options.ts";
 import {
   countSkipped,
+  type Opened,
   type Session,
   withOpened,
   withSession,
@@ -72,26 +74,54 @@ async function readInterventions(
   return { interventions, notes: [...notes] };
 }
 
+/** Which model is measured, and what is known of it before. */
+interface MeasuredModel extends Pick<WorkOptions, "model" | "fingerprint"> {
+  /** Ids of the only rows that it may be asked; all without them. */
+  readonly rows?: ReadonlySet<string> | undefined;
+}
+
 /**
  * Finds mistakes in what both sides of an evaluation name, before either model is asked anything.
  *
- * @returns The fingerprint of the other model, where it was needed.
+ * @returns The other side's model, with the rows that it can be asked; null where there is none but the first one.
  */
 async function checkSides(
   options: EvalOptions,
   other: Side | null,
+  sides: readonly Side[],
   context: CommandContext,
-): Promise<string | undefined> {
+): Promise<MeasuredModel | null> {
   const { plan, "against-plan": againstPlan } = options;
   if (plan !== undefined) await requireFile(plan, "plan", runFileNames.plan);
   if (againstPlan !== undefined) await requireFile(againstPlan, "against-plan", runFileNames.plan);
-  if (other === null || other.model === options.model) return undefined;
-  const side = { ...options, model: other.model };
-  if (other.plan === null) return await withOpened(side, context, () => Promise.resolve(undefined));
-  return await withWork(side, context, async (work) => {
+  if (other === null || other.model === options.model) return null;
+  const { model } = other;
+  const side = { ...options, model };
+  // It says what it has to say when it is measured.
+  const quiet = { ...context, note: () => {} };
+  const rowsOf = async (opened: Opened) => {
+    const { examples } = await evaluatedRows(opened, options, sides);
+    return new Set(examples.map(({ id }) => id));
+  };
+  if (other.plan === null) {
+    return await withOpened(side, quiet, async (opened) => ({ model, rows: await rowsOf(opened) }));
+  }
+  return await withWork(side, quiet, async (work) => {
     await readInterventions([other.plan], work, options["other-weights"]);
-    return work.provenance.weights;
+    return { model, rows: await rowsOf(work), fingerprint: work.provenance.weights };
   });
+}
+
+/** The rows that both of two models can be asked: what is too long for one of them may not be for the other. */
+function commonRows(rows: EvaluatedRows, others: ReadonlySet<string> | undefined): EvaluatedRows {
+  const examples = others === undefined ? rows.examples : rows.examples.filter(({ id }) => others.has(id));
+  const missing = rows.examples.length - examples.length;
+  if (missing === 0) return rows;
+  if (examples.length === 0) {
+    throw new CommandError("no row can be asked of both models", "evaluate them one by one, or give other rows.");
+  }
+  const note = `Left out ${counted(missing, "row")} that the other model cannot be asked.`;
+  return { examples, notes: [...rows.notes, note] };
 }
 
 /** One model's answers to the rows, with what was there to answer them; nothing in it needs the engine any more. */
@@ -108,7 +138,7 @@ interface Measured extends EvaluatedRows {
  */
 function measure(
   options: EvalOptions,
-  { model, fingerprint }: Pick<WorkOptions, "model" | "fingerprint">,
+  { rows: only, ...model }: MeasuredModel,
   plans: readonly (string | null)[],
   sides: readonly Side[],
   context: CommandContext,
@@ -116,10 +146,10 @@ function measure(
   const { signal, onProgress } = context;
   const prepare = async (work: Work) => {
     const { interventions, notes } = await readInterventions(plans, work, options["other-weights"]);
-    const rows = await evaluatedRows(work, options, sides);
+    const rows = commonRows(await evaluatedRows(work, options, sides), only);
     return { interventions, rows: { ...rows, notes: [...notes, ...rows.notes] } };
   };
-  return withSession({ ...options, model, fingerprint }, context, prepare, async (session, { interventions, rows }) => {
+  return withSession({ ...options, ...model }, context, prepare, async (session, { interventions, rows }) => {
     const { furtherMetrics } = session.task;
     const settings = { interventions, furtherMetrics, signal, onProgress };
     return { session, ...rows, evaluations: await evaluateExamples(session.engine, rows.examples, settings) };
@@ -194,14 +224,15 @@ async function evaluateTask(options: EvalOptions, context: CommandContext): Prom
   const other = otherSide(options);
   await preparePlace(options.output);
   await preparePlace(options["log-samples"]);
-  const fingerprint = await checkSides(options, other, context);
   const { model, plan = null } = options;
   const isSameModel = other?.model === model;
   const sides = [{ model, plan }, ...(other ? [other] : [])];
+  const otherModel = await checkSides(options, other, sides, context);
   const plans = other && isSameModel ? [plan, other.plan] : [plan];
-  const measured = await measure(options, { model }, plans, sides, context);
-  const beside = other && !isSameModel
-    ? await measure(options, { model: other.model, fingerprint }, [other.plan], sides, context)
+  const measured = await measure(options, { model, rows: otherModel?.rows }, plans, sides, context);
+  const rows = new Set(measured.examples.map(({ id }) => id));
+  const beside = other && otherModel
+    ? await measure(options, { ...otherModel, rows }, [other.plan], sides, context)
     : measured;
   const { session, examples, evaluations: [result] } = measured;
   // Of two models, each has its own plan to say something of.

@@ -19,7 +19,7 @@ import { CommandError } from "./errors.ts";
 import { formatFlops, summariseForecast } from "./forecast.ts";
 import { findModel } from "./model.ts";
 import { adaptationOptions, budgetOptions, modelOptions, taskOptions } from "./options.ts";
-import { drawExamples, engineSettings, taskSettings } from "./session.ts";
+import { countSkipped, drawExamples, engineSettings, noteSkipped, taskSettings } from "./session.ts";
 import { counted, formatTable } from "./text.ts";
 
 /** The adapter and the limits that bound a model; null where there is no adapter. */
@@ -158,10 +158,16 @@ export const info = defineCommand({
       }
       const tokenizer = await orProblem(problems, () => loadTokenizer(model.folder));
       const task = options.task !== undefined && tokenizer
-        ? await loadTask(options.task, { tokenizer, ...taskSettings(options, context) })
+        ? await loadTask(options.task, {
+          tokenizer,
+          ...(checkpoint && { maxTokens: checkpoint.config.maxPositions }),
+          ...taskSettings(options, context),
+        })
         : null;
       const counts = new Map<string, number>();
-      for (const split of task?.splits ?? []) counts.set(split, (await task!.requests(split)).length);
+      // Encoded, so that rows that are too long for the model show.
+      for (const split of task?.splits ?? []) counts.set(split, (await task!.examples(split)).length);
+      if (task) noteSkipped(task, context);
       const adapter = await describeAdapter();
       const run = checkpoint && adapter
         ? await orProblem(problems, () => forecastDefaultRun(checkpoint, task, options, context), context.signal)
@@ -246,7 +252,12 @@ export const info = defineCommand({
           leastWaves: run.forecast.leastWaves,
           peakBytes: run.forecast.peakBytes,
         },
-        task: task && { name: task.name, metrics: [...task.metrics], splits: Object.fromEntries(counts) },
+        task: task && {
+          name: task.name,
+          metrics: [...task.metrics],
+          splits: Object.fromEntries(counts),
+          ...(options["skip-bad-rows"] && { skippedRows: countSkipped(task) }),
+        },
         problems,
       };
       return {

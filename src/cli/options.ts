@@ -45,7 +45,8 @@ export const taskOptions = underHeading("Model and task", {
   },
   "skip-bad-rows": {
     type: "flag",
-    description: "Leave out rows that lack a column or whose right answer is none of the choices, and count them.",
+    description:
+      "Leave out rows that lack a column, whose right answer is none of the choices, or that are too long for the model, and count them.",
   },
   fewshot: {
     type: "integer",

@@ -80,7 +80,7 @@ export function engineSettings(
 export function taskSettings(
   options: Omit<WorkOptions, "model" | "task">,
   { signal, onProgress }: Pick<Surroundings, "signal" | "onProgress">,
-): Omit<TaskOptions, "tokenizer"> {
+): Omit<TaskOptions, "tokenizer" | "maxTokens"> {
   const { fewshot, prompt, data, "data-subset": subset, "skip-bad-rows": skipBadRows } = options;
   const { "system-prompt": systemPrompt } = options;
   return {
@@ -124,6 +124,7 @@ export async function withOpened<T>(
     const chatTemplate = options["chat-template"] ? await loadChatTemplate(model.folder) : null;
     const { task, data, files } = await loadTaskWithData(options.task, {
       tokenizer,
+      maxTokens: checkpoint.config.maxPositions,
       ...taskSettings(options, context),
       ...(chatTemplate && { chatTemplate }),
     });
@@ -139,7 +140,7 @@ export async function withOpened<T>(
       versions: { secateur: version },
     };
     const result = await use({ checkpoint, tokenizer, task, provenance });
-    if (task.skippedRows.length > 0) context.note(describeSkipped(task));
+    noteSkipped(task, context);
     return result;
   } finally {
     await checkpoint.close();
@@ -170,13 +171,16 @@ export function withSession<P, T>(
   });
 }
 
-/** How many rows were left out, and why the first of them. */
-function describeSkipped({ skippedRows }: Task): string {
+/** Says how many rows were left out, and why the first of them, where some were. */
+export function noteSkipped({ skippedRows }: Task, { note }: Pick<Surroundings, "note">): void {
+  if (skippedRows.length === 0) return;
   const [{ id, place, problem }] = skippedRows;
-  return `Skipped ${counted(skippedRows.length, "row")} that ${
-    skippedRows.length === 1 ? "does" : "do"
-  } not fit the task; ` +
-    `the first one is ${id} (${place}): ${problem}`;
+  note(
+    `Skipped ${counted(skippedRows.length, "row")} that ${
+      skippedRows.length === 1 ? "does" : "do"
+    } not fit the task; ` +
+      `the first one is ${id} (${place}): ${problem}`,
+  );
 }
 
 /** Rows that were left out so far, by split. */

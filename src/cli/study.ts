@@ -19,7 +19,7 @@ import { studyMarkdown } from "../report/study_markdown.ts";
 import { createRandom } from "../tasks/random.ts";
 import { readRegularFile } from "../tasks/regular_file.ts";
 import { loadTask } from "../method/load_task.ts";
-import type { Task } from "../tasks/task.ts";
+import type { LoadTaskOptions, Task } from "../tasks/task.ts";
 import { cutText, type TextWindows } from "../tasks/text_windows.ts";
 import { loadTokenizer, type Tokenizer } from "../tasks/tokenizer.ts";
 import { didYouMean } from "../tasks/did_you_mean.ts";
@@ -40,7 +40,7 @@ import {
   taskOptions,
   testOptions,
 } from "./options.ts";
-import { adaptationSplit, decidingMetric, engineSettings, taskSettings } from "./session.ts";
+import { adaptationSplit, decidingMetric, engineSettings, noteSkipped, taskSettings } from "./session.ts";
 import { version } from "./version.ts";
 
 /** Names in the folder of a study. */
@@ -134,6 +134,7 @@ const options = {
   },
   ...adaptationOptions,
   prompt: taskOptions.prompt,
+  "skip-bad-rows": taskOptions["skip-bad-rows"],
   ...testOptions,
   ...scoreOptions,
   ...searchOptions,
@@ -159,17 +160,28 @@ const longestWindow = 2048;
 /** Most rows of the split that is like the training. */
 const trainRows = 512;
 
+/** What rows are encoded with, and how long they may be. */
+type AskedModel = Required<Pick<LoadTaskOptions, "tokenizer" | "maxTokens">>;
+
+/** Loads a task of the study. */
+function openTask(reference: string, model: AskedModel, options: Options, context: CommandContext): Promise<Task> {
+  const { prompt, "skip-bad-rows": skipBadRows } = options;
+  return loadTask(reference, { ...model, ...taskSettings({ prompt, "skip-bad-rows": skipBadRows }, context) });
+}
+
 /** The rows that must stay as they are. */
 async function readRetained(
   reference: string | undefined,
-  tokenizer: Tokenizer,
+  model: AskedModel,
   options: Options,
   context: CommandContext,
 ): Promise<Pick<StudyTask, "retained">> {
   if (reference === undefined) return {};
-  const task = await loadTask(reference, { tokenizer, ...taskSettings({ prompt: options.prompt }, context) });
+  const task = await openTask(reference, model, options, context);
   const split = adaptationSplit(task, undefined);
-  return { retained: { name: reference, pool: await task.examples(split, { limit: options["pool-rows"] }) } };
+  const pool = await task.examples(split, { limit: options["pool-rows"] });
+  noteSkipped(task, context);
+  return { retained: { name: reference, pool } };
 }
 
 /** Longest text whose perplexity is measured, in bytes. */
@@ -185,11 +197,11 @@ async function readText(path: string | undefined, tokenizer: Tokenizer, position
 /** The rows that adaptation examples are drawn from, and the test rows. */
 async function readTask(
   reference: string,
-  tokenizer: Tokenizer,
+  model: AskedModel,
   options: Options,
   context: CommandContext,
 ): Promise<StudyTask> {
-  const task: Task = await loadTask(reference, { tokenizer, ...taskSettings({ prompt: options.prompt }, context) });
+  const task = await openTask(reference, model, options, context);
   const split = adaptationSplit(task, options["adaptation-split"]);
   const testSplit = options.split ?? task.evaluationSplit;
   const ids = (await task.requests(split)).map(({ id }) => id);
@@ -201,12 +213,14 @@ async function readTask(
   const { mark } = options;
   const trainSplit = options["train-split"] ??
     (task.splits.includes("train") && split !== "train" ? "train" : undefined);
+  const train = trainSplit === undefined ? undefined : await task.examples(trainSplit, { limit: trainRows });
+  noteSkipped(task, context);
   return {
     ...(mark !== undefined && {
       marks: { column: mark, values: (await task.marks(testSplit, mark, selection)).map((row) => row.mark) },
     }),
-    ...(trainSplit !== undefined && { train: await task.examples(trainSplit, { limit: trainRows }) }),
-    tokenizer,
+    ...(train && { train }),
+    tokenizer: model.tokenizer,
     task: options.prompt === "instruction" ? task.name : reference,
     pool: await task.examples(split, { ids: kept }),
     test,
@@ -280,9 +294,11 @@ async function studyInFolder(options: Options, context: CommandContext) {
   try {
     const tokenizer = await loadTokenizer(found.folder);
     const tasks: StudyTask[] = [];
-    for (const reference of references) tasks.push(await readTask(reference, tokenizer, options, context));
-    const retained = await readRetained(options.retain, tokenizer, options, context);
-    const texts = await readText(options.text, tokenizer, Math.min(checkpoint.config.maxPositions, longestWindow));
+    const { maxPositions } = checkpoint.config;
+    const model = { tokenizer, maxTokens: maxPositions };
+    for (const reference of references) tasks.push(await readTask(reference, model, options, context));
+    const retained = await readRetained(options.retain, model, options, context);
+    const texts = await readText(options.text, tokenizer, Math.min(maxPositions, longestWindow));
     const studied = tasks.map((task): StudyTask => ({
       ...task,
       ...retained,

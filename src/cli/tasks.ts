@@ -1,10 +1,14 @@
 /**
  * `secateur tasks`: what is built in, what a task asks token by token, and whether a task file and its rows are right.
  */
+import { join } from "node:path";
+import { parseConfig } from "../checkpoint/config.ts";
+import { readText } from "../checkpoint/open.ts";
+import { BadRowError } from "../tasks/bad_row.ts";
 import { builtinTasks } from "../tasks/builtin_tasks.ts";
 import { loadChatTemplate } from "../tasks/chat_template.ts";
 import { buildExample, type ChoiceRequest } from "../tasks/example_builder.ts";
-import { loadTask } from "../method/load_task.ts";
+import { loadTask, type TaskOptions } from "../method/load_task.ts";
 import type { Task } from "../tasks/task.ts";
 import type { TaskConfig } from "../tasks/task_config.ts";
 import type { ColumnOrTemplate } from "../tasks/task_settings.ts";
@@ -16,7 +20,7 @@ import { type CommandContext, type CommandResult, defineCommand } from "./comman
 import { CommandError, UsageError } from "./errors.ts";
 import { findModel } from "./model.ts";
 import { modelOptions, taskOptions } from "./options.ts";
-import { taskSettings } from "./session.ts";
+import { countSkipped, noteSkipped, taskSettings } from "./session.ts";
 import { counted, formatTable } from "./text.ts";
 
 const { task: _, ...loadingOptions } = taskOptions;
@@ -25,7 +29,8 @@ const tasksOptions = {
   model: {
     ...modelOptions.model,
     required: false,
-    description: "Show the tokens too, of this model's tokenizer; none of its weights are read.",
+    description:
+      "Show the tokens too, of this model's tokenizer, and check that rows are not too long for it; none of its weights are read.",
   },
   ...loadingOptions,
   split: {
@@ -180,11 +185,27 @@ interface Opened {
   readonly tree: TaskTree;
   /** Null without `--model`. */
   readonly tokenizer: Tokenizer | null;
+  /** The most tokens that the model reads in one sequence; null without `--model`, or where that cannot be known. */
+  readonly maxTokens: number | null;
   /** Null if it names no files and none are given. */
   readonly task: Task | null;
 }
 
-async function open(name: string, options: Options, context: CommandContext): Promise<Opened> {
+/** The limit of a model's rows; null where no engine could run it: for its tokens the tokenizer will do. */
+async function readMaxTokens(folder: string): Promise<number | null> {
+  try {
+    return parseConfig(await readText(join(folder, "config.json"))).config.maxPositions;
+  } catch {
+    return null;
+  }
+}
+
+async function open(
+  name: string,
+  options: Options,
+  context: CommandContext,
+  override: Pick<TaskOptions, "skipBadRows"> = {},
+): Promise<Opened> {
   const { model } = options;
   const tree = await readTaskTree(name, options.prompt);
   if (options["chat-template"] && model === undefined) {
@@ -193,10 +214,19 @@ async function open(name: string, options: Options, context: CommandContext): Pr
   const folder = model === undefined ? null : (await findModel(model, context)).folder;
   const tokenizer = folder === null ? null : await loadTokenizer(folder);
   const chatTemplate = folder !== null && options["chat-template"] ? await loadChatTemplate(folder) : null;
+  const maxTokens = folder === null ? null : await readMaxTokens(folder);
   const settings = taskSettings(options, context);
   const hasRows = settings.data !== undefined || tree.tasks.every((task) => task.data !== null);
-  const task = hasRows ? await loadTask(name, { ...settings, ...(chatTemplate && { chatTemplate }) }) : null;
-  return { tree, tokenizer, task };
+  const task = hasRows
+    ? await loadTask(name, {
+      ...settings,
+      ...(tokenizer && { tokenizer }),
+      ...(maxTokens !== null && { maxTokens }),
+      ...(chatTemplate && { chatTemplate }),
+      ...override,
+    })
+    : null;
+  return { tree, tokenizer, maxTokens, task };
 }
 
 async function show(name: string, options: Options, context: CommandContext): Promise<CommandResult> {
@@ -223,18 +253,14 @@ async function show(name: string, options: Options, context: CommandContext): Pr
   };
 }
 
-/** Reads all rows of all splits: their numbers, and the first problem of each split. */
-async function checkRows(
-  task: Task,
-  tokenizer: Tokenizer | null,
-): Promise<{ counts: [string, number][]; problems: string[] }> {
+/** Reads all rows of all splits, which skip bad ones: how many fit, and what is wrong with a split as a whole. */
+async function checkRows(task: Task): Promise<{ counts: [string, number][]; problems: string[] }> {
   const counts: [string, number][] = [];
   const problems: string[] = [];
   for (const split of task.splits) {
     try {
-      const requests = await task.requests(split);
-      if (tokenizer) { for (const request of requests) buildExample(request, tokenizer); }
-      counts.push([split, requests.length]);
+      // With a tokenizer, those that could not be encoded were skipped.
+      counts.push([split, (await task.requests(split)).length]);
     } catch (error) {
       problems.push((error as Error).message);
     }
@@ -242,10 +268,36 @@ async function checkRows(
   return { counts, problems };
 }
 
+/** What is wrong with the first row of each split that does not fit, and how many more do not. */
+function describeBadRows(task: Task): string[] {
+  const counts = countSkipped(task);
+  return Object.entries(counts).map(([split, count]) => {
+    const first = task.skippedRows.find(({ id }) => id.startsWith(`${split}/`))!;
+    const more = count === 1
+      ? ""
+      : `; ${counted(count - 1, "more row")} of ${split} ${count === 2 ? "does" : "do"} not fit`;
+    return new BadRowError(first.id, first.place, first.problem).message + more;
+  });
+}
+
 async function validate(name: string, options: Options, context: CommandContext): Promise<CommandResult> {
-  const { tree, tokenizer, task } = await open(name, options, context);
-  const { counts, problems } = task === null ? { counts: [], problems: [] } : await checkRows(task, tokenizer);
-  if (problems.length > 0) throw new CommandError(problems.join("\nError: "), "mend the rows or the task file.");
+  const { "skip-bad-rows": skipsBadRows } = options;
+  // Those that do not fit are counted here, whether or not they will be left out.
+  const { tree, tokenizer, maxTokens, task } = await open(name, options, context, { skipBadRows: true });
+  const { counts, problems } = task === null ? { counts: [], problems: [] } : await checkRows(task);
+  if (task !== null && skipsBadRows) noteSkipped(task, context);
+  const wrong = [...task !== null && !skipsBadRows ? describeBadRows(task) : [], ...problems];
+  if (wrong.length > 0) {
+    const worked = options.fewshot ?? Math.max(...tree.tasks.map((config) => config.fewshot.count));
+    const fewer = worked > 0 && maxTokens !== null ? ", or ask with fewer worked examples (--fewshot)" : "";
+    throw new CommandError(
+      wrong.join("\nError: "),
+      `mend the rows or the task file${fewer}; with --skip-bad-rows, commands leave out rows that do not fit.`,
+    );
+  }
+  if (tokenizer && maxTokens === null) {
+    context.note(`${options.model} has no config.json that can be used: rows may be too long for the model.`);
+  }
   const what = tree.group === null ? "the task" : `the group of ${counted(tree.tasks.length, "task")}`;
   const rows = counts.map(([split, count]) => `${split} ${count}`).join(", ");
   return {
@@ -256,6 +308,7 @@ async function validate(name: string, options: Options, context: CommandContext)
       name: tree.group?.name ?? tree.tasks[0].name,
       tasks: tree.tasks.map((config) => config.name),
       rows: task && Object.fromEntries(counts),
+      ...(task && skipsBadRows && { skippedRows: countSkipped(task) }),
     },
   };
 }

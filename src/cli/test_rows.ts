@@ -15,7 +15,7 @@ import type { CommandContext } from "./command.ts";
 import type { Side } from "./comparison.ts";
 import { CommandError, UsageError } from "./errors.ts";
 import type { testOptions } from "./options.ts";
-import type { Work } from "./session.ts";
+import type { Opened } from "./session.ts";
 import { counted } from "./text.ts";
 
 type TestOptions = OptionValues<typeof testOptions>;
@@ -95,7 +95,7 @@ function isSameData(a: Provenance, b: Provenance): boolean | null {
  * The rows of this task's data that a plan, or the plan of a pruned checkpoint, was chosen on: none for a plain
  * checkpoint and for a run on other files; null where no run tells.
  */
-async function fittedRows(side: Side, { task, provenance }: Pick<Work, "task" | "provenance">): Promise<Rows | null> {
+async function fittedRows(side: Side, { task, provenance }: Pick<Opened, "task" | "provenance">): Promise<Rows | null> {
   if (side.plan === null && basename(resolve(side.model)) !== prunedFolderName) return [];
   const folder = dirname(resolve(side.plan ?? side.model));
   // Another plan than the run's own may lie beside it.
@@ -126,7 +126,7 @@ export interface EvaluatedRows {
  * @throws {UsageError} If the training split would stand in for the one that the task names.
  */
 export async function evaluatedRows(
-  work: Pick<Work, "task" | "provenance">,
+  work: Pick<Opened, "task" | "provenance">,
   options: TestOptions,
   sides: readonly Side[],
 ): Promise<EvaluatedRows> {

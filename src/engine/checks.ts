@@ -1,12 +1,13 @@
 /** Checks of what callers pass, so that wrong input is an error that names it and never a silent NaN. */
 import type { ModelConfig } from "../checkpoint/model_config.ts";
-import type { Example } from "../tasks/example.ts";
+import { type Example, tokensRead } from "../tasks/example.ts";
 import { type AttributeOptions, type Intervention, type Objective, type Pair, siteNeurons } from "./engine.ts";
 
 /** @throws {RangeError} If a prompt or choice is empty, too long for the model, or holds a token it does not have. */
 export function checkExamples(config: ModelConfig, examples: readonly Example[]): void {
-  for (const { id, prompt, choices } of examples) {
-    const longest = prompt.length + choices.reduce((length, choice) => Math.max(length, choice.length - 1), 0);
+  for (const example of examples) {
+    const { id, prompt, choices } = example;
+    const longest = tokensRead(example);
     if (longest > config.maxPositions) {
       throw new RangeError(
         `Cannot run example ${id}: ${longest} tokens exceed the model's limit of ${config.maxPositions}`,

@@ -27,3 +27,11 @@ export interface Example {
   /** The choices without their context, for `acc_mutual_info`: the prefix token, and each choice after it `[C][..]`. */
   readonly unconditional?: { readonly prompt: Uint32Array; readonly choices: readonly Uint32Array[] };
 }
+
+/** Most tokens that the model reads of an example in one sequence: a prompt and all but the last token of a choice. */
+export function tokensRead({ prompt, prompts, choices }: Pick<Example, "prompt" | "prompts" | "choices">): number {
+  return choices.reduce(
+    (most, { length }, choice) => Math.max(most, (prompts?.[choice] ?? prompt).length + length - 1),
+    prompt.length,
+  );
+}

@@ -1,5 +1,6 @@
 /** From the texts of a request to token ids, as lm-evaluation-harness splits them. */
-import type { Example } from "./example.ts";
+import { BadRowError, LongRowError } from "./bad_row.ts";
+import { type Example, tokensRead } from "./example.ts";
 import { countCodePoints, quote, trimEnd } from "./python_value.ts";
 import type { Tokenizer } from "./tokenizer.ts";
 
@@ -25,11 +26,23 @@ export interface ChoiceRequest {
   readonly unconditional?: readonly string[];
 }
 
-/** A context and what follows it, by choice `[C]`. */
-type Texts = Pick<ChoiceRequest, "id" | "context" | "continuations">;
+/** What is known of a request besides its texts. */
+export interface BuildExampleOptions {
+  /** Where its row stands, such as `FILE, line 18`, for errors. */
+  readonly place?: string;
+  /** The most tokens that the model reads in one sequence, its `config.maxPositions`. Default: no limit. */
+  readonly maxTokens?: number;
+  /** Worked examples in its context, for errors. Default 0. */
+  readonly workedCount?: number;
+}
 
-/** What is needed of a tokenizer. */
-type Encoder = Pick<Tokenizer, "encode" | "prefixId">;
+/** A context and what follows it, by choice `[C]`. */
+type Texts = Pick<ChoiceRequest, "context" | "continuations">;
+
+/** What is needed of a tokenizer, and how to refuse the row. */
+interface Encoder extends Pick<Tokenizer, "encode" | "prefixId"> {
+  refuse(problem: string, options?: ErrorOptions): BadRowError;
+}
 
 /** Token ids of the context, and of each continuation `[C][..]`. */
 interface SplitTokens {
@@ -38,12 +51,10 @@ interface SplitTokens {
 }
 
 /** An empty context is replaced by the prefix token, which the continuation may already start with. */
-function splitAfterPrefix({ id, continuations }: Texts, tokenizer: Encoder): SplitTokens {
+function splitAfterPrefix({ continuations }: Pick<Texts, "continuations">, tokenizer: Encoder): SplitTokens {
   const { prefixId } = tokenizer;
   if (prefixId === null) {
-    throw new RangeError(
-      `Cannot build example ${id}: its context is empty, and the tokenizer has no BOS or EOS token to stand in`,
-    );
+    throw tokenizer.refuse("its context is empty, and the tokenizer has no BOS or EOS token to stand in");
   }
   const choices = continuations.map((continuation) => {
     const ids = tokenizer.encode(continuation, { addSpecialTokens: false });
@@ -72,13 +83,13 @@ function splitTexts(texts: Texts, tokenizer: Encoder): SplitTokens {
   // A context of white space only has no token left unless the tokenizer puts BOS in front.
   if (tokens.prompt.length === 0) {
     const continuations = texts.continuations.map((continuation) => texts.context + continuation);
-    tokens = splitAfterPrefix({ ...texts, continuations }, tokenizer);
+    tokens = splitAfterPrefix({ continuations }, tokenizer);
   }
   const empty = tokens.choices.findIndex((ids) => ids.length === 0);
   if (empty >= 0) {
-    throw new RangeError(
-      `Cannot build example ${texts.id}: choice ${empty}, ${quote(texts.continuations[empty])}, adds no token to ` +
-        `the context that ends with ${quote(texts.context.slice(-40))}`,
+    throw tokenizer.refuse(
+      `choice ${empty}, ${quote(texts.continuations[empty])}, adds no token to the context that ends with ` +
+        quote(texts.context.slice(-40)),
     );
   }
   return tokens;
@@ -86,27 +97,27 @@ function splitTexts(texts: Texts, tokenizer: Encoder): SplitTokens {
 
 /** Prompt and choices of a request, with a prompt for each choice where each has a context of its own. */
 function splitRequest(request: ChoiceRequest, tokenizer: Encoder): SplitTokens & Pick<Example, "prompts"> {
-  const { id, contexts, continuations, gold } = request;
+  const { contexts, continuations, gold } = request;
   if (contexts === undefined) return splitTexts(request, tokenizer);
   const parts = contexts.map((context, choice) =>
-    splitTexts({ id, context, continuations: [continuations[choice]] }, tokenizer)
+    splitTexts({ context, continuations: [continuations[choice]] }, tokenizer)
   );
   const prompts = parts.map(({ prompt }) => prompt);
   return { prompt: prompts[gold], prompts, choices: parts.map(({ choices }) => choices[0]) };
 }
 
 /** The tokenizer, whose errors name the row that could not be encoded. */
-function namingRow(tokenizer: Tokenizer, id: string): Encoder {
+function namingRow(tokenizer: Tokenizer, id: string, place: string | null): Encoder {
+  const refuse: Encoder["refuse"] = (problem, options) => new BadRowError(id, place, problem, options);
   return {
     prefixId: tokenizer.prefixId,
+    refuse,
     encode(text, options) {
       try {
         return tokenizer.encode(text, options);
       } catch (error) {
         const { message } = error as Error;
-        throw new RangeError(`Cannot build example ${id}: ${message[0].toLowerCase()}${message.slice(1)}`, {
-          cause: error,
-        });
+        throw refuse(`${message[0].toLowerCase()}${message.slice(1)}`, { cause: error });
       }
     },
   };
@@ -115,19 +126,23 @@ function namingRow(tokenizer: Tokenizer, id: string): Encoder {
 /**
  * Encodes a request.
  *
- * @throws {RangeError} If a continuation has no token of its own, the tokenizer cannot encode a text, or a context is
- * empty and there is no prefix token.
+ * @throws {RangeError} If a continuation has no token of its own, the tokenizer cannot encode a text, a context is
+ * empty and there is no prefix token, or there are more than `maxTokens`.
  */
-export function buildExample(request: ChoiceRequest, tokenizer: Tokenizer): Example {
+export function buildExample(request: ChoiceRequest, tokenizer: Tokenizer, options: BuildExampleOptions = {}): Example {
   const { id, choices, gold, golds, unconditional } = request;
+  const { place = null, maxTokens = Infinity, workedCount = 0 } = options;
+  const encoder = namingRow(tokenizer, id, place);
+  const tokens = splitRequest(request, encoder);
+  const read = tokensRead(tokens);
+  if (read > maxTokens) throw new LongRowError(id, place, read, maxTokens, workedCount);
   return {
     id,
-    ...splitRequest(request, namingRow(tokenizer, id)),
+    ...tokens,
     choiceCharacters: choices.map(countCodePoints),
     choiceBytes: choices.map((choice) => new TextEncoder().encode(choice).length),
     gold,
     ...(golds && { golds }),
-    ...(unconditional &&
-      { unconditional: splitAfterPrefix({ id, context: "", continuations: unconditional }, namingRow(tokenizer, id)) }),
+    ...(unconditional && { unconditional: splitAfterPrefix({ continuations: unconditional }, encoder) }),
   };
 }

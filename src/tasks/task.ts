@@ -24,7 +24,15 @@ import type { Tokenizer } from "./tokenizer.ts";
 export interface LoadTaskOptions extends DataOptions, PromptFrame {
   /** The tokenizer of the model to be asked; without it there are requests, but no examples. */
   readonly tokenizer?: Tokenizer;
-  /** Whether rows that do not fit the task are left out and counted, instead of being an error. Default false. */
+  /**
+   * The most tokens that the model reads in one sequence, its `config.maxPositions`: a row with more, worked examples
+   * included, does not fit. Default: no limit.
+   */
+  readonly maxTokens?: number;
+  /**
+   * Whether rows that do not fit the task are left out and counted, instead of being an error. With a tokenizer, all
+   * rows of a split are then encoded when the split is first used. Default false.
+   */
   readonly skipBadRows?: boolean;
   /** Number of few-shot examples, instead of the task file's. */
   readonly fewshotCount?: number;
@@ -38,7 +46,10 @@ export interface Selection {
   readonly limit?: number;
   /** Exactly these, such as `test/17`, in this order; of a group, such as `mmlu_anatomy/test/17`. */
   readonly ids?: readonly string[];
-  /** Worked examples to put in front of every question instead of the task's own, as `Task.workedTurns` gives them. */
+  /**
+   * Worked examples to put in front of every question instead of the task's own, as `Task.workedTurns` gives them.
+   * Whether they fit beside it is then for the caller to see: `maxTokens` is of the task's own.
+   */
   readonly worked?: readonly Message[];
 }
 
@@ -84,7 +95,7 @@ export interface Task {
   /**
    * The same rows as token ids.
    *
-   * @throws {RangeError} As `requests`, or if a text cannot be encoded.
+   * @throws {RangeError} As `requests`, if a text cannot be encoded, or if it has more tokens than the model takes.
    */
   examples(split: string, selection?: Selection): Promise<Example[]>;
   /**
@@ -119,6 +130,8 @@ export interface Task {
 /** A split with what is needed to build its requests. */
 interface PreparedSplit {
   readonly split: Split;
+  /** Of the rows that can be asked, ascending: all of them unless some were skipped for their tokens. */
+  readonly positions: readonly number[];
   readonly prompt: Prompt;
   readonly fewshotPrompt: Prompt;
   readonly fewshotRows: FewshotSampler;
@@ -143,9 +156,7 @@ class LoadedTask implements GroupMember {
     readonly config: TaskConfig,
     readonly data: TaskData,
     readonly fewshotCount: number,
-    readonly tokenizer: Tokenizer | undefined,
-    readonly skipsBadRows: boolean,
-    readonly frame: PromptFrame,
+    readonly options: LoadTaskOptions,
   ) {
     this.name = config.name;
     this.version = config.version;
@@ -172,7 +183,34 @@ class LoadedTask implements GroupMember {
 
   async #readSplit(name: string, paths: readonly string[]): Promise<Split> {
     const split = await readSplit(name, paths);
-    return this.skipsBadRows ? this.#withoutBadRows(split) : split;
+    return this.options.skipBadRows ? this.#withoutBadRows(split) : split;
+  }
+
+  /** Positions of the rows that pass a check; the others are counted as skipped. */
+  #fitting({ name, rows }: Split, check: (row: Row, position: number) => void): number[] {
+    const skipped: SkippedRow[] = [];
+    const fitting = [...rows.keys()].filter((position) => {
+      const row = rows[position];
+      const { id, place } = row;
+      try {
+        check(row, position);
+        return true;
+      } catch (error) {
+        // A worked example that is written in the task file is no fault of the row.
+        if (!(error instanceof BadRowError && error.id === id)) throw error;
+        skipped.push({ id, place, problem: error.problem });
+        return false;
+      }
+    });
+    if (fitting.length === 0) {
+      const [{ place, problem }] = skipped;
+      throw new RangeError(
+        `Cannot read split ${quote(name)}: none of its ${rows.length} rows fits the task; the first one ` +
+          `(${place}): ${problem}`,
+      );
+    }
+    for (const row of skipped) this.skippedRows.push(row);
+    return fitting;
   }
 
   /** Leaves out rows that cannot be asked; whether they can be few-shot examples is checked of those that can. */
@@ -181,28 +219,12 @@ class LoadedTask implements GroupMember {
     const asked = new Prompt(prompt, split.columns);
     const worked = new Prompt(fewshot.prompt, split.columns);
     const isPool = this.fewshotCount > 0 && split.name === this.#poolName();
-    const skipped: SkippedRow[] = [];
-    const rows = split.rows.filter((row) => {
-      try {
-        asked.ask(row);
-        if (description !== null) readText(description, row, split.columns);
-        if (isPool) worked.workedTurn(row);
-        return true;
-      } catch (error) {
-        if (!(error instanceof BadRowError)) throw error;
-        skipped.push({ id: error.id, place: error.place, problem: error.problem });
-        return false;
-      }
+    const fitting = this.#fitting(split, (row) => {
+      asked.ask(row);
+      if (description !== null) readText(description, row, split.columns);
+      if (isPool) worked.workedTurn(row);
     });
-    if (rows.length === 0) {
-      const [{ place, problem }] = skipped;
-      throw new RangeError(
-        `Cannot read split ${quote(split.name)}: none of its ${split.rows.length} rows fits the task; the first one ` +
-          `(${place}): ${problem}`,
-      );
-    }
-    this.skippedRows.push(...skipped);
-    return { ...split, rows };
+    return { ...split, rows: fitting.map((position) => split.rows[position]) };
   }
 
   /** The split of the few-shot examples; null where they are written in the task file. */
@@ -238,12 +260,18 @@ class LoadedTask implements GroupMember {
     // The harness leaves out the question's own row if both splits have the same name, also if neither is named. Splits
     // of other data may have become the same one.
     const leavesOut = fewshot.split === testSplit || this.data.isChosen && this.#poolName() === name;
-    return {
+    const prepared = {
       split,
+      positions: [...split.rows.keys()],
       prompt: new Prompt(prompt, split.columns),
       fewshotPrompt: new Prompt(fewshot.prompt, pool.columns),
       fewshotRows: createFewshotSampler({ ...fewshot, count }, pool.rows, split.rows, leavesOut),
     };
+    const { tokenizer, skipBadRows } = this.options;
+    if (tokenizer === undefined || !skipBadRows) return prepared;
+    // Rows with too many tokens keep their turn in the draw of worked examples, so that the others keep their prompts.
+    const positions = this.#fitting(split, (_, position) => this.#example(prepared, position, tokenizer));
+    return { ...prepared, positions };
   }
 
   #prepareOnce(name: string): Promise<PreparedSplit> {
@@ -255,7 +283,7 @@ class LoadedTask implements GroupMember {
   #request(prepared: PreparedSplit, position: number, given: Selection["worked"]): ChoiceRequest {
     const { split, prompt, fewshotPrompt, fewshotRows } = prepared;
     const own = () => this.fewshotCount === 0 ? [] : fewshotRows(position);
-    return composeRequest(this.config, this.frame, {
+    return composeRequest(this.config, this.options, {
       row: split.rows[position],
       columns: split.columns,
       prompt,
@@ -263,11 +291,20 @@ class LoadedTask implements GroupMember {
     });
   }
 
-  #positions(split: Split, { limit = Infinity, ids }: Selection): number[] {
+  #example(prepared: PreparedSplit, position: number, tokenizer: Tokenizer, given?: Selection["worked"]): Example {
+    const { maxTokens } = this.options;
+    return buildExample(this.#request(prepared, position, given), tokenizer, {
+      place: prepared.split.rows[position].place,
+      workedCount: this.fewshotCount,
+      ...(maxTokens !== undefined && given === undefined && { maxTokens }),
+    });
+  }
+
+  #positions({ split, positions }: PreparedSplit, { limit = Infinity, ids }: Selection): number[] {
     if (limit !== Infinity && (!Number.isInteger(limit) || limit < 1)) {
       throw new RangeError(`Cannot take ${limit} rows of ${split.name}: expected a positive integer`);
     }
-    const places = ids && new Map(split.rows.map((row, position) => [row.id, position]));
+    const places = ids && new Map(positions.map((position) => [split.rows[position].id, position]));
     const all = ids?.map((id) => {
       const position = places!.get(id);
       if (position !== undefined) return position;
@@ -279,34 +316,35 @@ class LoadedTask implements GroupMember {
             : `expected ${split.name}/0 to ${split.rows.at(-1)!.id}`),
       );
     });
-    return (all ?? [...split.rows.keys()]).slice(0, limit);
+    return (all ?? positions).slice(0, limit);
   }
 
   async requests(split: string, selection: Selection = {}): Promise<ChoiceRequest[]> {
     const prepared = await this.#prepareOnce(split);
-    return this.#positions(prepared.split, selection).map((position) =>
-      this.#request(prepared, position, selection.worked)
-    );
+    return this.#positions(prepared, selection).map((position) => this.#request(prepared, position, selection.worked));
   }
 
   async workedTurns(split: string, ids: readonly string[]): Promise<Message[]> {
     const prepared = await this.#prepareOnce(split);
     const { rows, columns } = prepared.split;
     const prompt = new Prompt(this.config.fewshot.prompt, columns);
-    return this.#positions(prepared.split, { ids }).flatMap((position) => prompt.workedTurn(rows[position]));
+    return this.#positions(prepared, { ids }).flatMap((position) => prompt.workedTurn(rows[position]));
   }
 
   async examples(split: string, selection: Selection = {}): Promise<Example[]> {
-    const { tokenizer } = this;
+    const { tokenizer } = this.options;
     if (tokenizer === undefined) {
       throw new RangeError(`Cannot build the examples of task ${this.name}: it was loaded without a tokenizer`);
     }
-    return (await this.requests(split, selection)).map((request) => buildExample(request, tokenizer));
+    const prepared = await this.#prepareOnce(split);
+    return this.#positions(prepared, selection).map((position) =>
+      this.#example(prepared, position, tokenizer, selection.worked)
+    );
   }
 
   async rows(split: string, selection: Selection = {}): Promise<Row[]> {
-    const { split: all } = await this.#prepareOnce(split);
-    return this.#positions(all, selection).map((position) => all.rows[position]);
+    const prepared = await this.#prepareOnce(split);
+    return this.#positions(prepared, selection).map((position) => prepared.split.rows[position]);
   }
 
   settings(): readonly ValueRecord[] {
@@ -314,14 +352,15 @@ class LoadedTask implements GroupMember {
   }
 
   async rowGolds(split: string, wanted: boolean): Promise<{ id: string; gold: number }[]> {
-    const { split: { rows }, prompt } = await this.#prepareOnce(split);
-    return rows.map((row) => ({ id: row.id, gold: wanted ? prompt.gold(row) : 0 }));
+    const { split: { rows }, positions, prompt } = await this.#prepareOnce(split);
+    return positions.map((position) => ({ id: rows[position].id, gold: wanted ? prompt.gold(rows[position]) : 0 }));
   }
 
   async marks(split: string, column: string, selection: Selection = {}): Promise<RowMark[]> {
-    const { split: rows } = await this.#prepareOnce(split);
-    return this.#positions(rows, selection).map((position) => {
-      const { id, place, values } = rows.rows[position];
+    const prepared = await this.#prepareOnce(split);
+    const { rows, columns } = prepared.split;
+    return this.#positions(prepared, selection).map((position) => {
+      const { id, place, values } = rows[position];
       const cell = values[column];
       if (typeof cell === "string" || typeof cell === "number" || typeof cell === "boolean") {
         return { id, mark: String(cell) };
@@ -329,7 +368,7 @@ class LoadedTask implements GroupMember {
       throw new RangeError(
         `Cannot mark row ${id} (${place}) by column ${quote(column)}: ` +
           (cell === undefined
-            ? `there are ${[...rows.columns].join(", ")}`
+            ? `there are ${[...columns].join(", ")}`
             : `it holds ${quote(cell)}, expected text, a number or a boolean`),
       );
     });
@@ -355,7 +394,10 @@ class LoadedTask implements GroupMember {
  * @throws {RangeError} If there is no such task, a file cannot be read, or a split has no file.
  */
 export async function loadTask(reference: string | URL, options: LoadTaskOptions = {}): Promise<Task> {
-  const { fewshotCount } = options;
+  const { fewshotCount, maxTokens } = options;
+  if (maxTokens !== undefined && (!Number.isInteger(maxTokens) || maxTokens < 1)) {
+    throw new RangeError(`Cannot limit rows to ${maxTokens} tokens: expected a positive integer`);
+  }
   if (fewshotCount !== undefined && (!Number.isInteger(fewshotCount) || fewshotCount < 0)) {
     throw new RangeError(`Cannot use ${fewshotCount} few-shot examples: expected an integer of at least 0`);
   }
@@ -364,7 +406,7 @@ export async function loadTask(reference: string | URL, options: LoadTaskOptions
   for (const config of tasks) {
     const data = await findTaskData(config, group !== null, options);
     const count = fewshotCount ?? config.fewshot.count;
-    loaded.push(new LoadedTask(config, data, count, options.tokenizer, options.skipBadRows ?? false, options));
+    loaded.push(new LoadedTask(config, data, count, options));
   }
   return group === null ? loaded[0] : new GroupTask(group, loaded);
 }

@@ -1,9 +1,10 @@
 /** Tasks with data of the caller's: files, folders, datasets, other names of splits, and rows that do not fit. */
-import { assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
+import { assertEquals, assertMatch, assertRejects, assertStringIncludes } from "@std/assert";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { loadTask, loadTaskWithData, type TaskOptions } from "../../src/method/load_task.ts";
+import { LongRowError } from "../../src/tasks/bad_row.ts";
 import { pythonText } from "../../src/tasks/python_value.ts";
 import { loadTokenizer } from "../../src/tasks/tokenizer.ts";
 import type { Task } from "../../src/tasks/task.ts";
@@ -284,6 +285,121 @@ Deno.test("loadTask() keeps rows out of the few-shot pool that cannot be worked 
     }
     assertEquals(task.skippedRows.map(({ id }) => id), ["train/1"]);
   }, { skipBadRows: true, fewshotCount: 2 });
+});
+
+/** Rows of 3, 9, 3 and 4 tokens, choices of one token; the model reads all but the last one of a choice. */
+const oneLong = jsonl([{ q: "q0?", label: 1 }, { q: "too long?", label: 0 }, { q: "q2?", label: 0 }, {
+  q: "four",
+  label: 1,
+}]);
+
+Deno.test("examples() names file, row, tokens and limit when a row has more tokens than the model takes", async () => {
+  const files = { "rows.jsonl": oneLong };
+  await withTask(files, "rows.jsonl", async (task, folder) => {
+    const error = await assertRejects(() => task.examples("data"), LongRowError);
+    const place = `${join(folder, "rows.jsonl")}, line 2`;
+    assertEquals(error.message, `Cannot build example data/1 (${place}): 9 tokens exceed the model's limit of 8`);
+    assertEquals([error.tokens, error.maxTokens, error.workedCount], [9, 8, 0]);
+    // Others can be asked, and texts have no tokens.
+    assertEquals((await task.examples("data", { ids: ["data/0", "data/3"] })).length, 2);
+    assertEquals((await task.requests("data")).length, 4);
+  }, { maxTokens: 8 });
+  await withTask(files, "rows.jsonl", async (task) => {
+    assertEquals((await task.examples("data")).length, 4);
+  }, { maxTokens: 9 });
+  for (const maxTokens of [0, 1.5, NaN]) {
+    await assertRejects(
+      () => withTask(files, "rows.jsonl", () => Promise.resolve(), { maxTokens }),
+      RangeError,
+      `Cannot limit rows to ${maxTokens} tokens`,
+    );
+  }
+});
+
+Deno.test("loadTask() leaves rows out that are too long when told to, wherever the task gives rows", async () => {
+  await withTask({ "rows.jsonl": oneLong }, "rows.jsonl", async (task, folder) => {
+    const fitting = ["data/0", "data/2", "data/3"];
+    const ids = (rows: readonly { readonly id: string }[]) => rows.map(({ id }) => id);
+    assertEquals(ids(await task.examples("data")), fitting);
+    assertEquals(ids(await task.requests("data")), fitting);
+    assertEquals(ids(await task.rows("data")), fitting);
+    assertEquals(ids(await task.marks("data", "label")), fitting);
+    assertEquals(ids(await task.examples("data", { limit: 2 })), fitting.slice(0, 2));
+    assertEquals(ids(await task.sample("data", { count: 3, seed: 0 })).sort(), fitting);
+    const [{ place, problem }] = task.skippedRows;
+    assertEquals(task.skippedRows, [{ id: "data/1", place, problem }]);
+    assertEquals([place, problem], [
+      `${join(folder, "rows.jsonl")}, line 2`,
+      "9 tokens exceed the model's limit of 8",
+    ]);
+    await assertRejects(() => task.examples("data", { ids: ["data/1"] }), RangeError, "it was skipped");
+    await assertRejects(() => task.sample("data", { count: 4, seed: 0 }), RangeError, "has 3 rows");
+  }, { skipBadRows: true, maxTokens: 8 });
+  await withTask({ "rows.jsonl": oneLong }, "rows.jsonl", async (task) => {
+    const error = await assertRejects(() => task.examples("data"), RangeError);
+    assertStringIncludes(error.message, "none of its 4 rows fits the task; the first one");
+    assertStringIncludes(error.message, "3 tokens exceed the model's limit of 2");
+  }, { skipBadRows: true, maxTokens: 2 });
+});
+
+Deno.test("loadTask() leaves rows out whose text cannot be encoded when told to, or names file and row", async () => {
+  const files = { "rows.jsonl": jsonl([...rows(2), { q: "x".repeat(50_001), label: 1 }]) };
+  const expected = "50001 in a row have no white space among them";
+  await withTask(files, "rows.jsonl", async (task, folder) => {
+    const error = await assertRejects(() => task.examples("data"), RangeError, expected);
+    assertStringIncludes(
+      error.message,
+      `Cannot build example data/2 (${join(folder, "rows.jsonl")}, line 3): cannot enc`,
+    );
+  });
+  await withTask(files, "rows.jsonl", async (task) => {
+    assertEquals((await task.examples("data")).length, 2);
+    assertStringIncludes(task.skippedRows[0].problem, expected);
+  }, { skipBadRows: true });
+});
+
+Deno.test("loadTask() counts worked examples as tokens, and keeps those of the rows that are left", async () => {
+  const training = ["t0?", "t1?", "a much longer one?", "t3?", "t4?"].map((q, i) => ({ q, label: i % 2 }));
+  const files = { "train.jsonl": jsonl(training), "val.jsonl": jsonl(rows(8)) };
+  const data = ["train=train.jsonl", "validation=val.jsonl"];
+  const all = await withTask(files, data, (task) => task.examples("validation"), { fewshotCount: 2 });
+  const isLong = all.map(({ prompt }) => prompt.length > 20);
+  // Some were drawn the long one, and some of those that follow them were not.
+  assertEquals([isLong.includes(true), isLong.lastIndexOf(false) > isLong.indexOf(true)], [true, true]);
+  await withTask(files, data, async (task) => {
+    const error = await assertRejects(() => task.examples("validation"), LongRowError);
+    assertEquals(error.workedCount, 2);
+    assertMatch(
+      error.message,
+      /validation\/\d \(.*\): \d+ tokens with 2 worked examples exceed the model's limit of 20$/,
+    );
+    const worked = await task.workedTurns("train", ["train/2", "train/2"]);
+    assertEquals((await task.examples("validation", { worked })).length, 8);
+  }, { fewshotCount: 2, maxTokens: 20 });
+  await withTask(files, data, async (task) => {
+    assertEquals(await task.examples("validation"), all.filter((_, i) => !isLong[i]));
+    assertEquals(task.skippedRows.length, isLong.filter(Boolean).length);
+  }, { fewshotCount: 2, maxTokens: 20, skipBadRows: true });
+});
+
+Deno.test("loadTask() counts rows of a group that are too long under the ids that the group has for them", async () => {
+  const member = (name: string) =>
+    yaml.replace("task: questions", `task: q_${name}`).replace("name: en", `name: ${name}`);
+  const files = {
+    "group.yaml": "group: both\ntask: [q_en, q_fr]\naggregate_metric_list: [{metric: acc}]\n",
+    "en.yaml": member("en"),
+    "fr.yaml": member("fr"),
+    "parts/en/train.jsonl": jsonl(rows(1)),
+    "parts/en/validation.jsonl": jsonl(rows(2)),
+    "parts/fr/train.jsonl": jsonl(rows(1)),
+    "parts/fr/validation.jsonl": oneLong,
+  };
+  await withFolder(files, async (folder) => {
+    const settings = { tokenizer, data: join(folder, "parts"), maxTokens: 8 };
+    const task = await loadTask(join(folder, "group.yaml"), { ...settings, skipBadRows: true });
+    assertEquals((await task.sample("validation", { count: 5, seed: 3, sampling: "balanced" })).length, 5);
+    assertEquals(task.skippedRows.map(({ id }) => id), ["q_fr/validation/1"]);
+  });
 });
 
 const places: readonly [string, readonly string[], string][] = [

@@ -96,3 +96,17 @@ Deno.test("buildExample() counts code points of the choice without the delimiter
   assertEquals(choiceCharacters, [3, 2]);
   assertEquals([gold, id], [1, "test/0"]);
 });
+
+Deno.test("buildExample() throws when the longest prompt with its choice has more tokens than are read", () => {
+  const asked = request("Q:", ["yes", "no the"]);
+  const limit = (maxTokens: number, other: ChoiceRequest = asked) =>
+    buildExample(other, bare, { maxTokens }).prompt.length;
+  // Nothing follows the last token of a choice.
+  assertEquals(limit(3), 2);
+  assertThrows(() => limit(2), RangeError, "Cannot build example test/0: 3 tokens exceed the model's limit of 2");
+  // Of choices with prompts of their own, each counts with its own.
+  const contexts = ["Q:", "Q:Q:Q:"];
+  const own = { ...asked, contexts, continuations: [" yes", " no"] };
+  assertEquals(limit(6, own), 2);
+  assertThrows(() => limit(5, own), RangeError, "6 tokens exceed the model's limit of 5");
+});

@@ -2,7 +2,7 @@
  * The main table: the paper's protocol beside other rankings of neurons at the same grid, budget and selection rule,
  * and beside prompting with the same examples.
  */
-import type { Example } from "../../tasks/example.ts";
+import { type Example, tokensRead } from "../../tasks/example.ts";
 import {
   type AttributionMethodName,
   attributionMethodNames,
@@ -27,11 +27,6 @@ function rivalsOf({ settings }: StudySubject): AttributionMethodName[] {
     // A dimension of the residual stream has no activation of its own.
     return !(needs === "activations" && settings.score.site === "down");
   });
-}
-
-/** Tokens of the prompt and its longest choice. */
-function tokensOf({ prompt, choices }: Example): number {
-  return prompt.length + Math.max(...choices.map((choice) => choice.length));
 }
 
 /** The paper's protocol, one attempt a draw; other parts of a study begin with it too. */
@@ -76,7 +71,7 @@ async function rivalAttempts(
 async function promptingArm(subject: StudySubject, draws: readonly Draw[]): Promise<ArmPlan | null> {
   const { testWithWorked, engine: { config } } = subject;
   if (!testWithWorked) return null;
-  const longest = subject.test.reduce((a, b) => tokensOf(b) > tokensOf(a) ? b : a).id;
+  const longest = subject.test.reduce((a, b) => tokensRead(b) > tokensRead(a) ? b : a).id;
   const attempts: Attempt[] = [];
   const used: number[] = [];
   for (const draw of draws) {
@@ -84,7 +79,7 @@ async function promptingArm(subject: StudySubject, draws: readonly Draw[]): Prom
       subject.signal?.throwIfAborted();
       const examples = draw.examples.slice(0, count);
       const ids = examples.map(({ id }) => id);
-      const fits = (asked: readonly Example[]) => asked.every((example) => tokensOf(example) <= config.maxPositions);
+      const fits = (asked: readonly Example[]) => asked.every((example) => tokensRead(example) <= config.maxPositions);
       // The longest question alone tells nearly always, and cheaply.
       if (!fits(await testWithWorked(ids, [longest]))) continue;
       const test = await testWithWorked(ids);

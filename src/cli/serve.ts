@@ -36,8 +36,8 @@ export const serve = defineCommand({
   name: "serve",
   summary: "Answer requests for jobs over HTTP, with a web page.",
   description:
-    "Runs one job after the other, each in a Worker, and keeps them in a folder: jobs survive a restart. Ctrl-C stops the job\n" +
-    "that runs, and it goes on when the service is started again. The same service runs under `deno serve src/serve/main.ts`.\n" +
+    "Runs one job after the other, in Workers, and keeps them in a folder: jobs survive a restart. Ctrl-C stops the job that\n" +
+    "runs, and it goes on when the service is started again. The same service runs under `deno serve src/serve/main.ts`.\n" +
     "docs/service.md describes the API. Environment, overridden by options:\n\n" + variableHelp,
   example: "serve --port 8000 --models models --jobs out/service",
   options: {

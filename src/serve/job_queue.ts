@@ -9,7 +9,7 @@ import type { Progress } from "../engine/engine.ts";
 import { runFileNames } from "../method/files.ts";
 import { JobEvents } from "./job_events.ts";
 import type { JobRequest } from "./job_request.ts";
-import { JobRunner } from "./job_runner.ts";
+import { JobRunner, type RunningJob } from "./job_runner.ts";
 import { isFinal, type JobState, jobStates, type JobView, type SavedState } from "./job_state.ts";
 import { JobStore } from "./job_store.ts";
 import { listModels } from "./models.ts";
@@ -57,7 +57,8 @@ export class JobQueue {
   readonly #waiting: string[] = [];
   readonly #ended: Record<string, number> = { done: 0, failed: 0, cancelled: 0 };
   #arriving = 0;
-  #running: { readonly job: Job; readonly runner: JobRunner; readonly settled: Promise<void> } | null = null;
+  readonly #runner: JobRunner;
+  #running: { readonly job: Job; readonly work: RunningJob; readonly settled: Promise<void> } | null = null;
   #isStarting: Promise<void> | null = null;
   #isClosed = false;
   #closing: Promise<void> | null = null;
@@ -70,7 +71,9 @@ export class JobQueue {
     readonly version: string,
     readonly store: JobStore,
     readonly onError: (error: unknown) => void,
-  ) {}
+  ) {
+    this.#runner = new JobRunner(settings.stopSeconds);
+  }
 
   /**
    * Opens the folder of jobs; those that an earlier service left unfinished go on.
@@ -170,8 +173,8 @@ export class JobQueue {
       await this.#end(job, "cancelled", null);
     } else {
       job.isStopping = true;
-      // While it is starting there is no runner yet; the start looks at `isStopping`.
-      if (this.#running?.job === job) this.#running.runner.stop();
+      // While it is starting nothing runs yet; the start looks at `isStopping`.
+      if (this.#running?.job === job) this.#running.work.stop();
       await this.#save(job, { state: "stopping" });
     }
     return this.#view(job);
@@ -212,8 +215,9 @@ export class JobQueue {
 
   async #close(): Promise<void> {
     await this.#isStarting;
-    this.#running?.runner.stop();
+    this.#running?.work.stop();
     await this.#running?.settled;
+    await this.#runner.close();
     this.store.close();
   }
 
@@ -317,7 +321,7 @@ export class JobQueue {
     const { settings, version } = this;
     const found = (await listModels(settings.modelsFolder)).find(({ name }) => name === model);
     if (!found) throw new RangeError(`Cannot run the job: there is no model ${JSON.stringify(model)} any more`);
-    // Counted before the Worker starts: should the job take the service down, the next one knows.
+    // Counted before the work starts: should the job take the service down, the next one knows.
     const files = (await this.results(id)).length;
     await this.#save(job, {
       state: "running",
@@ -330,8 +334,8 @@ export class JobQueue {
     const began = performance.now();
     let isOverdue = false;
     const { folder } = this.store.paths(id);
-    const message = { type: "run", folder, modelFolder: found.folder, version, engine: settings } as const;
-    const runner = new JobRunner({ ...message, engine: engineOf(settings) }, settings.stopSeconds, {
+    const task = { folder, modelFolder: found.folder, version, engine: engineOf(settings) };
+    const work = this.#runner.run(task, {
       onProgress: (progress) => {
         job.progress = progress;
         job.events.progress(progress);
@@ -340,9 +344,9 @@ export class JobQueue {
     });
     const limit = setTimeout(() => {
       isOverdue = true;
-      runner.stop();
+      work.stop();
     }, Math.min(2 ** 31 - 1, 1000 * settings.jobSeconds));
-    const settled = runner.ended.then(async ({ outcome, error, gpuLiveBytes }) => {
+    const settled = work.ended.then(async ({ outcome, error, gpuLiveBytes }) => {
       clearTimeout(limit);
       this.#busySeconds += (performance.now() - began) / 1000;
       this.#gpuLiveBytes = gpuLiveBytes;
@@ -356,8 +360,8 @@ export class JobQueue {
       this.#running = null;
       this.#startNext();
     });
-    this.#running = { job, runner, settled };
-    if (this.#isClosed) runner.stop();
+    this.#running = { job, work, settled };
+    if (this.#isClosed) work.stop();
   }
 }
 

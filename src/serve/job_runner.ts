@@ -1,68 +1,141 @@
-/** Runs one job in a Worker: starts it, passes on its progress, stops it, and tells how it ended. */
+/**
+ * Runs jobs, one at a time: a Worker of the job's own makes examples of its rows, then the Worker that computes, which
+ * outlives the job, goes through them.
+ */
+import { resolve } from "node:path";
 import type { Progress } from "../engine/engine.ts";
-import type { FromWorker, RunMessage, ToWorker } from "./protocol.ts";
+import type {
+  FromEngineWorker,
+  FromRowsWorker,
+  JobEnd,
+  JobPlace,
+  RunMessage,
+  ToEngineWorker,
+  ToRowsWorker,
+} from "./protocol.ts";
 
-/** How a job ended. */
-export interface JobEnd {
-  readonly outcome: "done" | "failed" | "stopped";
-  readonly error: string | null;
-  /** Bytes on the GPU after the engine was closed. */
-  readonly gpuLiveBytes: number;
-}
+/** What to run. */
+export type JobTask = Omit<RunMessage, "type" | "rows">;
 
-/** What a runner tells while its job runs. */
+/** What a runner tells while a job runs. */
 export interface RunnerCallbacks {
   readonly onProgress: (progress: Progress) => void;
   /** The job was told to stop and has not done so in time; it goes on trying. */
   readonly onStuck: () => void;
 }
 
-/** One job in a Worker. */
-export class JobRunner {
+/** A job that runs. */
+export interface RunningJob {
   /** Resolves when the job has ended; never rejects. */
   readonly ended: Promise<JobEnd>;
-  readonly #worker: Worker;
+  /** Tells the job to stop. */
+  stop(): void;
+}
+
+const stopped: JobEnd = { outcome: "stopped", error: null, gpuLiveBytes: 0 };
+
+function failed(error: string): JobEnd {
+  return { outcome: "failed", error, gpuLiveBytes: 0 };
+}
+
+/** Listens for errors that nobody caught. They have ended the Worker; unhandled they would end the service too. */
+function onBreakdown(worker: Worker, tell: (reason: string) => void): void {
+  worker.onerror = (event) => {
+    event.preventDefault();
+    tell(`The job broke off: ${event.message}`);
+  };
+}
+
+/** A text in the words of the caller, who knows files of the job by their names in it, and the model by its own. */
+function forCaller(text: string, { folder, modelFolder }: JobPlace): string {
+  return text.replaceAll(`${resolve(folder)}/`, "").replaceAll(`${folder}/`, "").replaceAll(modelFolder, "the model");
+}
+
+/** Makes examples of a job's rows in a Worker, which is ended when the signal says so. */
+function makeRows(place: ToRowsWorker, signal: AbortSignal): Promise<FromRowsWorker | "stopped"> {
+  const worker = new Worker(new URL("./rows_worker.ts", import.meta.url), { type: "module", name: "rows" });
+  const { promise, resolve } = Promise.withResolvers<FromRowsWorker | "stopped">();
+  worker.onmessage = ({ data }: MessageEvent<FromRowsWorker>) => resolve(data);
+  onBreakdown(worker, (error) => resolve({ type: "failed", error }));
+  const end = () => {
+    worker.terminate();
+    resolve("stopped");
+  };
+  signal.addEventListener("abort", end);
+  worker.postMessage(place);
+  return promise.finally(() => signal.removeEventListener("abort", end));
+}
+
+/** The two Workers. */
+export class JobRunner {
   readonly #stopSeconds: number;
-  readonly #onStuck: () => void;
-  #finish!: (end: JobEnd) => void;
-  #hasEngine = false;
-  #timer: ReturnType<typeof setTimeout> | undefined;
+  #engine: Worker | null = null;
 
-  constructor(message: RunMessage, stopSeconds: number, { onProgress, onStuck }: RunnerCallbacks) {
+  /** @param stopSeconds Time for a job to stop in before it counts as stuck. */
+  constructor(stopSeconds: number) {
     this.#stopSeconds = stopSeconds;
-    this.#onStuck = onStuck;
-    this.ended = new Promise((resolve) => {
-      this.#finish = (end) => {
-        clearTimeout(this.#timer);
-        resolve(end);
-      };
-    });
-    this.#worker = new Worker(new URL("./worker.ts", import.meta.url), { type: "module", name: "job" });
-    this.#worker.onmessage = ({ data }: MessageEvent<FromWorker>) => {
+  }
+
+  /** Starts a job. The one before it must have ended. */
+  run(task: JobTask, callbacks: RunnerCallbacks): RunningJob {
+    const stopping = new AbortController();
+    const ended = this.#run(task, callbacks, stopping.signal).catch((error: Error) => failed(error.message));
+    return {
+      ended: ended.then((end) => ({ ...end, error: end.error === null ? null : forCaller(end.error, task) })),
+      stop: () => stopping.abort(),
+    };
+  }
+
+  /** Has the Worker that computes let go of the GPU and end. No job may run. */
+  async close(): Promise<void> {
+    const worker = this.#engine;
+    if (worker === null) return;
+    this.#engine = null;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    worker.onmessage = ({ data }: MessageEvent<FromEngineWorker>) => data.type === "closed" && resolve();
+    onBreakdown(worker, () => resolve());
+    this.#tell(worker, { type: "close" });
+    await promise;
+  }
+
+  async #run(task: JobTask, callbacks: RunnerCallbacks, signal: AbortSignal): Promise<JobEnd> {
+    const { folder, modelFolder } = task;
+    const made = await makeRows({ folder, modelFolder }, signal);
+    if (made === "stopped" || signal.aborted) return stopped;
+    if (made.type === "failed") return failed(made.error);
+    if (made.rows === null) return { outcome: "done", error: null, gpuLiveBytes: 0 };
+    return await this.#compute({ ...task, type: "run", rows: made.rows }, callbacks, signal);
+  }
+
+  #compute(message: RunMessage, { onProgress, onStuck }: RunnerCallbacks, signal: AbortSignal): Promise<JobEnd> {
+    const worker = this.#engine ??= this.#startEngine();
+    const { promise, resolve } = Promise.withResolvers<JobEnd>();
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const stop = () => {
+      this.#tell(worker, { type: "stop" });
+      timer = setTimeout(onStuck, 1000 * this.#stopSeconds);
+    };
+    worker.onmessage = ({ data }: MessageEvent<FromEngineWorker>) => {
       if (data.type === "progress") onProgress(data.progress);
-      else if (data.type === "engine") this.#hasEngine = true;
-      else this.#finish(data);
+      else if (data.type === "ended") resolve(data.end);
     };
-    this.#worker.onerror = (event) => {
-      // An error that nobody caught has ended the Worker; unhandled it would end the service too.
-      event.preventDefault();
-      this.#finish({ outcome: "failed", error: `The job broke off: ${event.message}`, gpuLiveBytes: 0 });
-    };
-    this.#post(message);
+    onBreakdown(worker, (error) => {
+      this.#engine = null;
+      resolve(failed(error));
+    });
+    signal.addEventListener("abort", stop);
+    this.#tell(worker, message);
+    return promise.finally(() => {
+      signal.removeEventListener("abort", stop);
+      clearTimeout(timer);
+    });
   }
 
-  /** Tells the job to stop. A Worker that does not is ended from outside while it holds no GPU. */
-  stop(): void {
-    if (this.#timer !== undefined) return;
-    this.#post({ type: "stop" });
-    this.#timer = setTimeout(() => {
-      if (this.#hasEngine) return this.#onStuck();
-      this.#worker.terminate();
-      this.#finish({ outcome: "stopped", error: null, gpuLiveBytes: 0 });
-    }, 1000 * this.#stopSeconds);
+  #startEngine(): Worker {
+    return new Worker(new URL("./engine_worker.ts", import.meta.url), { type: "module", name: "engine" });
   }
 
-  #post(message: ToWorker): void {
-    this.#worker.postMessage(message);
+  #tell(worker: Worker, message: ToEngineWorker): void {
+    worker.postMessage(message);
   }
 }

@@ -1,35 +1,27 @@
-/** The work of one job, from its folder into its folder; run again, it goes on where it was. */
-import { readFile, rm, stat } from "node:fs/promises";
+/** The work of one job on its examples, into its folder; run again, it goes on where it was. */
+import { rm } from "node:fs/promises";
 import { join } from "node:path";
-import { fingerprintWeights } from "../checkpoint/digest.ts";
-import { openCheckpoint } from "../checkpoint/open.ts";
 import type { Engine, Progress } from "../engine/engine.ts";
 import { openEngine } from "../engine/open.ts";
 import { runFileNames } from "../method/files.ts";
 import { type FolderRun, OtherOptionsError, prunedFolderName, runInFolder } from "../method/run_folder.ts";
-import { defaultAdaptationSplit, drawAdaptation, refuseShared } from "../tasks/draw.ts";
-import { loadTask, type Task } from "../tasks/task.ts";
 import { loadTokenizer } from "../tasks/tokenizer.ts";
-import { commandArguments, type JobSettings, planningOptions } from "./job_request.ts";
+import type { FingerprintMemo } from "./fingerprint_memo.ts";
+import { commandArguments, planningOptions } from "./job_request.ts";
+import { resultsName } from "./job_rows.ts";
+import type { KeptDevice } from "./kept_device.ts";
 import type { RunMessage } from "./protocol.ts";
 
 /** The surroundings of the work. */
 export interface WorkSurroundings {
+  /** Shared with the jobs before and after it. */
+  readonly device: KeptDevice;
+  /** Shared with the jobs before and after it. */
+  readonly fingerprints: FingerprintMemo;
   readonly signal: AbortSignal;
   readonly onProgress: (progress: Progress) => void;
-  /** Called before a GPU is asked for. */
-  readonly onEngine: () => void;
   /** Called after the engine was closed, with the bytes that are still on the GPU. */
   readonly onClosed: (gpuLiveBytes: number) => void;
-}
-
-function adaptationSplit(task: Task, asked: string | undefined): string {
-  const split = asked ?? defaultAdaptationSplit(task);
-  if (split !== null && task.splits.includes(split)) return split;
-  throw new RangeError(
-    `Cannot draw adaptation examples from ${split === null ? "no split" : `split ${split}`}: expected ` +
-      `task.training_split or adaptation.split to be one of ${task.splits.join(", ")}`,
-  );
 }
 
 /** Runs in the results folder; results of another version of this program are replaced. */
@@ -48,43 +40,23 @@ async function runAnew(run: FolderRun): Promise<void> {
 /**
  * Does the work of a job.
  *
- * @throws {RangeError} If the request does not fit the model, the task or the rows. The signal's reason is thrown as it
- * is.
+ * @throws {RangeError} If the request does not fit the model. The signal's reason is thrown as it is.
  */
 export async function workOnJob(
-  { folder, modelFolder, version, engine: choice }: RunMessage,
-  around: WorkSurroundings,
-) {
-  const { signal, onProgress } = around;
-  const results = join(folder, "results");
-  if (await stat(join(results, runFileNames.run)).then(() => true, () => false)) return;
-  const request: JobSettings = JSON.parse(await readFile(join(folder, "request.json"), "utf8"));
-  const checkpoint = await openCheckpoint(modelFolder);
+  { folder, modelFolder, version, engine: choice, rows }: RunMessage,
+  { device: kept, fingerprints, signal, onProgress, onClosed }: WorkSurroundings,
+): Promise<void> {
+  const { settings, task, metrics, adaptation, selection, test } = rows;
+  const { checkpoint, weights } = await fingerprints.open(modelFolder, signal);
   let engine: Engine | undefined;
   try {
     const tokenizer = await loadTokenizer(modelFolder);
     signal.throwIfAborted();
-    // All that strangers' templates and texts can slow down comes before the engine: until then a Worker can be ended.
-    const task = await loadTask(join(folder, "task.yaml"), {
-      tokenizer,
-      ...(request.fewshot !== undefined && { fewshotCount: request.fewshot }),
-    });
-    const { split, count, selectionCount, sampling } = request.adaptation;
-    const { adaptation, selection } = await drawAdaptation(task, adaptationSplit(task, split), {
-      count,
-      selectionCount,
-      seed: request.seed,
-      sampling,
-    });
-    const { limit } = request.test;
-    const test = await task.examples(request.test.split ?? task.evaluationSplit, limit === undefined ? {} : { limit });
-    refuseShared([...adaptation, ...selection], test);
-    const weights = await fingerprintWeights(checkpoint, signal);
-    signal.throwIfAborted();
-    around.onEngine();
     const { memoryBudgetBytes, weightBudgetBytes } = choice;
+    const device = choice.engine === "reference" ? null : await kept.get();
     engine = await openEngine(checkpoint, {
       engine: choice.engine,
+      ...(device !== null && { device }),
       ...(memoryBudgetBytes !== null && { memoryBudgetBytes }),
       ...(weightBudgetBytes !== null && { weightBudgetBytes }),
       // A job gives the bytes that the program gives.
@@ -93,12 +65,12 @@ export async function workOnJob(
       onProgress,
     });
     await runAnew({
-      input: { engine, adaptation, selection, test, ...planningOptions(request, task.metrics), signal, onProgress },
-      folder: results,
+      input: { engine, adaptation, selection, test, ...planningOptions(settings, metrics), signal, onProgress },
+      folder: join(folder, resultsName),
       resume: true,
-      checkpoint: request.writePruned ? modelFolder : null,
-      provenance: { model: request.model, task: task.name, weights, versions: { secateur: version } },
-      arguments: commandArguments(request),
+      checkpoint: settings.writePruned ? modelFolder : null,
+      provenance: { model: settings.model, task, weights, versions: { secateur: version } },
+      arguments: commandArguments(settings),
       tokenText: (id) => tokenizer.tokenText(id),
       report: async (results) => (await import("../report/run_report.ts")).renderRunReport(results),
     });
@@ -106,6 +78,6 @@ export async function workOnJob(
     await engine?.close();
     await checkpoint.close();
     const liveBytes = engine?.info.details.liveBytes;
-    around.onClosed(typeof liveBytes === "number" ? liveBytes : 0);
+    onClosed(typeof liveBytes === "number" ? liveBytes : 0);
   }
 }

@@ -10,6 +10,11 @@ if (Deno.build.os === "linux" && Deno.env.get("DENO_WEBGPU_BACKEND") === undefin
 
 const service = await openService({ settings: settingsFrom((name) => Deno.env.get(name)), version: manifest.version });
 
+// `deno serve` stops listening at these by itself, and then waits for whatever still works. Windows has no SIGTERM.
+for (const signal of Deno.build.os === "windows" ? ["SIGINT"] as const : ["SIGINT", "SIGTERM"] as const) {
+  Deno.addSignalListener(signal, () => service.close());
+}
+
 export default {
   fetch: (request, info) => service.fetch(request, { remoteAddr: info.remoteAddr }),
 } satisfies Deno.ServeDefaultExport;

@@ -1,38 +1,54 @@
-/** What the service and the Worker that runs a job say to each other. */
+/** What the service and its two Workers say to each other: one makes examples of a job's rows, the other computes. */
 import type { Progress } from "../engine/engine.ts";
+import type { JobRows } from "./job_rows.ts";
 import type { ServiceSettings } from "./settings.ts";
 
-/** The first message to the Worker: what to run. */
-export interface RunMessage {
-  readonly type: "run";
+/** Where a job is. */
+export interface JobPlace {
   /** The job's folder. */
   readonly folder: string;
   /** Folder of the model's checkpoint. */
   readonly modelFolder: string;
+}
+
+/** To the Worker of the rows, as its only message. */
+export type ToRowsWorker = JobPlace;
+
+/** From the Worker of the rows, as its only message. */
+export type FromRowsWorker =
+  /** `null`: the job's results are complete already. */
+  | { readonly type: "rows"; readonly rows: JobRows | null }
+  | { readonly type: "failed"; readonly error: string };
+
+/** What to run. */
+export interface RunMessage extends JobPlace {
+  readonly type: "run";
+  readonly rows: JobRows;
   /** Version of this program, for what is written. */
   readonly version: string;
   readonly engine: Pick<ServiceSettings, "engine" | "memoryBudgetBytes" | "weightBudgetBytes">;
 }
 
-/** Tells the Worker to stop at the next chance. */
-export interface StopMessage {
-  readonly type: "stop";
+/** Messages to the Worker that computes. */
+export type ToEngineWorker =
+  | RunMessage
+  /** Stop the job that runs at the next chance. */
+  | { readonly type: "stop" }
+  /** Let go of the GPU and end; only while no job runs. */
+  | { readonly type: "close" };
+
+/** How a job ended. */
+export interface JobEnd {
+  /** `stopped`: as it was told, with everything finished so far on disk. */
+  readonly outcome: "done" | "failed" | "stopped";
+  /** Why it failed. */
+  readonly error: string | null;
+  /** Bytes on the GPU after the job's engine was closed. */
+  readonly gpuLiveBytes: number;
 }
 
-/** Messages to the Worker. */
-export type ToWorker = RunMessage | StopMessage;
-
-/** Messages from the Worker; the last one is `ended`. */
-export type FromWorker =
+/** Messages from the Worker that computes. */
+export type FromEngineWorker =
   | { readonly type: "progress"; readonly progress: Progress }
-  /** From now on the Worker holds a GPU and must not be terminated. */
-  | { readonly type: "engine" }
-  | {
-    readonly type: "ended";
-    /** `stopped`: as it was told, with everything finished so far on disk. */
-    readonly outcome: "done" | "failed" | "stopped";
-    /** Why it failed. */
-    readonly error: string | null;
-    /** Bytes on the GPU after the engine was closed. */
-    readonly gpuLiveBytes: number;
-  };
+  | { readonly type: "ended"; readonly end: JobEnd }
+  | { readonly type: "closed" };

@@ -5,7 +5,7 @@ import { assert, assertEquals, assertMatch } from "@std/assert";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { variables } from "../../src/serve/settings.ts";
-import { writeTinyModel } from "../support/service.ts";
+import { longRequest, posting, writeTinyModel } from "../support/service.ts";
 import { waitToBeTold } from "../support/service_process.ts";
 import { withFolder } from "../support/temporary_folder.ts";
 
@@ -51,7 +51,7 @@ Deno.test("docs/service.md lists every setting and its default", () => {
   }
 });
 
-Deno.test("the commands of docs/service.md run a job under `deno serve` with the permissions it names", async () => {
+Deno.test("the commands of docs/service.md run a job under `deno serve` with the permissions it names until it is asked to end", async () => {
   await withFolder({}, async (folder) => {
     await writeTinyModel(join(folder, "models"));
     await Deno.mkdir(join(folder, "jobs"));
@@ -92,9 +92,24 @@ Deno.test("the commands of docs/service.md run a job under `deno serve` with the
       }
       assertMatch(await Deno.readTextFile(join(folder, "report.html")), /^<!doctype html>/);
       assertEquals(JSON.parse(await Deno.readTextFile(join(folder, "plan.json"))).format, "secateur-plan");
+
+      const url = `http://127.0.0.1:${port}/v1/jobs`;
+      const { id: long } = await (await fetch(url, posting(longRequest()))).json();
+      for (;;) {
+        const { state, progress } = await (await fetch(`${url}/${long}`)).json();
+        assert(["queued", "running"].includes(state), state);
+        if (progress?.stage.startsWith("score")) break;
+        await new Promise((resolve) => setTimeout(resolve, 20));
+      }
+      child.kill("SIGTERM");
+      assertEquals((await child.status).code, 0);
+      const stopped = JSON.parse(await Deno.readTextFile(join(folder, "jobs", long, "state.json")));
+      assertEquals([stopped.state, stopped.attempts], ["queued", 0]);
     } finally {
-      child.kill();
-      await child.status;
+      // Nothing but what is left of a failed test: it has ended.
+      try {
+        child.kill("SIGKILL");
+      } catch { /* it has ended */ }
     }
   });
 });

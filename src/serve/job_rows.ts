@@ -1,0 +1,65 @@
+/** The examples of a job, made of the rows in its folder: what strangers' templates and texts can slow down. */
+import { readFile, stat } from "node:fs/promises";
+import { join } from "node:path";
+import { runFileNames } from "../method/files.ts";
+import { defaultAdaptationSplit, drawAdaptation, refuseShared } from "../tasks/draw.ts";
+import type { Example } from "../tasks/example.ts";
+import type { Metric } from "../tasks/scoring.ts";
+import { loadTask, type Task } from "../tasks/task.ts";
+import { loadTokenizer } from "../tasks/tokenizer.ts";
+import type { JobSettings } from "./job_request.ts";
+import type { JobPlace } from "./protocol.ts";
+
+/** Name of the folder with a job's results, in the job's own. */
+export const resultsName = "results";
+
+/** What of a job goes to the engine; plain data. */
+export interface JobRows {
+  readonly settings: JobSettings;
+  /** The task's name. */
+  readonly task: string;
+  /** What the task may be decided by. */
+  readonly metrics: readonly Metric[];
+  /** Examples to score neurons on. */
+  readonly adaptation: readonly Example[];
+  /** Examples to choose the configuration on. */
+  readonly selection: readonly Example[];
+  /** Examples to measure on. */
+  readonly test: readonly Example[];
+}
+
+function adaptationSplit(task: Task, asked: string | undefined): string {
+  const split = asked ?? defaultAdaptationSplit(task);
+  if (split !== null && task.splits.includes(split)) return split;
+  throw new RangeError(
+    `Cannot draw adaptation examples from ${split === null ? "no split" : `split ${split}`}: expected ` +
+      `task.training_split or adaptation.split to be one of ${task.splits.join(", ")}`,
+  );
+}
+
+/**
+ * Makes the examples of a job.
+ *
+ * @returns null where the job's results are complete already.
+ * @throws {RangeError} If the request does not fit the task or the rows.
+ */
+export async function makeJobRows({ folder, modelFolder }: JobPlace): Promise<JobRows | null> {
+  const isComplete = await stat(join(folder, resultsName, runFileNames.run)).then(() => true, () => false);
+  if (isComplete) return null;
+  const settings: JobSettings = JSON.parse(await readFile(join(folder, "request.json"), "utf8"));
+  const task = await loadTask(join(folder, "task.yaml"), {
+    tokenizer: await loadTokenizer(modelFolder),
+    ...(settings.fewshot !== undefined && { fewshotCount: settings.fewshot }),
+  });
+  const { split, count, selectionCount, sampling } = settings.adaptation;
+  const { adaptation, selection } = await drawAdaptation(task, adaptationSplit(task, split), {
+    count,
+    selectionCount,
+    seed: settings.seed,
+    sampling,
+  });
+  const { limit } = settings.test;
+  const test = await task.examples(settings.test.split ?? task.evaluationSplit, limit === undefined ? {} : { limit });
+  refuseShared([...adaptation, ...selection], test);
+  return { settings, task: task.name, metrics: task.metrics, adaptation, selection, test };
+}

@@ -54,12 +54,12 @@ function forCaller(text: string, { folder, modelFolder }: JobPlace): string {
 /** Makes examples of a job's rows in a Worker, which is ended when the signal says so. */
 function makeRows(place: ToRowsWorker, signal: AbortSignal): Promise<FromRowsWorker | "stopped"> {
   const worker = new Worker(new URL("./rows_worker.ts", import.meta.url), { type: "module", name: "rows" });
-  const { promise, resolve } = Promise.withResolvers<FromRowsWorker | "stopped">();
-  worker.onmessage = ({ data }: MessageEvent<FromRowsWorker>) => resolve(data);
-  onBreakdown(worker, (error) => resolve({ type: "failed", error }));
+  const { promise, resolve: answer } = Promise.withResolvers<FromRowsWorker | "stopped">();
+  worker.onmessage = ({ data }: MessageEvent<FromRowsWorker>) => answer(data);
+  onBreakdown(worker, (error) => answer({ type: "failed", error }));
   const end = () => {
     worker.terminate();
-    resolve("stopped");
+    answer("stopped");
   };
   signal.addEventListener("abort", end);
   worker.postMessage(place);
@@ -91,11 +91,11 @@ export class JobRunner {
     const worker = this.#engine;
     if (worker === null) return;
     this.#engine = null;
-    const { promise, resolve } = Promise.withResolvers<void>();
-    worker.onmessage = ({ data }: MessageEvent<FromEngineWorker>) => data.type === "closed" && resolve();
-    onBreakdown(worker, () => resolve());
+    const { promise: closed, resolve: end } = Promise.withResolvers<void>();
+    worker.onmessage = ({ data }: MessageEvent<FromEngineWorker>) => data.type === "closed" && end();
+    onBreakdown(worker, () => end());
     this.#tell(worker, { type: "close" });
-    await promise;
+    await closed;
   }
 
   async #run(task: JobTask, callbacks: RunnerCallbacks, signal: AbortSignal): Promise<JobEnd> {
@@ -109,7 +109,7 @@ export class JobRunner {
 
   #compute(message: RunMessage, { onProgress, onStuck }: RunnerCallbacks, signal: AbortSignal): Promise<JobEnd> {
     const worker = this.#engine ??= this.#startEngine();
-    const { promise, resolve } = Promise.withResolvers<JobEnd>();
+    const { promise: ended, resolve: end } = Promise.withResolvers<JobEnd>();
     let timer: ReturnType<typeof setTimeout> | undefined;
     const stop = () => {
       this.#tell(worker, { type: "stop" });
@@ -117,15 +117,15 @@ export class JobRunner {
     };
     worker.onmessage = ({ data }: MessageEvent<FromEngineWorker>) => {
       if (data.type === "progress") onProgress(data.progress);
-      else if (data.type === "ended") resolve(data.end);
+      else if (data.type === "ended") end(data.end);
     };
     onBreakdown(worker, (error) => {
       this.#engine = null;
-      resolve(failed(error));
+      end(failed(error));
     });
     signal.addEventListener("abort", stop);
     this.#tell(worker, message);
-    return promise.finally(() => {
+    return ended.finally(() => {
       signal.removeEventListener("abort", stop);
       clearTimeout(timer);
     });

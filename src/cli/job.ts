@@ -7,7 +7,13 @@ import { removeFolderAtomic } from "../checkpoint/atomic_folder.ts";
 import { siteNeurons } from "../engine/engine.ts";
 import { runFileNames } from "../method/files.ts";
 import type { PlanningOptions } from "../method/pipeline.ts";
-import { type EarlierResults, type FolderRunResult, prunedFolderName, runInFolder } from "../method/run_folder.ts";
+import {
+  type EarlierResults,
+  type FolderRunResult,
+  keptAnswersName,
+  prunedFolderName,
+  runInFolder,
+} from "../method/run_folder.ts";
 import type { DrawnExamples } from "../tasks/draw.ts";
 import type { Example } from "../tasks/example.ts";
 import type { OptionValues } from "./arguments.ts";
@@ -47,14 +53,15 @@ const ours: readonly string[] = [
   runFileNames.report,
   runFileNames.traces,
   runFileNames.answers,
+  keptAnswersName,
   prunedFolderName,
   runFileNames.plan,
   runFileNames.grid,
   runFileNames.scores,
 ];
 
-/** What a run writes into its folder, in the order in which it appears. */
-export const jobFiles: readonly string[] = ours.toReversed();
+/** What a run leaves in its folder, in the order in which it appears. */
+export const jobFiles: readonly string[] = ours.filter((name) => name !== keptAnswersName).toReversed();
 
 /**
  * Looks at the folder of a run and changes nothing.
@@ -92,7 +99,7 @@ async function prepareFolder(out: string, existing: Existing): Promise<void> {
   if (existing === "resume") return;
   await removeLeftovers(out);
   for (const name of ours.filter((name) => present.includes(name))) {
-    if (name === prunedFolderName) await removeFolderAtomic(join(out, name));
+    if (name === prunedFolderName || name === keptAnswersName) await removeFolderAtomic(join(out, name));
     else await rm(join(out, name));
     await syncFolder(out);
   }
@@ -164,11 +171,12 @@ export async function runJob(
 }
 
 /** What was not computed again. */
-export function namesTakenOver({ scored, searched, pruned }: EarlierResults): string[] {
+export function namesTakenOver({ scored, searched, pruned, answers }: EarlierResults): string[] {
   return [
     ...(scored ? [runFileNames.scores] : []),
     ...(searched ? [runFileNames.grid, runFileNames.plan] : []),
     ...(pruned ? [`${prunedFolderName}/`] : []),
+    ...(answers ? [`${keptAnswersName}/`] : []),
   ];
 }
 

@@ -50,12 +50,16 @@ export const run = defineCommand({
     } and the pruned checkpoint ${prunedFolderName}/ into one folder, and\n` +
     "compares the plan on test examples with random neurons and with the neurons of lowest attribution.",
   example: "run --model examples/demo/model --task examples/demo/task/demo.yaml --out out/demo-run",
-  afterInterrupt: "the same command with --resume goes on after the last finished stage.",
+  afterInterrupt: "the same command with --resume goes on after the last finished stage, or block of test rows.",
   options: {
     ...modelOptions,
     ...taskOptions,
     out: { type: "text", placeholder: "DIR", required: true, description: "Folder for the results, new or empty." },
-    resume: { type: "flag", description: "Continue an interrupted run in --out: what is there is not computed again." },
+    resume: {
+      type: "flag",
+      description:
+        "Continue an interrupted run in --out: scores, search and answers to test rows that are there are not computed again.",
+    },
     overwrite: { type: "flag", description: "Replace the run that is in --out." },
     "dry-run": { type: "flag", description: "Print the waves and the files of the run, and do nothing." },
     ...runOptions,

@@ -72,7 +72,7 @@ function unconditionalExamples(examples: readonly Example[]): { distinct: Exampl
  * @throws {RangeError} If there is no example, the engine returns NaN, or a further metric does not fit the examples.
  */
 export async function evaluate(
-  engine: Engine,
+  engine: Pick<Engine, "choiceLogProbs">,
   examples: readonly Example[],
   options: EvaluateOptions = {},
 ): Promise<Evaluation[]> {
@@ -95,7 +95,7 @@ export async function evaluate(
 }
 
 /** Equal for interventions that switch off the same neurons, whatever the order of their masks. */
-function interventionKey(intervention: Intervention): string {
+export function interventionKey(intervention: Intervention): string {
   return intervention
     .filter((mask) => mask.neurons.length > 0)
     .map(({ layer, site, neurons }) => `${layer} ${site} ${neurons.join(",")}`)

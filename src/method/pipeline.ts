@@ -85,6 +85,8 @@ export interface PlanningResult {
 export interface PipelineInput extends PlanningInput {
   /** The examples that nothing was chosen on. */
   readonly test: readonly Example[];
+  /** What answers them, such as an engine that keeps its answers. Default: `engine`. */
+  readonly answering?: Pick<Engine, "choiceLogProbs">;
 }
 
 /** How the unmodified model, the plan and its baselines answer the test examples. */
@@ -173,7 +175,7 @@ export async function makePlans(input: PlanningInput): Promise<PlanningResult> {
  */
 export async function runPipeline(input: PipelineInput): Promise<PipelineResult> {
   const start = performance.now();
-  const { engine, test } = input;
+  const { engine, test, answering = engine } = input;
   if (test.length === 0) throw new RangeError("Cannot evaluate on 0 test examples: expected at least one");
   refuseShared([...input.adaptation, ...input.selection ?? []], test);
   const planning = await makePlans(input);
@@ -183,7 +185,7 @@ export async function runPipeline(input: PipelineInput): Promise<PipelineResult>
   const { pruned, lowest, random, randomSearched } = planning.plans;
   const plans = [pruned, lowest, ...random, ...(randomSearched ? [randomSearched] : [])];
   const interventions = [[], ...plans.map(planToIntervention)];
-  const evaluations = await evaluate(engine, test, { ...runOptionsOf(input), interventions });
+  const evaluations = await evaluate(answering, test, { ...runOptionsOf(input), interventions });
   return {
     ...planning,
     test: {

@@ -1,13 +1,14 @@
 /**
  * A run that keeps its results in a folder and can go on after an interruption. Files appear as soon as they are known:
- * scores, then grid and plan, then the pruned checkpoint, then answers, traces and the report, and last `run.json`; a
- * folder with `run.json` is complete.
+ * scores, then grid and plan, then answers to one block of test examples after another, then the pruned checkpoint,
+ * then all answers, traces and the report, and last `run.json`; a folder with `run.json` is complete.
  */
 import { lstat } from "node:fs/promises";
 import { isDeepStrictEqual } from "node:util";
 import { join } from "node:path";
 import { removeLeftovers, writeFileAtomic } from "../checkpoint/atomic_file.ts";
 import { areComparable } from "../checkpoint/digest.ts";
+import { hashOf } from "../checkpoint/tensor_store.ts";
 import { checkSpace, prunedCheckpointBytes, writePrunedCheckpoint } from "../checkpoint/prune_checkpoint.ts";
 import type { Example } from "../tasks/example.ts";
 import { describeAnswers } from "./answers_file.ts";
@@ -29,6 +30,7 @@ import { describePerformance, type ForecastSummary } from "./performance.ts";
 import { type PipelineInput, type PipelineResult, runPipeline } from "./pipeline.ts";
 import { serialisePlan } from "./plan.ts";
 import { runOptionsOf } from "./progress.ts";
+import { keepAnswers, removeKeptAnswers } from "./kept_answers.ts";
 import type { Provenance } from "./provenance.ts";
 import { describeRun, type RunRecord } from "./run_record.ts";
 import type { RunResults } from "./run_results.ts";
@@ -38,6 +40,9 @@ import { traceNeurons } from "./neuron_excerpts.ts";
 
 /** Name of the pruned checkpoint in the folder of a run. */
 export const prunedFolderName = "pruned";
+
+/** Name of the folder with the answers of a run that is not complete. */
+export const keptAnswersName = "answers.partial";
 
 /** Thrown where the results of an earlier run are not those that this run would find: other options, model or rows. */
 export class OtherOptionsError extends RangeError {
@@ -57,7 +62,12 @@ export interface EarlierResults {
   readonly searched?: SearchResult;
   /** Whether the pruned checkpoint is there. */
   readonly pruned: boolean;
+  /** Whether answers to some of the test examples are there. */
+  readonly answers: boolean;
 }
+
+/** What a run finds where there is none. */
+const nothing: EarlierResults = { pruned: false, answers: false };
 
 /** What to run, and where its results go. */
 export interface FolderRun {
@@ -106,7 +116,7 @@ async function readEarlier(folder: string, input: PipelineInput, provenance: Pro
   const { engine } = input;
   const ids = (examples: readonly { readonly id: string }[]) => examples.map(({ id }) => id);
   const scoresFile = join(folder, runFileNames.scores);
-  if (!await exists(scoresFile)) return { pruned: false };
+  if (!await exists(scoresFile)) return nothing;
   const scores = await readScores(scoresFile, engine.config);
   const scored = scores.result;
   const sameExamples = scored.settings.filter === "all"
@@ -128,7 +138,7 @@ async function readEarlier(folder: string, input: PipelineInput, provenance: Pro
 
   const gridFile = join(folder, runFileNames.grid);
   const planFile = join(folder, runFileNames.plan);
-  if (!await exists(gridFile)) return { scored, pruned: false };
+  if (!await exists(gridFile)) return { ...nothing, scored };
   const grid = await readGrid(gridFile, engine.config);
   const wantedSearch = resolveSearchSettings(input.search ?? {}, engine, scored.scores);
   const selection = input.selection ?? input.adaptation;
@@ -142,7 +152,10 @@ async function readEarlier(folder: string, input: PipelineInput, provenance: Pro
   else if (serialisePlan(await readPlan(planFile, engine.config)) !== serialisePlan(plan)) {
     throw new OtherOptionsError(planFile);
   }
-  return { scored, searched: grid.result, pruned: await exists(join(folder, prunedFolderName)) };
+  const [pruned, answers] = await Promise.all(
+    [prunedFolderName, keptAnswersName].map((name) => exists(join(folder, name))),
+  );
+  return { scored, searched: grid.result, pruned, answers };
 }
 
 /**
@@ -166,8 +179,10 @@ export async function runInFolder(run: FolderRun): Promise<FolderRunResult> {
     run: join(folder, runFileNames.run),
     pruned: join(folder, prunedFolderName),
   };
+  const keptFolder = join(folder, keptAnswersName);
   if (resume) await removeLeftovers(folder);
-  const earlier: EarlierResults = resume ? await readEarlier(folder, run.input, provenance) : { pruned: false };
+  else await removeKeptAnswers(keptFolder);
+  const earlier = resume ? await readEarlier(folder, run.input, provenance) : nothing;
   const { scored, searched, pruned } = earlier;
   const input: PipelineInput = {
     ...run.input,
@@ -186,10 +201,15 @@ export async function runInFolder(run: FolderRun): Promise<FolderRunResult> {
       await run.input.onSearched?.(result, plan);
     },
   };
-  const forecast = run.forecast?.(input, earlier) ?? null;
+  // How much is left of a stage that was interrupted is not known.
+  const forecast = earlier.answers ? null : run.forecast?.(input, earlier) ?? null;
   // The copy comes last; a disk that is too small for it is noticed before hours of work.
   if (checkpoint !== null && !pruned) await checkSpace(folder, await prunedCheckpointBytes(checkpoint));
-  const result = await runPipeline(input);
+  const { kind, adapter, details } = engine.info;
+  // Another adapter, or other kernels, give other last bits: their answers must not be mixed.
+  const namespace = hashOf(JSON.stringify([provenance, kind, adapter, details.kernels]));
+  const kept = keepAnswers(engine, keptFolder, { namespace });
+  const result = await runPipeline({ ...input, answering: kept });
   signal?.throwIfAborted();
   if (checkpoint !== null && !pruned) {
     const plan = result.plans.pruned;
@@ -223,9 +243,10 @@ export async function runInFolder(run: FolderRun): Promise<FolderRunResult> {
   const named = [runFileNames.scores, runFileNames.grid, runFileNames.plan, runFileNames.answers, runFileNames.traces];
   const digests = await Promise.all(named.map(async (name) => [name, await digestFile(join(folder, name))] as const));
   const complete: RunRecord = { ...record, digests: Object.fromEntries(digests) };
+  await removeKeptAnswers(keptFolder);
   await writeRun(place.run, complete);
   const unwritten = [...(checkpoint === null ? [place.pruned] : []), ...(run.report ? [] : [place.report])];
-  const taken = resume ? earlier : null;
+  const taken = resume ? { ...earlier, answers: kept.hasFound } : null;
   return {
     input,
     result,

@@ -7,6 +7,7 @@ import { CommandError } from "../../src/cli/errors.ts";
 import { lockName, withFolderLock } from "../../src/cli/folder_lock.ts";
 import { createFolder } from "../../src/checkpoint/atomic_file.ts";
 import { removeFolderAtomic } from "../../src/checkpoint/atomic_folder.ts";
+import { keptAnswersName } from "../../src/method/run_folder.ts";
 import { command, projectPath, secateur } from "../cli/program.ts";
 import { denoInShell } from "../support/outcome.ts";
 import { withFolder } from "../support/temporary_folder.ts";
@@ -187,6 +188,9 @@ Deno.test("secateur run --overwrite can be resumed when it is killed while it re
         }
       }
     }
+    // Answers of a run that did not come to its end are replaced too.
+    await mkdir(join(out, keptAnswersName));
+    await writeFile(join(out, keptAnswersName, "a.safetensors"), "");
     assertEquals((await secateur([...run(project, out), "--overwrite"])).code, 0);
     assertEquals(repeatable(await folderState(out)), repeatable(before));
   });

@@ -1,6 +1,7 @@
 /** What a run's folder holds, as bytes that can be compared. */
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
+import { keptAnswersName } from "../../src/method/run_folder.ts";
 import { lockName } from "../../src/cli/folder_lock.ts";
 
 /** Bytes as text, by path from the folder, `/` between the parts; temporary names and the lock are left out. */
@@ -23,6 +24,11 @@ export async function folderState(folder: string): Promise<FolderState> {
   };
   await walk(folder, "");
   return state;
+}
+
+/** A state without the answers that an interrupted run goes on from: how many there are depends on when it was. */
+export function withoutKeptAnswers(state: FolderState): FolderState {
+  return Object.fromEntries(Object.entries(state).filter(([name]) => !name.startsWith(`${keptAnswersName}/`)));
 }
 
 /**

@@ -1,0 +1,144 @@
+/** Answers that outlive an interruption: in a folder of their own, and in that of a run. */
+import { assert, assertEquals, assertRejects } from "@std/assert";
+import { mkdir, readdir, readFile } from "node:fs/promises";
+import { join } from "node:path";
+import type { Intervention } from "../../src/engine/engine.ts";
+import { keepAnswers, removeKeptAnswers } from "../../src/method/kept_answers.ts";
+import { type FolderRun, keptAnswersName, runInFolder } from "../../src/method/run_folder.ts";
+import { withFolder } from "../support/temporary_folder.ts";
+import { ToyEngine, toyExample } from "../support/toy_engine.ts";
+
+const mask = (...neurons: number[]): Intervention => [{ layer: 0, site: "gate", neurons: Uint32Array.from(neurons) }];
+
+function toy(): ToyEngine {
+  return new ToyEngine({
+    layers: 2,
+    neurons: 4,
+    gate: (example, layer, neuron) => 1 + example / 10 + layer + neuron / 3,
+    logProbs: (example, pruned) => [-Math.sqrt(example + 1) - Number(pruned(0, 1)), example === 3 ? -Infinity : -2 / 3],
+  });
+}
+
+/** Examples `first` and on; the toy looks at the first token alone. */
+const examples = (first: number, count: number, tokens = 1) =>
+  Array.from({ length: count }, (_, index) => {
+    const prompt = new Uint32Array(tokens);
+    prompt[0] = first + index;
+    return { ...toyExample(first + index), prompt };
+  });
+
+/** Ids of the examples of every call for choices. */
+const asked = (engine: ToyEngine) =>
+  engine.callsOf("choiceLogProbs").map(({ examples }) => examples!.map((id) => Number(id.slice(4))));
+
+const interventions = [[], mask(1), mask(2)];
+
+Deno.test("keepAnswers() gives the engine's bits in blocks, and after an interruption asks for the missing blocks", async () => {
+  await withFolder({}, async (root) => {
+    const folder = join(root, "kept");
+    const all = examples(0, 7);
+    const expected = await toy().choiceLogProbs(all, interventions);
+    const settings = { namespace: "a", rowsPerBlock: 6 };
+    const engine = toy();
+    const controller = new AbortController();
+    const steps: number[] = [];
+    const first = keepAnswers(engine, folder, settings);
+    assertEquals(await readdir(root), []);
+    const stopped = first.choiceLogProbs(all, interventions, {
+      signal: controller.signal,
+      onProgress({ done, total }) {
+        steps.push(done);
+        assertEquals(total, 21);
+        if (steps.length === 2) controller.abort(new Error("stop"));
+      },
+    });
+    await assertRejects(() => stopped, Error, "stop");
+    assertEquals([steps, asked(engine), first.hasFound], [[6, 12], [[0, 1], [2, 3]], false]);
+
+    const again = keepAnswers(engine, folder, settings);
+    assertEquals(await again.choiceLogProbs(all, interventions), expected);
+    assertEquals([asked(engine).slice(2), again.hasFound], [[[4, 5], [6]], true]);
+    // Other weights: other answers.
+    const other = keepAnswers(engine, folder, { ...settings, namespace: "b" });
+    assertEquals(await other.choiceLogProbs(all, interventions), expected);
+    assertEquals([asked(engine).length, other.hasFound], [8, false]);
+    await removeKeptAnswers(folder);
+    await removeKeptAnswers(folder);
+    assertEquals(await readdir(root), []);
+  });
+});
+
+Deno.test("keepAnswers() asks for an example of many rows alone", async () => {
+  await withFolder({}, async (folder) => {
+    const engine = toy();
+    const mixed = [...examples(0, 2), ...examples(2, 1, 50), ...examples(3, 1)];
+    await keepAnswers(engine, folder, { namespace: "a", rowsPerBlock: 20 }).choiceLogProbs(mixed, interventions);
+    assertEquals(asked(engine), [[0, 1], [2], [3]]);
+    // Choices with prompts of their own have the rows of all of them.
+    const [{ prompt }] = examples(9, 1, 3);
+    const own = { ...toyExample(9), prompt, prompts: [prompt, prompt] };
+    await keepAnswers(engine, folder, { namespace: "a", rowsPerBlock: 20 }).choiceLogProbs([own, own], interventions);
+    assertEquals(asked(engine).slice(3), [[9]]);
+  });
+});
+
+Deno.test("runInFolder() goes on in the middle of its evaluation, to the bytes of an undisturbed run", async () => {
+  await withFolder({}, async (root) => {
+    // So long that each is a block.
+    const test = examples(100, 4, 32_768);
+    const run = (engine: ToyEngine, folder: string, resume: boolean, signal?: AbortSignal) => {
+      const provenance = { model: "toy", task: "none", versions: { secateur: "0" } };
+      const planned: FolderRun = {
+        input: {
+          engine,
+          adaptation: examples(0, 3),
+          test,
+          search: { fractions: [0.25, 0.5] },
+          ...(signal && { signal }),
+        },
+        folder,
+        resume,
+        checkpoint: null,
+        provenance,
+        arguments: [],
+        tokenText: String,
+      };
+      return runInFolder(planned);
+    };
+    const tested = (engine: ToyEngine) => asked(engine).filter(([first]) => first >= 100).flat();
+    const [alone, out, other] = [join(root, "alone"), join(root, "out"), join(root, "other")];
+    for (const folder of [alone, out, other]) await mkdir(folder);
+    const undisturbed = toy();
+    assertEquals((await run(undisturbed, alone, false)).earlier, null);
+    assertEquals(tested(undisturbed), [100, 101, 102, 103]);
+
+    /** Stops a run when it has answered two of its four test examples. */
+    const interrupt = async (folder: string) => {
+      const controller = new AbortController();
+      const engine = toy();
+      const choices = engine.choiceLogProbs.bind(engine);
+      engine.choiceLogProbs = (some, ...rest) => {
+        if (some[0].id === "toy/102") controller.abort(new Error("stop"));
+        return choices(some, ...rest);
+      };
+      await assertRejects(() => run(engine, folder, false, controller.signal), Error, "stop");
+      assertEquals((await readdir(folder)).sort(), [keptAnswersName, "grid.json", "plan.json", "scores.safetensors"]);
+    };
+    await interrupt(out);
+    const resumed = toy();
+    const { earlier, files } = await run(resumed, out, true);
+    assertEquals(tested(resumed), [102, 103]);
+    assertEquals([earlier!.answers, earlier!.scored !== undefined], [true, true]);
+    assert(files.every((file) => !file.includes(keptAnswersName)));
+    assertEquals((await readdir(out)).sort(), (await readdir(alone)).sort());
+    for (const name of ["answers.json", "traces.json", "grid.json", "plan.json", "scores.safetensors"]) {
+      assertEquals(await readFile(join(out, name), "utf8"), await readFile(join(alone, name), "utf8"), name);
+    }
+
+    // A run that does not resume takes nothing over.
+    await interrupt(other);
+    const anew = toy();
+    await run(anew, other, false);
+    assertEquals(tested(anew), [100, 101, 102, 103]);
+  });
+});

@@ -3,6 +3,7 @@
  * the names of files and folders.
  */
 import { parseYaml } from "../text/yaml_text.ts";
+import { OptionError } from "../text/option_error.ts";
 import { compileGlobs } from "./glob.ts";
 
 /** The files of each split, by path in the folder, in the order of their rows. */
@@ -119,7 +120,9 @@ export function layoutByNames(what: string, names: readonly string[], subset: Su
     const ofSubset = files.filter((file) => file.split("/").slice(0, -1).includes(subset.name));
     if (ofSubset.length > 0) files = ofSubset;
     else if (subset.isRequired) {
-      throw new RangeError(`Cannot read the dataset ${what}: it has no subset ${subset.name}, no folder has that name`);
+      throw new OptionError(
+        `Cannot read the dataset ${what}: it has no subset ${subset.name}, no folder has that name`,
+      );
     }
   }
   const splits = new Map<string, string[]>();
@@ -187,12 +190,14 @@ function chooseConfig(what: string, configs: readonly CardConfig[], subset: Subs
   if (named) return named;
   const list = configs.slice(0, 12).map(({ name }) => name).join(", ") + (configs.length > 12 ? ", ..." : "");
   if (subset?.isRequired) {
-    throw new RangeError(`Cannot read the dataset ${what}: it has no subset ${subset.name}, there are ${list}`);
+    throw new OptionError(`Cannot read the dataset ${what}: it has no subset ${subset.name}, there are ${list}`);
   }
   const chosen = configs.find(({ isDefault }) => isDefault) ?? configs.find(({ name }) => name === "default") ??
     (configs.length === 1 ? configs[0] : undefined);
   if (chosen) return chosen;
-  throw new RangeError(`Cannot read the dataset ${what}: it has ${configs.length} subsets (${list}), name one of them`);
+  throw new OptionError(
+    `Cannot read the dataset ${what}: it has ${configs.length} subsets (${list}), name one of them`,
+  );
 }
 
 function strings(value: unknown): string[] | undefined {

@@ -2,12 +2,13 @@
 import { isDiskFull } from "../checkpoint/atomic_file.ts";
 import { HubError } from "../checkpoint/hub_error.ts";
 import { systemErrorName } from "../checkpoint/system_error.ts";
+import { OptionError } from "../text/option_error.ts";
 import { BadRowError, LongRowError } from "../tasks/bad_row.ts";
 
 /** Exit codes of the program. */
 export const exitCodes = { ok: 0, failure: 1, usage: 2, interrupted: 130 } as const;
 
-/** The command line cannot be understood; exit code 2. */
+/** What was typed cannot be right: it is not understood, or does not fit model, task or data; exit code 2. */
 export class UsageError extends Error {
   override readonly name = "UsageError";
   constructor(message: string, readonly hint: string) {
@@ -15,7 +16,16 @@ export class UsageError extends Error {
   }
 }
 
-/** The command was understood and cannot be carried out; exit code 1. */
+/**
+ * An error of the library as one of the command line, where its message begins so: then an option was at fault.
+ *
+ * @returns The error itself where it begins otherwise.
+ */
+export function asUsage(error: unknown, start: string, hint: string): unknown {
+  return error instanceof RangeError && error.message.startsWith(start) ? new UsageError(error.message, hint) : error;
+}
+
+/** The command is right and cannot be carried out as things are; exit code 1. */
 export class CommandError extends Error {
   override readonly name = "CommandError";
   constructor(message: string, readonly hint: string, options?: ErrorOptions) {
@@ -52,9 +62,10 @@ export function describeError(error: unknown, trace = false): Failure {
     return { code: exitCodes.failure, lines: [`Error: ${error.problem}`, `Hint: ${error.advice}.`] };
   }
   if (!(error instanceof Error)) return { code: exitCodes.failure, lines: [`Error: ${String(error)}`] };
-  const lines = [`Error: ${inWords(error.message)}`, `Hint: ${hintFor(error)}`];
+  const hint = hintFor(error);
+  const lines = [`Error: ${inWords(error.message)}`, ...(hint === null ? [] : [`Hint: ${hint}`])];
   if (trace && error.stack) lines.push(error.stack);
-  return { code: exitCodes.failure, lines };
+  return { code: error instanceof OptionError ? exitCodes.usage : exitCodes.failure, lines };
 }
 
 /** A message in words where it is the operating system's own about a path that is not there. */
@@ -77,8 +88,17 @@ function hintForRow(error: BadRowError): string {
   return `${fewer}shorten the row, ${leave}`;
 }
 
-/** What to do about an error of the library or of the operating system. */
-function hintFor(error: Error): string {
+/**
+ * Whether an error is one of the library's own, which say what was expected. What the language throws where the program
+ * is at fault, such as `Cannot read properties of undefined`, does not: it has no colon.
+ */
+function explainsItself(error: Error): boolean {
+  return [RangeError, SyntaxError, TypeError].some((kind) => error instanceof kind) &&
+    /^Cannot .*: /s.test(error.message);
+}
+
+/** What to do about an error of the library or of the operating system; null where the error says so itself. */
+function hintFor(error: Error): string | null {
   if (error instanceof BadRowError) return hintForRow(error);
   const code = systemErrorName(error);
   if (code === "ENOENT" || code === "ENOTDIR" || code === "EISDIR") return "check the path.";
@@ -103,5 +123,5 @@ function hintFor(error: Error): string {
     return "repeat the command: `run --resume` goes on after the last finished stage. If it fails again, update the driver.";
   }
   if (/the weight budget is/.test(error.message)) return "raise --memory-budget or --weight-budget.";
-  return "SECATEUR_TRACE=1 shows where this comes from.";
+  return explainsItself(error) ? null : "SECATEUR_TRACE=1 shows where this comes from.";
 }

@@ -23,7 +23,7 @@ import { CommandError } from "./errors.ts";
 import { checkFolder, lockName, withFolderLock } from "./folder_lock.ts";
 import { forecastWork, formatPerformance } from "./forecast.ts";
 import { type runOptions, runSearchSettings, scoreSettings } from "./options.ts";
-import { countSkipped, decidingMetric, drawExamples, type Session, type Work } from "./session.ts";
+import { checkSettings, countSkipped, decidingMetric, drawExamples, type Session, type Work } from "./session.ts";
 import { plain, type Style } from "./style.ts";
 import { testExamples } from "./test_rows.ts";
 import { counted, formatChoice, formatCompleteness, formatEngine, formatShare, formatTable } from "./text.ts";
@@ -106,8 +106,8 @@ async function prepareFolder(out: string, existing: Existing): Promise<void> {
 }
 
 /** How plans are made, in the method's words. */
-export function planningOptions(session: Session, options: JobOptions): PlanningOptions {
-  const metric = decidingMetric(session.task, options.metric);
+export function planningOptions({ task }: Pick<Work, "task">, options: JobOptions): PlanningOptions {
+  const metric = decidingMetric(task, options.metric);
   return {
     score: { ...scoreSettings(options), metric },
     search: { ...runSearchSettings(options), metric },
@@ -122,7 +122,10 @@ export interface JobExamples extends DrawnExamples {
   readonly test: readonly Example[];
 }
 
-/** Draws the examples of a job and sees to it that its folder can be written, before weights are loaded. */
+/**
+ * Checks the options of a job, draws its examples and sees to it that its folder can be written, before weights are
+ * loaded.
+ */
 export async function prepareJob(
   { checkpoint, task }: Work,
   options: JobOptions,
@@ -130,6 +133,7 @@ export async function prepareJob(
   context: CommandContext,
 ): Promise<JobExamples> {
   remarkOnFractions(options.fractions, siteNeurons(checkpoint.config, options.site), context.note);
+  checkSettings(planningOptions({ task }, options), checkpoint);
   const { adaptation, selection } = await drawExamples(task, options);
   const test = await testExamples(task, options, [...adaptation, ...selection], context);
   await checkFolder(options.out);

@@ -59,7 +59,8 @@ export const score = defineCommand({
         });
       });
     }
-    const prepare = async ({ task }: Work) => {
+    const prepare = async ({ checkpoint, task }: Work) => {
+      resolveScoreSettings(settingsOf(task), checkpoint);
       const examples = await drawExamples(task, options);
       await checkFolder(options.out);
       return examples;

@@ -76,6 +76,7 @@ export const search = defineCommand({
       notes.push(...remarkOnExamples(file, provenance, adaptation, ours.task));
       for (const line of notes) context.note(line);
       remarkOnFractions(options.fractions, result.scores.neurons, context.note);
+      resolveSearchSettings(settingsOf(task), checkpoint, result.scores);
       return { scores: result.scores, selection };
     };
     if (options.shard !== undefined) {

@@ -7,6 +7,9 @@ import type { Engine } from "../engine/engine.ts";
 import { openEngine } from "../engine/open.ts";
 import type { WebGpuEngineOptions } from "../engine/webgpu.ts";
 import { hashFiles, loadTaskWithData, type TaskOptions } from "../method/load_task.ts";
+import type { PlanningOptions } from "../method/pipeline.ts";
+import { resolveScoreSettings } from "../method/score.ts";
+import { resolveSearchSettings } from "../method/search.ts";
 import type { Provenance } from "../method/provenance.ts";
 import { defaultAdaptationSplit, drawAdaptation, type DrawnExamples } from "../tasks/draw.ts";
 import { loadChatTemplate } from "../tasks/chat_template.ts";
@@ -17,7 +20,7 @@ import { loadTokenizer, type Tokenizer } from "../tasks/tokenizer.ts";
 import { didYouMean } from "../tasks/did_you_mean.ts";
 import type { OptionValues } from "./arguments.ts";
 import type { CommandContext } from "./command.ts";
-import { CommandError, UsageError } from "./errors.ts";
+import { asUsage, UsageError } from "./errors.ts";
 import { findModel } from "./model.ts";
 import type { adaptationOptions, selectionOptions } from "./options.ts";
 import { counted } from "./text.ts";
@@ -198,6 +201,16 @@ export function decidingMetric(task: Task, asked: Metric | undefined): Metric {
   return asked ?? task.metrics[0];
 }
 
+/**
+ * Finds mistakes in what decides scores and search before weights are loaded.
+ *
+ * @throws {OptionError} If a setting does not fit the model or another one.
+ */
+export function checkSettings({ score = {}, search = {} }: PlanningOptions, { config }: Pick<Checkpoint, "config">) {
+  const { layers: scored } = resolveScoreSettings(score, { config });
+  resolveSearchSettings(search, { config }, { scored });
+}
+
 /** The split that adaptation examples are drawn from. */
 export function adaptationSplit(task: Task, asked: string | undefined): string {
   const split = asked ?? defaultAdaptationSplit(task);
@@ -207,19 +220,27 @@ export function adaptationSplit(task: Task, asked: string | undefined): string {
       `name one of its splits with --adaptation-split: ${task.splits.join(", ")}.`,
     );
   }
-  if (!task.splits.includes(split)) {
-    throw new UsageError(
-      `task ${task.name} has no split ${split}${didYouMean(split, task.splits)}`,
-      `name one of its splits with --adaptation-split: ${task.splits.join(", ")}.`,
-    );
-  }
-  return split;
+  return requireSplit(task, split, "adaptation-split");
+}
+
+/**
+ * The same split, if there is one of that name.
+ *
+ * @param option Name of the option that names it, without `--`.
+ * @throws {UsageError} If the data has none.
+ */
+export function requireSplit({ name, splits }: Pick<Task, "name" | "splits">, split: string, option: string): string {
+  if (splits.includes(split)) return split;
+  throw new UsageError(
+    `task ${name} has no split ${split}${didYouMean(split, splits)}`,
+    `name one of its splits with --${option}: ${splits.join(", ")}.`,
+  );
 }
 
 /**
  * The examples that neurons are scored on, and those the configuration is chosen on.
  *
- * @throws {CommandError} If the split has too few rows.
+ * @throws {UsageError} If the split has too few rows.
  */
 export async function drawExamples(
   task: Task,
@@ -234,13 +255,7 @@ export async function drawExamples(
       sampling: options.sampling,
     });
   } catch (error) {
-    if (!(error instanceof RangeError && error.message.startsWith("Cannot draw "))) throw error;
-    throw new CommandError(
-      error.message,
-      `lower --adaptation-examples${
-        selectionCount > 0 ? " or --selection-examples" : ""
-      }, or give more rows with --data.`,
-      { cause: error },
-    );
+    const counts = `--adaptation-examples${selectionCount > 0 ? " or --selection-examples" : ""}`;
+    throw asUsage(error, "Cannot draw ", `lower ${counts}, or give more rows with --data.`);
   }
 }

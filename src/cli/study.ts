@@ -19,14 +19,14 @@ import { studyMarkdown } from "../report/study_markdown.ts";
 import { createRandom } from "../tasks/random.ts";
 import { readRegularFile } from "../tasks/regular_file.ts";
 import { loadTask } from "../method/load_task.ts";
-import type { LoadTaskOptions, Task } from "../tasks/task.ts";
+import type { LoadTaskOptions, Selection, Task } from "../tasks/task.ts";
 import { cutText, type TextWindows } from "../tasks/text_windows.ts";
 import { loadTokenizer, type Tokenizer } from "../tasks/tokenizer.ts";
 import { didYouMean } from "../tasks/did_you_mean.ts";
 import type { OptionTable, OptionValues } from "./arguments.ts";
 import { type Command, type CommandContext, defineCommand } from "./command.ts";
 import { configOptions, withConfigFile } from "./config_file.ts";
-import { CommandError, UsageError } from "./errors.ts";
+import { asUsage, CommandError, UsageError } from "./errors.ts";
 import { lockName, withFolderLock } from "./folder_lock.ts";
 import { findModel } from "./model.ts";
 import {
@@ -40,7 +40,15 @@ import {
   taskOptions,
   testOptions,
 } from "./options.ts";
-import { adaptationSplit, decidingMetric, engineSettings, noteSkipped, taskSettings } from "./session.ts";
+import {
+  adaptationSplit,
+  checkSettings,
+  decidingMetric,
+  engineSettings,
+  noteSkipped,
+  requireSplit,
+  taskSettings,
+} from "./session.ts";
 import { version } from "./version.ts";
 
 /** Names in the folder of a study. */
@@ -194,6 +202,15 @@ async function readText(path: string | undefined, tokenizer: Tokenizer, position
   return [cutText(text, tokenizer, { windowTokens: positions - 1, name: path })];
 }
 
+/** What the test rows have in the column of marks. */
+async function readMarks(task: Task, split: string, column: string, selection: Selection): Promise<string[]> {
+  try {
+    return (await task.marks(split, column, selection)).map(({ mark }) => mark);
+  } catch (error) {
+    throw asUsage(error, "Cannot mark row ", "name a column of text, numbers or booleans with --mark.");
+  }
+}
+
 /** The rows that adaptation examples are drawn from, and the test rows. */
 async function readTask(
   reference: string,
@@ -203,7 +220,7 @@ async function readTask(
 ): Promise<StudyTask> {
   const task = await openTask(reference, model, options, context);
   const split = adaptationSplit(task, options["adaptation-split"]);
-  const testSplit = options.split ?? task.evaluationSplit;
+  const testSplit = requireSplit(task, options.split ?? task.evaluationSplit, "split");
   const ids = (await task.requests(split)).map(({ id }) => id);
   const most = options["pool-rows"];
   const kept = ids.length <= most ? ids : createRandom(options.seed).sample(ids, most);
@@ -211,13 +228,14 @@ async function readTask(
   const selection = limit === undefined ? {} : { limit };
   const test = await task.examples(testSplit, selection);
   const { mark } = options;
-  const trainSplit = options["train-split"] ??
-    (task.splits.includes("train") && split !== "train" ? "train" : undefined);
+  const trainSplit = options["train-split"] === undefined
+    ? task.splits.includes("train") && split !== "train" ? "train" : undefined
+    : requireSplit(task, options["train-split"], "train-split");
   const train = trainSplit === undefined ? undefined : await task.examples(trainSplit, { limit: trainRows });
   noteSkipped(task, context);
   return {
     ...(mark !== undefined && {
-      marks: { column: mark, values: (await task.marks(testSplit, mark, selection)).map((row) => row.mark) },
+      marks: { column: mark, values: await readMarks(task, testSplit, mark, selection) },
     }),
     ...(train && { train }),
     tokenizer: model.tokenizer,
@@ -292,6 +310,8 @@ async function studyInFolder(options: Options, context: CommandContext) {
   const found = await findModel(options.model, context);
   const checkpoint = await openCheckpoint(found.folder);
   try {
+    const settings = { score: scoreSettings(options), search: searchSettings(options) };
+    checkSettings(settings, checkpoint);
     const tokenizer = await loadTokenizer(found.folder);
     const tasks: StudyTask[] = [];
     const { maxPositions } = checkpoint.config;
@@ -343,8 +363,7 @@ async function studyInFolder(options: Options, context: CommandContext) {
             exhaustiveNeurons: options["exhaustive-neurons"],
             seed: options.seed,
             sampling: options.sampling,
-            score: scoreSettings(options),
-            search: searchSettings(options),
+            ...settings,
           },
           signal,
           onProgress,

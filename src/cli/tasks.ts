@@ -17,10 +17,10 @@ import { loadTokenizer, type Tokenizer } from "../tasks/tokenizer.ts";
 import type { Jsonable } from "../method/json.ts";
 import type { OptionTable, OptionValues } from "./arguments.ts";
 import { type CommandContext, type CommandResult, defineCommand } from "./command.ts";
-import { CommandError, UsageError } from "./errors.ts";
+import { asUsage, CommandError, UsageError } from "./errors.ts";
 import { findModel } from "./model.ts";
 import { modelOptions, taskOptions } from "./options.ts";
-import { countSkipped, noteSkipped, taskSettings } from "./session.ts";
+import { countSkipped, noteSkipped, requireSplit, taskSettings } from "./session.ts";
 import { counted, formatTable } from "./text.ts";
 
 const { task: _, ...loadingOptions } = taskOptions;
@@ -229,14 +229,20 @@ async function open(
   return { tree, tokenizer, maxTokens, task };
 }
 
+/** The row to show; of a group, that of its first task. */
+async function requestRow(task: Task, options: Options): Promise<ChoiceRequest[]> {
+  const split = requireSplit(task, options.split ?? task.evaluationSplit, "split");
+  const id = `${split}/${options.row}`;
+  try {
+    return await task.requests(split, { ids: [task.group === null ? id : `${task.group.tasks[0]}/${id}`] });
+  } catch (error) {
+    throw asUsage(error, "Cannot find row ", "name another one with --row, counted from 0.");
+  }
+}
+
 async function show(name: string, options: Options, context: CommandContext): Promise<CommandResult> {
   const { tree, tokenizer, task } = await open(name, options, context);
-  const split = options.split ?? task?.evaluationSplit;
-  const requests = task === null ? [] : await task.requests(split!, {
-    ids: tree.group === null
-      ? [`${split}/${options.row}`]
-      : tree.group.tasks.map((member) => `${member}/${split}/${options.row}`).slice(0, 1),
-  });
+  const requests = task === null ? [] : await requestRow(task, options);
   const { group } = tree;
   const facts = group === null ? describeConfig(tree.tasks[0]) : {
     name: group.name,

@@ -6,16 +6,15 @@ import { basename, dirname, join, resolve } from "node:path";
 import { readRun, runFileNames } from "../method/files.ts";
 import type { Provenance } from "../method/provenance.ts";
 import { prunedFolderName } from "../method/run_folder.ts";
-import { didYouMean } from "../tasks/did_you_mean.ts";
 import { findShared } from "../tasks/draw.ts";
 import type { Example } from "../tasks/example.ts";
 import type { Task } from "../tasks/task.ts";
 import type { OptionValues } from "./arguments.ts";
 import type { CommandContext } from "./command.ts";
 import type { Side } from "./comparison.ts";
-import { CommandError, UsageError } from "./errors.ts";
+import { UsageError } from "./errors.ts";
 import type { testOptions } from "./options.ts";
-import type { Opened } from "./session.ts";
+import { type Opened, requireSplit } from "./session.ts";
 import { counted } from "./text.ts";
 
 type TestOptions = OptionValues<typeof testOptions>;
@@ -25,12 +24,7 @@ type Rows = readonly Pick<Example, "id">[];
 
 /** The split to measure on. */
 function testSplit(task: Task, asked: string | undefined): string {
-  const split = asked ?? task.evaluationSplit;
-  if (task.splits.includes(split)) return split;
-  throw new UsageError(
-    `task ${task.name} has no split ${split}${didYouMean(split, task.splits)}`,
-    `name the one to evaluate on with --split: ${task.splits.join(", ")}.`,
-  );
+  return requireSplit(task, asked ?? task.evaluationSplit, "split");
 }
 
 /** The rows of the only split, without those that are used already. */
@@ -39,7 +33,7 @@ async function otherExamples(task: Task, used: Rows, limit: number | undefined):
   const examples = await task.examples(task.evaluationSplit, limit === undefined ? {} : { limit: limit + ids.size });
   const others = examples.filter(({ id }) => !ids.has(id)).slice(0, limit);
   if (others.length > 0) return others;
-  throw new CommandError(
+  throw new UsageError(
     `all ${examples.length} examples of ${task.name} are adaptation examples, so none is left to test on`,
     "lower --adaptation-examples, or give more rows with --data.",
   );
@@ -75,7 +69,7 @@ export async function testExamples(
   const examples = await task.examples(split, limit === undefined ? {} : { limit });
   const shared = findShared(used, examples);
   if (shared) {
-    throw new CommandError(
+    throw new UsageError(
       `example ${shared.id} is both an adaptation and a test example`,
       "name different splits with --adaptation-split and --split: measuring on what was fitted proves nothing.",
     );

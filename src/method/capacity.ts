@@ -6,6 +6,7 @@
  * weights, element-wise work (a few percent), and waves that wait for the host.
  */
 import type { ModelConfig } from "../checkpoint/model_config.ts";
+import { OptionError } from "../text/option_error.ts";
 import { divideUnits, pathCost } from "./shard.ts";
 
 /** The shape of a model; a `config.json` is enough. */
@@ -354,7 +355,7 @@ function checkNumbers(model: CapacityModel, job: CapacityJob, cluster: Cluster):
   const { layers } = job;
   const wrong = layers?.find((layer) => !(Number.isInteger(layer) && layer >= 0 && layer < model.layers));
   if (wrong !== undefined || layers?.length === 0) {
-    throw new RangeError(`Cannot predict a cluster: layer ${wrong}, expected some of 0 to ${model.layers - 1}`);
+    throw new OptionError(`Cannot predict a cluster: layer ${wrong}, expected some of 0 to ${model.layers - 1}`);
   }
   const { promptTokens } = job;
   if (promptTokens.length === 0) throw new RangeError("Cannot predict a cluster: there are no examples");

@@ -2,6 +2,7 @@
 import type { Engine, Intervention, RunOptions } from "../engine/engine.ts";
 import type { Example } from "../tasks/example.ts";
 import { bestChoice, choiceScores, isRight, type Metric } from "../tasks/scoring.ts";
+import { OptionError } from "../text/option_error.ts";
 import { forStage } from "./progress.ts";
 
 /**
@@ -69,10 +70,10 @@ export async function filterExamples(
 ): Promise<readonly Example[]> {
   const { filter, confidence, base = [] } = options;
   if (!sampleFilters.includes(filter)) {
-    throw new RangeError(`Cannot filter examples by "${filter}": expected one of ${sampleFilters.join(", ")}`);
+    throw new OptionError(`Cannot filter examples by "${filter}": expected one of ${sampleFilters.join(", ")}`);
   }
   if (!(confidence >= 0 && confidence < 1)) {
-    throw new RangeError(`Cannot filter examples with confidence ${confidence}: expected a number in [0,1)`);
+    throw new OptionError(`Cannot filter examples with confidence ${confidence}: expected a number in [0,1)`);
   }
   if (filter === "all") return examples;
   const [logProbs] = await engine.choiceLogProbs(examples, [base], forStage(options, "filter"));

@@ -11,6 +11,7 @@ import { quote } from "../tasks/python_value.ts";
 import { onlySplit } from "../tasks/split_roles.ts";
 import { loadTask as loadLocalTask, type LoadTaskOptions, type Task } from "../tasks/task.ts";
 import type { DataWish, FilesBySplit, FoundData } from "../tasks/task_data.ts";
+import { OptionError } from "../text/option_error.ts";
 
 /** How to load a task and its data. */
 export interface TaskOptions extends Omit<LoadTaskOptions, "data" | "findData"> {
@@ -72,7 +73,7 @@ async function readTexts(texts: readonly string[]): Promise<FilesBySplit | null>
       return null;
     }
     if (split === undefined) {
-      throw new RangeError(
+      throw new OptionError(
         `Cannot find data in ${quote(text)} and other places: expected split=file for each of several, such as ` +
           `train=train.jsonl`,
       );

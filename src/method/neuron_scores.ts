@@ -1,6 +1,7 @@
 /** One number per neuron of one site: what rankings, searches and files are made from. */
 import type { ModelConfig } from "../checkpoint/model_config.ts";
 import { type Site, siteNeurons } from "../engine/engine.ts";
+import { OptionError } from "../text/option_error.ts";
 
 export { siteNeurons };
 
@@ -38,13 +39,15 @@ export function allLayers(config: Pick<ModelConfig, "layers">): number[] {
  */
 export function checkLayers(layers: readonly number[] | undefined, config: Pick<ModelConfig, "layers">): number[] {
   if (layers === undefined) return allLayers(config);
-  if (layers.length === 0) throw new RangeError("Cannot work on an empty list of layers: name at least one");
+  if (layers.length === 0) throw new OptionError("Cannot work on an empty list of layers: name at least one");
   const sorted = [...layers].sort((a, b) => a - b);
   sorted.forEach((layer, index) => {
     if (!Number.isInteger(layer) || layer < 0 || layer >= config.layers) {
-      throw new RangeError(`Cannot use layer ${layer}: expected an integer in 0..${config.layers - 1}`);
+      throw new OptionError(`Cannot use layer ${layer}: expected an integer in 0..${config.layers - 1}`);
     }
-    if (index > 0 && sorted[index - 1] === layer) throw new RangeError(`Cannot use layer ${layer} twice: name it once`);
+    if (index > 0 && sorted[index - 1] === layer) {
+      throw new OptionError(`Cannot use layer ${layer} twice: name it once`);
+    }
   });
   return sorted;
 }

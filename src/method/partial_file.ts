@@ -8,6 +8,7 @@ import { encodeSafetensors, type NewTensor, readSafetensorsHeader, readTensorF64
 import { openFileSource } from "../checkpoint/sources.ts";
 import { isJsonObject, type Json } from "../checkpoint/strict_json.ts";
 import { hashOf } from "../checkpoint/tensor_store.ts";
+import { OptionError } from "../text/option_error.ts";
 import type { PlanModel } from "./plan.ts";
 import { type Provenance, provenanceSchema } from "./provenance.ts";
 import { type Infer, integer, list, oneOf, record, type Schema, text } from "./schema.ts";
@@ -198,13 +199,13 @@ export async function readPartial(path: string): Promise<Partial> {
 /**
  * Reads JSON of a partial that only one step has.
  *
- * @throws {SyntaxError} What `read` throws, with the name of the file.
+ * @throws {SyntaxError} What `read` throws of the content or of its settings, with the name of the file.
  */
 export function readField<T>(file: string, read: () => T): T {
   try {
     return read();
   } catch (error) {
-    if (!(error instanceof SyntaxError)) throw error;
+    if (!(error instanceof SyntaxError || error instanceof OptionError)) throw error;
     throw new SyntaxError(`Cannot read ${file}: ${error.message}`, { cause: error });
   }
 }

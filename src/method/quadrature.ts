@@ -1,5 +1,6 @@
 /** Integration rules on [0,1]: nodes and weights that sum to 1. */
 import type { QuadratureRule } from "../engine/engine.ts";
+import { OptionError } from "../text/option_error.ts";
 
 /**
  * Names of the integration rules.
@@ -25,7 +26,7 @@ export const maxRuleNodes = 512;
 export function quadratureRule(name: RuleName, nodes: number): QuadratureRule {
   const least = name === "trapezoid" ? 2 : 1;
   if (!Number.isInteger(nodes) || nodes < least || nodes > maxRuleNodes) {
-    throw new RangeError(
+    throw new OptionError(
       `Cannot build the ${name} rule with ${nodes} nodes: expected an integer in ${least}..${maxRuleNodes}`,
     );
   }
@@ -45,7 +46,7 @@ export function quadratureRule(name: RuleName, nodes: number): QuadratureRule {
       return rule;
     }
     default:
-      throw new RangeError(`Cannot build the rule "${name}": expected one of ${ruleNames.join(", ")}`);
+      throw new OptionError(`Cannot build the rule "${name}": expected one of ${ruleNames.join(", ")}`);
   }
 }
 

@@ -24,6 +24,7 @@ import { forStage, secondsSince } from "./progress.ts";
 import { maxRuleNodes, quadratureRule, type RuleName } from "./quadrature.ts";
 import { defaultConfidence, filterExamples, type SampleFilter } from "./filter.ts";
 import type { Metric } from "../tasks/scoring.ts";
+import { OptionError } from "../text/option_error.ts";
 
 /** What decides the scores: every field of `ScoreOptions` that changes the result, with its default filled in. */
 export interface ScoreSettings {
@@ -106,7 +107,7 @@ export const objectives: readonly Objective[] = [
 
 function checkOneOf(what: string, value: string, allowed: readonly string[]): void {
   if (!allowed.includes(value)) {
-    throw new RangeError(`Cannot score with ${what} "${value}": expected one of ${allowed.join(", ")}`);
+    throw new OptionError(`Cannot score with ${what} "${value}": expected one of ${allowed.join(", ")}`);
   }
 }
 
@@ -141,15 +142,15 @@ export function resolveScoreSettings(
   checkOneOf("path", settings.path, ["layer", "joint"]);
   checkOneOf("normalise", settings.normalise, ["none", "layer-max"]);
   if (settings.path === "joint" && settings.layers.length !== engine.config.layers) {
-    throw new RangeError(
+    throw new OptionError(
       `Cannot score ${settings.layers.length} of ${engine.config.layers} layers on the joint path: it needs all of them`,
     );
   }
   if (!(settings.tolerance > 0)) {
-    throw new RangeError(`Cannot score with tolerance ${settings.tolerance}: expected a number above 0`);
+    throw new OptionError(`Cannot score with tolerance ${settings.tolerance}: expected a number above 0`);
   }
   if (settings.initialNodes > settings.maxNodes || settings.maxNodes > maxRuleNodes) {
-    throw new RangeError(
+    throw new OptionError(
       `Cannot refine from ${settings.initialNodes} to ${settings.maxNodes} nodes: expected ascending numbers up to ` +
         `${maxRuleNodes}`,
     );

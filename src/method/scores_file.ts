@@ -98,6 +98,14 @@ export async function decodeScores(source: ByteSource, config: PlanModel): Promi
       throw fail((error as Error).message);
     }
   }
+  /** Settings that no option asked for: if they do not fit the model, the file does not. */
+  function settingsFor(saved: ScoreSettings): ScoreSettings {
+    try {
+      return resolveScoreSettings(saved, { config });
+    } catch (error) {
+      throw new RangeError(`Cannot use ${source.name}: ${(error as Error).message}`, { cause: error });
+    }
+  }
   async function readVector(name: string, length: number): Promise<Float64Array> {
     if (!header.tensors.has(name)) throw fail(`it lacks the tensor ${name}`);
     const { shape, data } = await readTensorF64(source, header, name);
@@ -107,7 +115,7 @@ export async function decodeScores(source: ByteSource, config: PlanModel): Promi
     return data;
   }
 
-  const settings = resolveScoreSettings(readText("settings", scoreSettingsSchema), { config });
+  const settings = settingsFor(readText("settings", scoreSettingsSchema));
   const examples = readText("examples", list(text));
   const summary: Infer<typeof completenessSchema> = readText("completeness", completenessSchema);
   const name = siteTensorName(settings.site);

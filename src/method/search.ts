@@ -2,6 +2,7 @@
 import type { Engine, Intervention, RunOptions, Site } from "../engine/engine.ts";
 import type { Example } from "../tasks/example.ts";
 import { type Metric, metrics, scoreExamples } from "../tasks/scoring.ts";
+import { OptionError } from "../text/option_error.ts";
 import { checkLayers, layerScores, type NeuronScores } from "./neuron_scores.ts";
 import { createPlan, type Plan, type PlanModel } from "./plan.ts";
 import { forStage, secondsSince } from "./progress.ts";
@@ -94,28 +95,28 @@ export function resolveSearchSettings(
   { scored }: Pick<NeuronScores, "scored">,
 ): SearchSettings {
   const { fractions = defaultFractions, ranking = "signed", metric = "acc", selectionRule = "paper" } = options;
-  if (fractions.length === 0) throw new RangeError("Cannot search over 0 fractions: expected at least one");
+  if (fractions.length === 0) throw new OptionError("Cannot search over 0 fractions: expected at least one");
   fractions.forEach((fraction, index) => {
     if (!(fraction > 0 && fraction <= 1)) {
-      throw new RangeError(`Cannot search over the fraction ${fraction}: expected a number above 0 and up to 1`);
+      throw new OptionError(`Cannot search over the fraction ${fraction}: expected a number above 0 and up to 1`);
     }
     if (fractions.indexOf(fraction) < index) {
-      throw new RangeError(`Cannot search over the fraction ${fraction} twice: name it once`);
+      throw new OptionError(`Cannot search over the fraction ${fraction} twice: name it once`);
     }
   });
   const layers = checkLayers(options.layers ?? scored, engine.config);
   const unscored = layers.find((layer) => !scored.includes(layer));
   if (unscored !== undefined) {
-    throw new RangeError(`Cannot search layer ${unscored}: only layers ${scored.join(", ")} are scored`);
+    throw new OptionError(`Cannot search layer ${unscored}: only layers ${scored.join(", ")} are scored`);
   }
   if (!rankings.includes(ranking)) {
-    throw new RangeError(`Cannot search by the ranking "${ranking}": expected one of ${rankings.join(", ")}`);
+    throw new OptionError(`Cannot search by the ranking "${ranking}": expected one of ${rankings.join(", ")}`);
   }
   if (!metrics.includes(metric)) {
-    throw new RangeError(`Cannot search by the metric "${metric}": expected one of ${metrics.join(", ")}`);
+    throw new OptionError(`Cannot search by the metric "${metric}": expected one of ${metrics.join(", ")}`);
   }
   if (!searchRules.includes(selectionRule)) {
-    throw new RangeError(`Cannot search by the rule "${selectionRule}": expected one of ${searchRules.join(", ")}`);
+    throw new OptionError(`Cannot search by the rule "${selectionRule}": expected one of ${searchRules.join(", ")}`);
   }
   return { layers, fractions, ranking, metric, selectionRule };
 }

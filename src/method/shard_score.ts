@@ -85,9 +85,10 @@ export function mergeScores(partials: readonly Partial[]): ScoreResult {
   const missing = missingUnits(partials);
   if (missing.length > 0) throw new RangeError(`Cannot merge the scores: path ${missing[0]} is missing`);
   const { model, settings: json, unitCount, file } = partials[0];
-  const settings = resolveScoreSettings(readField(file, () => scoreSettingsSchema(json, "settings")), {
-    config: model,
-  });
+  const settings = readField(
+    file,
+    () => resolveScoreSettings(scoreSettingsSchema(json, "settings"), { config: model }),
+  );
   const examples = readMore(partials[0]).examples.map((id) => ({ id }));
   const paths = scoredPaths(examples, settings);
   if (paths.length !== unitCount) {

@@ -74,9 +74,10 @@ export function mergeSearch(partials: readonly Partial[], scores: NeuronScores):
   const missing = missingUnits(partials);
   if (missing.length > 0) throw new RangeError(`Cannot merge the search: cell ${missing[0]} is missing`);
   const { model, settings: json, file } = partials[0];
-  const settings = resolveSearchSettings(readField(file, () => searchSettingsSchema(json, "settings")), {
-    config: model,
-  }, scores);
+  const settings = readField(
+    file,
+    () => resolveSearchSettings(searchSettingsSchema(json, "settings"), { config: model }, scores),
+  );
   const examples = readExamples(partials[0]);
   const cells = listCells(scores, settings);
   const distinct = distinctCells(cells);

@@ -1,5 +1,6 @@
 /** The chat template of a checkpoint: makes one text of a system prompt and turns, as transformers does. */
 import { join } from "node:path";
+import { OptionError } from "../text/option_error.ts";
 import { type BoundedTemplate, compileBounded, TemplateRefusal } from "./bounded_jinja.ts";
 import type { Message } from "./message.ts";
 import { isRecord, quote } from "./python_value.ts";
@@ -116,7 +117,7 @@ async function findSource(
       }`,
     );
   }
-  throw new RangeError(
+  throw new OptionError(
     `Cannot find ${
       name === undefined ? "a chat template" : `the chat template ${quote(name)}`
     } in ${folder}: expected ` +

@@ -1,5 +1,6 @@
 /** Which rows become few-shot examples in front of which question. */
 import { isDeepStrictEqual } from "node:util";
+import { OptionError } from "../text/option_error.ts";
 import type { Row } from "./dataset.ts";
 import { PythonRandom } from "./python_random.ts";
 import type { FewshotSettings } from "./task_config.ts";
@@ -35,7 +36,7 @@ export function createFewshotSampler(
   const others = (row: Row, list: readonly Row[]) => leavesOut ? list.filter((other) => !isSame(other, row)) : list;
   const checkSize = (available: number) => {
     if (available >= count) return;
-    throw new RangeError(`Cannot choose ${count} few-shot examples: there are ${available} rows to choose from`);
+    throw new OptionError(`Cannot choose ${count} few-shot examples: there are ${available} rows to choose from`);
   };
   if (settings.sampler === "first_n") {
     return (position) => {

@@ -1,4 +1,5 @@
 /** Which rows of a split become adaptation examples. */
+import { OptionError } from "../text/option_error.ts";
 import { createRandom } from "./random.ts";
 
 /** `plain`: every row is as likely as any other. `balanced`: as many rows of each gold index as possible. */
@@ -27,10 +28,10 @@ export interface SampleOptions {
 export function drawRows(golds: readonly number[], options: SampleOptions, what = "the split"): number[] {
   const { count, seed, sampling = "plain" } = options;
   if (!Number.isInteger(count) || count < 1) {
-    throw new RangeError(`Cannot draw ${count} examples: expected a positive integer`);
+    throw new OptionError(`Cannot draw ${count} examples: expected a positive integer`);
   }
   if (count > golds.length) {
-    throw new RangeError(`Cannot draw ${count} examples: ${what} has ${golds.length} rows`);
+    throw new OptionError(`Cannot draw ${count} examples: ${what} has ${golds.length} rows`);
   }
   const random = createRandom(seed);
   if (sampling === "plain") return random.sample([...golds.keys()], count);
@@ -47,7 +48,7 @@ export function drawRows(golds: readonly number[], options: SampleOptions, what 
     const rows = groups.get(label)!;
     const wanted = Math.floor(count / labels.length) + (favoured.has(label) ? 1 : 0);
     if (wanted > rows.length) {
-      throw new RangeError(
+      throw new OptionError(
         `Cannot draw ${count} balanced examples: ${wanted} rows with gold index ${label} are needed, and ${what} ` +
           `has ${rows.length}`,
       );

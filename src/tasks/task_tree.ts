@@ -2,6 +2,7 @@
 import { readdir } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
+import { OptionError } from "../text/option_error.ts";
 import { builtinTasks, findBuiltin, instructionFile, type PromptStyle } from "./builtin_tasks.ts";
 import { isRecord, quote } from "./python_value.ts";
 import { type Metric, metrics } from "./scoring.ts";
@@ -120,7 +121,7 @@ class TreeReader {
   async #instruct(path: string, entries: TaskEntries): Promise<TaskEntries> {
     const instructions = instructionFile(path);
     if (instructions === undefined) {
-      throw new RangeError(
+      throw new OptionError(
         `Cannot use the prompt "instruction" with ${path}: only built-in tasks have one; write doc_to_text as you want it`,
       );
     }
@@ -217,7 +218,7 @@ function locate(reference: string | URL): string {
   if (builtin) return builtin.path;
   if (/^[\w-]+$/.test(reference)) {
     const families = [...new Set(builtinTasks.map(({ family }) => family))].join(", ");
-    throw new RangeError(
+    throw new OptionError(
       `Cannot find the task ${
         quote(reference)
       }: expected a built-in one (${families}, or a part of one) or the path of ` +

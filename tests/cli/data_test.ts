@@ -99,7 +99,7 @@ Deno.test("secateur eval refuses to evaluate on training rows that it was not as
     const job = ["--model", demoModel, "--task", "boolq", "--adaptation-examples", "2", "--out", `${folder}/run`];
     const many = ["--data", file, "--adaptation-examples", "80", "--out", `${folder}/run`];
     const refusedRun = await secateur(["run", ...job.slice(0, 4), ...many]);
-    assertEquals([refusedRun.code, refusedRun.stdout], [1, ""]);
+    assertEquals([refusedRun.code, refusedRun.stdout], [2, ""]);
     assertMatch(
       refusedRun.stderr,
       /^Error: Cannot draw 80 examples: the split data has 6 rows\nHint: .*--adaptation/,

@@ -13,9 +13,11 @@ const noAdapter = { VK_DRIVER_FILES: "/nonexistent", VK_ICD_FILENAMES: "/nonexis
 /** A hub that nothing answers for: whoever asks it fails with other words. */
 const noHub = { HF_ENDPOINT: "http://127.0.0.1:9" };
 
-async function refuse(args: readonly string[], error: string, hint: string, exit = 1): Promise<void> {
+/** @param hint Null where the error says itself what to do. */
+async function refuse(args: readonly string[], error: string, hint: string | null, exit = 1): Promise<void> {
   const { code, stdout, stderr } = await secateur(args, { ...noAdapter, ...noHub });
-  assertEquals({ code, stdout, stderr }, { code: exit, stdout: "", stderr: `Error: ${error}\nHint: ${hint}\n` });
+  const expected = `Error: ${error}\n${hint === null ? "" : `Hint: ${hint}\n`}`;
+  assertEquals({ code, stdout, stderr }, { code: exit, stdout: "", stderr: expected });
 }
 
 Deno.test("secateur refuses places and files that do not fit before it opens an engine", async () => {
@@ -34,6 +36,7 @@ Deno.test("secateur refuses places and files that do not fit before it opens an 
       ["run", ...onDemo, "--out", join(folder, "new"), "--adaptation-examples", "8000"],
       "Cannot draw 8000 examples: the split adaptation has 400 rows",
       "lower --adaptation-examples, or give more rows with --data.",
+      2,
     );
     await refuse(
       ["run", ...onDemo, "--out", join(folder, "new"), "--fractions", "0.001,0.002"],
@@ -90,5 +93,55 @@ Deno.test("secateur asks no hub for a path that leads to no folder", async () =>
       `${above} has no config.json, and its folder model has one`,
       `--model ${demoModel}`,
     );
+  });
+});
+
+Deno.test("secateur exits with 2 before it opens an engine when a value does not fit the model, the task or its rows", async () => {
+  await withFolder(async (folder) => {
+    const out = ["--out", join(folder, "new")];
+    const layer = "Cannot use layer 7: expected an integer in 0..2";
+    const splits = "train, adaptation, test";
+    const cases: [string[], string, string | null][] = [
+      [["score", ...onDemo, ...out, "--layers", "7"], layer, null],
+      [["run", ...onDemo, ...out, "--layers", "7"], layer, null],
+      [
+        ["run", ...onDemo, ...out, "--layers", "0", "--search-layers", "2"],
+        "Cannot search layer 2: only layers 0 are scored",
+        null,
+      ],
+      [
+        ["study", "--model", demoModel, "--tasks", demoTask, ...out, "--layers", "7"],
+        layer,
+        null,
+      ],
+      [
+        ["score", ...onDemo, ...out, "--rule", "trapezoid", "--nodes", "1"],
+        "Cannot build the trapezoid rule with 1 nodes: expected an integer in 2..512",
+        null,
+      ],
+      [
+        ["tasks", "show", demoTask, "--split", "tset"],
+        "task demo_hotel_notes has no split tset; did you mean test?",
+        `name one of its splits with --split: ${splits}.`,
+      ],
+      [
+        ["tasks", "show", demoTask, "--row", "512"],
+        'Cannot find row "test/512": expected test/0 to test/511',
+        "name another one with --row, counted from 0.",
+      ],
+      [
+        ["eval", ...onDemo, "--chat-template"],
+        `Cannot find a chat template in ${demoModel}: expected chat_template.jinja, or chat_template in ` +
+        "tokenizer_config.json; base models have none",
+        null,
+      ],
+      [
+        ["eval", ...onDemo, "--fewshot", "500"],
+        "Cannot choose 500 few-shot examples: there are 400 rows to choose from",
+        null,
+      ],
+    ];
+    for (const [args, error, hint] of cases) await refuse(args, error, hint, 2);
+    assertEquals(await Array.fromAsync(Deno.readDir(folder)), []);
   });
 });

@@ -148,7 +148,7 @@ Deno.test("secateur run refuses to overwrite when the folder holds files that no
   });
 });
 
-Deno.test("secateur run exits with 1 when adaptation and test examples overlap", async () => {
+Deno.test("secateur run exits with 2 when adaptation and test examples overlap", async () => {
   await withFolder(async (folder) => {
     const { code, stderr } = await secateur([
       "run",
@@ -158,7 +158,7 @@ Deno.test("secateur run exits with 1 when adaptation and test examples overlap",
       "--adaptation-split",
       "test",
     ]);
-    assertEquals(code, 1);
+    assertEquals(code, 2);
     assertMatch(stderr, /^Error: example test\/\d+ is both an adaptation and a test example\nHint: /);
     assertEquals(await names(folder), []);
   });

@@ -79,8 +79,8 @@ Deno.test("secateur tasks show asks in the turns of the model's chat template wh
       "--json",
     ];
     const without = await secateur([...args, "--model", folder]);
-    assertEquals([without.code, without.stdout], [1, ""]);
-    assertMatch(without.stderr, /^Error: Cannot find a chat template in .*\nHint: /);
+    assertEquals([without.code, without.stdout], [2, ""]);
+    assertMatch(without.stderr, /^Error: Cannot find a chat template in .*; base models have none\n$/);
     await Deno.writeTextFile(
       `${folder}/chat_template.jinja`,
       "{% for m in messages %}<{{ m.role }}>{{ m.content }}{% endfor %}{% if add_generation_prompt %}<assistant>{% endif %}",

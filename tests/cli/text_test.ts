@@ -4,6 +4,7 @@ import { readFile } from "node:fs/promises";
 import { describeError, Interrupted } from "../../src/cli/errors.ts";
 import { formatChoice } from "../../src/cli/text.ts";
 import type { SearchResult } from "../../src/method/search.ts";
+import { OptionError } from "../../src/text/option_error.ts";
 
 /** A search on four examples over no pruning and one cell a count of right answers; the first of those is chosen. */
 function searched(unpruned: number, ...cells: number[]): SearchResult {
@@ -37,4 +38,31 @@ Deno.test("describeError() names the path that is not there, and how to go on af
   assertEquals(describeError(absent).lines, ["Error: there is no none/such.txt", "Hint: check the path."]);
   assertEquals(describeError(new Interrupted()).lines.length, 1);
   assertEquals(describeError(new Interrupted("again.")).lines[1], "Hint: again.");
+});
+
+Deno.test("describeError() asks for a trace only where the program seems to be at fault, and knows options by their error", () => {
+  const trace = ["Hint: SECATEUR_TRACE=1 shows where this comes from."];
+  const told = (error: unknown) => {
+    const { code, lines } = describeError(error);
+    return [code, ...lines.slice(1)];
+  };
+  // What the language throws by itself.
+  const thrown = (work: () => unknown): unknown => {
+    try {
+      return work();
+    } catch (error) {
+      return error;
+    }
+  };
+  const nothing = JSON.parse("null");
+  assertEquals(told(thrown(() => nothing.length)), [1, ...trace]);
+  assertEquals(told(thrown(() => new Uint8Array(-1))), [1, ...trace]);
+  assertEquals(told(thrown(() => JSON.parse("{"))), [1, ...trace]);
+  const recurse = (): number => 1 + recurse();
+  assertEquals(told(thrown(recurse)), [1, ...trace]);
+  assertEquals(told(new Error("something else")), [1, ...trace]);
+  for (const kind of [RangeError, SyntaxError, TypeError]) {
+    assertEquals(told(new kind("Cannot read x.yaml: metric_list is 3,\nexpected a list")), [1]);
+  }
+  assertEquals(told(new OptionError("Cannot use layer 7: expected an integer in 0..2")), [2]);
 });

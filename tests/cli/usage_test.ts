@@ -86,7 +86,7 @@ Deno.test("secateur exits with 1 and names the key when a task file asks for wha
     await Deno.writeTextFile(`${folder}/task.yaml`, "task: t\noutput_type: generate_until\ntest_split: test\n");
     const { code, stderr } = await secateur(["eval", "--model", demoModel, "--task", `${folder}/task.yaml`]);
     assertEquals(code, 1);
-    assertMatch(stderr, /^Error: .*output_type.*\nHint: /);
+    assertMatch(stderr, /^Error: .*output_type is "generate_until", expected "multiple_choice".*\n$/);
   });
 });
 

@@ -1,6 +1,7 @@
 /** What a memory budget leaves for weights, and for waves. */
 import type { Checkpoint } from "../../checkpoint/checkpoint.ts";
 import type { OpContext } from "../../ops/context.ts";
+import { OptionError } from "../../text/option_error.ts";
 import type { WaveLimits } from "./waves.ts";
 
 /** Budgets in bytes of GPU memory. */
@@ -38,7 +39,7 @@ export function waveLimits(
 ): WaveLimits {
   const bytes = memoryBudgetBytes === undefined ? DEFAULT_WORKING_BYTES : memoryBudgetBytes - fixedBytes;
   if (bytes <= 0) {
-    throw new RangeError(
+    throw new OptionError(
       `Cannot open ${checkpoint.location}: its weights and fixed buffers take ${fixedBytes} bytes, the memory budget is ` +
         `${memoryBudgetBytes}`,
     );

@@ -5,6 +5,7 @@
 import { contrastModes, contrastScores } from "../contrast.ts";
 import { list, number, record, type Schema, text } from "../schema.ts";
 import { evaluate } from "../evaluate.ts";
+import { OptionError } from "../../text/option_error.ts";
 import {
   type ArmPlan,
   type Attempt,
@@ -53,7 +54,7 @@ export async function studyContrast(subject: StudySubject): Promise<ContrastStud
   const { engine, retained, settings: { size, search: { metric } } } = subject;
   if (!retained) throw new RangeError(`Cannot contrast task ${subject.task} with nothing: expected a retained set`);
   if (retained.pool.length < size) {
-    throw new RangeError(`Cannot draw ${size} retained examples: ${retained.name} has ${retained.pool.length} rows`);
+    throw new OptionError(`Cannot draw ${size} retained examples: ${retained.name} has ${retained.pool.length} rows`);
   }
   const draws = drawsOf(subject);
   const retainedDraws = drawsOf(subject, size, retained.pool);

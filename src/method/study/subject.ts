@@ -12,6 +12,7 @@ import type { NeuronScores } from "../neuron_scores.ts";
 import { renameStages, runOptionsOf } from "../progress.ts";
 import { scoreNeurons, type ScoreOptions, type ScoreResult } from "../score.ts";
 import { searchGrid, type SearchResult } from "../search.ts";
+import { OptionError } from "../../text/option_error.ts";
 import type { StudySettings } from "./settings.ts";
 
 /** One model on one task. */
@@ -65,13 +66,13 @@ export function checkSubject({ task, pool, test, settings }: StudySubject): void
     throw new RangeError(`Cannot study task ${task}: it has 0 test examples, expected at least one`);
   }
   if (pool.length < settings.size) {
-    throw new RangeError(
+    throw new OptionError(
       `Cannot draw ${settings.size} adaptation examples of task ${task}: the pool has ${pool.length} rows`,
     );
   }
   const shared = findShared(pool, test);
   if (shared) {
-    throw new RangeError(
+    throw new OptionError(
       `Cannot study task ${task}: example ${shared.id} is in the pool and in the test split, expected different splits`,
     );
   }

@@ -4,6 +4,7 @@
  */
 import { link, mkdir, readdir, realpath, stat, statfs } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
+import { OptionError } from "../text/option_error.ts";
 import { syncFolder, writeNewFile } from "./atomic_file.ts";
 import { writeFolderAtomic } from "./atomic_folder.ts";
 import type { ByteSource } from "./byte_source.ts";
@@ -199,10 +200,18 @@ async function realPlace(path: string): Promise<string> {
   return join(await realPlace(dirname(path)), basename(path));
 }
 
-async function checkPlaces(source: string, target: string): Promise<void> {
+/**
+ * Sees to it that a copy of a checkpoint would not lie inside or around it.
+ *
+ * @throws {OptionError} If it would.
+ */
+export async function checkSeparate(source: string, target: string): Promise<void> {
   const [from, to] = [await realPlace(resolve(source)), await realPlace(resolve(target))];
+  if (from === to) {
+    throw new OptionError(`Cannot write ${target}: it is the folder of the model itself, expected another one`);
+  }
   if (contains(from, to) || contains(to, from)) {
-    throw new RangeError(
+    throw new OptionError(
       `Cannot write ${target}: it is inside or around the source ${source}, expected a separate folder`,
     );
   }
@@ -258,7 +267,7 @@ export async function writePrunedCheckpoint(
   masks: readonly NeuronMask[],
   options: PruneOptions = {},
 ): Promise<PrunedCheckpoint> {
-  await checkPlaces(sourceFolder, targetFolder);
+  await checkSeparate(sourceFolder, targetFolder);
   const checkpoint = await openCheckpoint(sourceFolder);
   try {
     const zeros = zeroRanges(checkpoint, masks);

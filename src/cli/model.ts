@@ -3,6 +3,7 @@ import { readdir, stat } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { type ResolvedRepository, resolveModel } from "../checkpoint/hub.ts";
 import { isAbsent } from "../checkpoint/hub_cache.ts";
+import { checkSeparate } from "../checkpoint/prune_checkpoint.ts";
 import { didYouMean } from "../tasks/did_you_mean.ts";
 import type { CommandContext } from "./command.ts";
 import { CommandError } from "./errors.ts";
@@ -14,6 +15,16 @@ async function namesIn(folder: string): Promise<string[]> {
 
 async function isFolder(path: string): Promise<boolean> {
   return await stat(path).then((status) => status.isDirectory(), () => false);
+}
+
+/**
+ * Refuses to write a pruned copy inside or around the folder of its model, or over it.
+ *
+ * @param model As named on the command line; a name of the hub has no folder that anybody would write into.
+ * @throws {OptionError} If `copy` is such a place.
+ */
+export async function checkCopyPlace(model: string, copy: string): Promise<void> {
+  if (await isFolder(model)) await checkSeparate(model, copy);
 }
 
 /** Refuses a folder that holds a checkpoint one level deeper. */

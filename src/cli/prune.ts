@@ -8,7 +8,7 @@ import { defineCommand } from "./command.ts";
 import { CommandError } from "./errors.ts";
 import { checkFoundOn, otherWeightsOptions } from "./found_on.ts";
 import { requireFile } from "./input_file.ts";
-import { findModel } from "./model.ts";
+import { checkCopyPlace, findModel } from "./model.ts";
 import { modelOptions } from "./options.ts";
 import { counted } from "./text.ts";
 import { formatBytes } from "./arguments.ts";
@@ -34,6 +34,7 @@ export const prune = defineCommand({
     { signal, onProgress, note },
   ) {
     await requireFile(planFile, "plan", runFileNames.plan);
+    await checkCopyPlace(model, out);
     if (!overwrite && await lstat(out).then(() => true, () => false)) {
       throw new CommandError(
         `${out} is there already`,

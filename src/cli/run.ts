@@ -15,6 +15,7 @@ import {
   prepareJob,
   runJob,
 } from "./job.ts";
+import { checkCopyPlace } from "./model.ts";
 import { engineOptions, modelOptions, runOptions, taskOptions } from "./options.ts";
 import { describeWork } from "./plan.ts";
 import { withSession, type Work } from "./session.ts";
@@ -69,6 +70,7 @@ export const run = defineCommand({
     const { resume, overwrite } = options;
     const existing = resume ? "resume" : overwrite ? "overwrite" : "refuse";
     if (resume && overwrite) throw new UsageError("--resume and --overwrite exclude each other", "give one of them.");
+    await checkCopyPlace(options.model, join(options.out, prunedFolderName));
     if (options["dry-run"]) return await describeRun(options, existing, context);
     // Before a model by name is downloaded.
     if (existing === "refuse") await inspectFolder(options.out, existing);

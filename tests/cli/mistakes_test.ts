@@ -3,6 +3,8 @@
  */
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { join } from "node:path";
+import { folderState } from "../trust/folder_state.ts";
+import { writeTinyProject } from "../trust/tiny_project.ts";
 import { demoModel, demoTask, projectPath, secateur, withFolder } from "./program.ts";
 
 const onDemo = ["--model", demoModel, "--task", demoTask];
@@ -143,5 +145,30 @@ Deno.test("secateur exits with 2 before it opens an engine when a value does not
     ];
     for (const [args, error, hint] of cases) await refuse(args, error, hint, 2);
     assertEquals(await Array.fromAsync(Deno.readDir(folder)), []);
+  });
+});
+
+Deno.test("secateur prune and run refuse to write over their model or into it, whether or not they may overwrite", async () => {
+  await withFolder(async (folder) => {
+    const { model, task } = await writeTinyProject(folder);
+    const plan = join(folder, "plan.json");
+    await Deno.writeTextFile(plan, "{}");
+    const before = await folderState(model);
+    const prune = ["prune", "--model", model, "--plan", plan, "--out"];
+    const own = `Cannot write ${model}: it is the folder of the model itself, expected another one`;
+    const inside = (copy: string) =>
+      `Cannot write ${copy}: it is inside or around the source ${model}, expected a separate folder`;
+    await refuse([...prune, model], own, null, 2);
+    await refuse([...prune, model, "--overwrite"], own, null, 2);
+    await refuse([...prune, join(model, "copy")], inside(join(model, "copy")), null, 2);
+    for (const more of [[], ["--overwrite"], ["--resume"], ["--dry-run"]]) {
+      await refuse(
+        ["run", "--model", model, "--task", task, "--out", model, ...more],
+        inside(join(model, "pruned")),
+        null,
+        2,
+      );
+    }
+    assertEquals(await folderState(model), before);
   });
 });

@@ -3,7 +3,9 @@ import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import type { ByteSource } from "./byte_source.ts";
 import type { Checkpoint } from "./checkpoint.ts";
+import { parseConfig } from "./config.ts";
 import { checkLinks } from "./links.ts";
+import type { ModelConfig } from "./model_config.ts";
 import { INDEX_FILE, openCheckpointFrom, parseIndex, SINGLE_FILE } from "./open_from.ts";
 import { openFileSource } from "./sources.ts";
 
@@ -12,6 +14,7 @@ export const TEMPLATE_FOLDER = "additional_chat_templates";
 
 /** Longest `config.json` or index that is read, in bytes. */
 const LONGEST_TEXT = 100_000_000;
+
 /**
  * The whole of a text file of a checkpoint, as bytes.
  *
@@ -29,6 +32,15 @@ export async function readText(path: string): Promise<Uint8Array> {
   } finally {
     await source.close();
   }
+}
+
+/**
+ * The configuration of the checkpoint in a folder, without a look at its weights.
+ *
+ * @throws {Error} As `openCheckpoint`, of `config.json`.
+ */
+export async function readModelConfig(folder: string): Promise<ModelConfig> {
+  return parseConfig(await readText(join(folder, "config.json"))).config;
 }
 
 /** The names of the weight files of a folder, and its index where it has one; `model.safetensors` goes first. */

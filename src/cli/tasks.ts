@@ -1,9 +1,7 @@
 /**
  * `secateur tasks`: what is built in, what a task asks token by token, and whether a task file and its rows are right.
  */
-import { join } from "node:path";
-import { parseConfig } from "../checkpoint/config.ts";
-import { readText } from "../checkpoint/open.ts";
+import { readModelConfig } from "../checkpoint/open.ts";
 import { BadRowError } from "../tasks/bad_row.ts";
 import { builtinTasks } from "../tasks/builtin_tasks.ts";
 import { loadChatTemplate } from "../tasks/chat_template.ts";
@@ -194,7 +192,7 @@ interface Opened {
 /** The limit of a model's rows; null where no engine could run it: for its tokens the tokenizer will do. */
 async function readMaxTokens(folder: string): Promise<number | null> {
   try {
-    return parseConfig(await readText(join(folder, "config.json"))).config.maxPositions;
+    return (await readModelConfig(folder)).maxPositions;
   } catch {
     return null;
   }

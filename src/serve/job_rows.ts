@@ -1,6 +1,7 @@
 /** The examples of a job, made of the rows in its folder: what strangers' templates and texts can slow down. */
 import { readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
+import { readModelConfig } from "../checkpoint/open.ts";
 import { runFileNames } from "../method/files.ts";
 import { defaultAdaptationSplit, drawAdaptation, refuseShared } from "../tasks/draw.ts";
 import type { Example } from "../tasks/example.ts";
@@ -41,7 +42,7 @@ function adaptationSplit(task: Task, asked: string | undefined): string {
  * Makes the examples of a job.
  *
  * @returns null where the job's results are complete already.
- * @throws {RangeError} If the request does not fit the task or the rows.
+ * @throws {RangeError} If the request does not fit the task, or a row does not fit the task or the model.
  */
 export async function makeJobRows({ folder, modelFolder }: JobPlace): Promise<JobRows | null> {
   const isComplete = await stat(join(folder, resultsName, runFileNames.run)).then(() => true, () => false);
@@ -49,6 +50,7 @@ export async function makeJobRows({ folder, modelFolder }: JobPlace): Promise<Jo
   const settings: JobSettings = JSON.parse(await readFile(join(folder, "request.json"), "utf8"));
   const task = await loadTask(join(folder, "task.yaml"), {
     tokenizer: await loadTokenizer(modelFolder),
+    maxTokens: (await readModelConfig(modelFolder)).maxPositions,
     ...(settings.fewshot !== undefined && { fewshotCount: settings.fewshot }),
   });
   const { split, count, selectionCount, sampling } = settings.adaptation;

@@ -92,8 +92,10 @@ Deno.test("a job fails with the reason when its task does not fit its rows", asy
     const request = tinyRequest();
     const broken = { ...request, task: { ...request.task as object, doc_to_target: "missing" } };
     const overlapping = { ...request, test: { split: "train" } };
+    const words = "note ".repeat(2000);
+    const long = { ...request, rows: { ...request.rows as object, test: [{ text: words, label: 0 }] } };
     const errors = [];
-    for (const body of [broken, overlapping, tinyRequest({ adaptation: { count: 9 } })]) {
+    for (const body of [broken, overlapping, tinyRequest({ adaptation: { count: 9 } }), long]) {
       const { state, error } = await test.wait((await test.submit(body)).id);
       assertEquals(state, "failed");
       errors.push(error);
@@ -103,6 +105,7 @@ Deno.test("a job fails with the reason when its task does not fit its rows", asy
     assertEquals(errors.filter((error) => error!.includes(test.settings.jobsFolder)), []);
     assertMatch(errors[1]!, /^Cannot test on example train\/\d: it is an adaptation example too/);
     assertMatch(errors[2]!, /9/);
+    assertMatch(errors[3]!, /test\/0.* \d+ tokens exceed the model's limit of \d+/);
     // The service goes on.
     assertEquals((await test.wait((await test.submit()).id)).state, "done");
   });

@@ -218,9 +218,15 @@ export const requestSchema = {
   },
 } as const;
 
-const validate = new Ajv2020({ useDefaults: true, strict: true, allowUnionTypes: true }).compile<JobRequest>(
-  requestSchema,
-);
+const ajv = new Ajv2020({ useDefaults: true, strict: true, allowUnionTypes: true });
+const validate = ajv.compile<JobRequest>(requestSchema);
+
+const { task: _task, rows: _rows, ...settingsProperties } = requestSchema.properties;
+const validateSettings = ajv.compile<JobSettings>({
+  ...requestSchema,
+  required: ["model"],
+  properties: settingsProperties,
+});
 
 function explain({ instancePath, keyword, params, message }: ErrorObject): string {
   const place = instancePath === "" ? "the request" : instancePath.slice(1).replaceAll("/", ".");
@@ -262,6 +268,23 @@ export function parseRequest(text: string): JobRequest {
     }
   }
   return value;
+}
+
+/**
+ * Checks what was kept of a request beside its task and rows.
+ *
+ * @param what Name of the file, for errors.
+ * @throws {SyntaxError} If it is not JSON, or not what the schema says.
+ */
+export function parseSettings(what: string, text: string): JobSettings {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (error) {
+    throw new SyntaxError(`Cannot read ${what}: ${(error as Error).message}`);
+  }
+  if (validateSettings(value)) return value;
+  throw new SyntaxError(`Cannot read ${what}: ${explain(validateSettings.errors!.at(-1)!)}`);
 }
 
 /** How plans are made, in the method's words. */

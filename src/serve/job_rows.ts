@@ -8,11 +8,9 @@ import type { Example } from "../tasks/example.ts";
 import type { Metric } from "../tasks/scoring.ts";
 import { loadTask, type Task } from "../tasks/task.ts";
 import { loadTokenizer } from "../tasks/tokenizer.ts";
-import type { JobSettings } from "./job_request.ts";
+import { jobPaths } from "./job_paths.ts";
+import { type JobSettings, parseSettings } from "./job_request.ts";
 import type { JobPlace } from "./protocol.ts";
-
-/** Name of the folder with a job's results, in the job's own. */
-export const resultsName = "results";
 
 /** What of a job goes to the engine; plain data. */
 export interface JobRows {
@@ -43,12 +41,14 @@ function adaptationSplit(task: Task, asked: string | undefined): string {
  *
  * @returns null where the job's results are complete already.
  * @throws {RangeError} If the request does not fit the task, or a row does not fit the task or the model.
+ * @throws {SyntaxError} If a file of the job is malformed.
  */
 export async function makeJobRows({ folder, modelFolder }: JobPlace): Promise<JobRows | null> {
-  const isComplete = await stat(join(folder, resultsName, runFileNames.run)).then(() => true, () => false);
+  const paths = jobPaths(folder);
+  const isComplete = await stat(join(paths.results, runFileNames.run)).then(() => true, () => false);
   if (isComplete) return null;
-  const settings: JobSettings = JSON.parse(await readFile(join(folder, "request.json"), "utf8"));
-  const task = await loadTask(join(folder, "task.yaml"), {
+  const settings = parseSettings(paths.request, await readFile(paths.request, "utf8"));
+  const task = await loadTask(paths.task, {
     tokenizer: await loadTokenizer(modelFolder),
     maxTokens: (await readModelConfig(modelFolder)).maxPositions,
     ...(settings.fewshot !== undefined && { fewshotCount: settings.fewshot }),

@@ -4,29 +4,18 @@
  */
 import { mkdir, readdir, readFile, rm } from "node:fs/promises";
 import { randomBytes } from "node:crypto";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { removeLeftovers, syncFolder, writeFileAtomic, writeNewFile } from "../checkpoint/atomic_file.ts";
 import { writeFolderAtomic } from "../checkpoint/atomic_folder.ts";
+import { type JobPaths, jobPaths } from "./job_paths.ts";
 import type { JobRequest, RequestRow } from "./job_request.ts";
 import { newState, parseState, type SavedState, serialiseState } from "./job_state.ts";
-
-const stateFile = "state.json";
-const requestFile = "request.json";
-const taskFile = "task.yaml";
 
 const idPattern = /^[0-9a-z]{9}[0-9a-f]{16}$/;
 
 /** Whether a text can be the id of a job; nothing else is ever made a path of. */
 export function isJobId(text: string): boolean {
   return idPattern.test(text);
-}
-
-/** Paths of a job. */
-export interface JobPaths {
-  readonly folder: string;
-  readonly request: string;
-  readonly task: string;
-  readonly results: string;
 }
 
 /** The text of a file of rows. */
@@ -71,13 +60,7 @@ export class JobStore {
   /** Where the files of a job are. */
   paths(id: string): JobPaths {
     if (!isJobId(id)) throw new RangeError(`Cannot find job ${JSON.stringify(id)}: this is no id of a job`);
-    const folder = join(this.folder, id);
-    return {
-      folder,
-      request: join(folder, requestFile),
-      task: join(folder, taskFile),
-      results: join(folder, "results"),
-    };
+    return jobPaths(join(this.folder, id));
   }
 
   /** A new id: ids in order are jobs in the order in which they came. */
@@ -91,22 +74,24 @@ export class JobStore {
     const id = this.#newId();
     const state = newState({ id, model: request.model, task: task.task });
     const files = Object.fromEntries(Object.keys(rows).map((split) => [split, `rows/${split}.jsonl`]));
-    await writeFolderAtomic(this.paths(id).folder, stateFile, false, async (folder) => {
+    const { folder: target, state: marker } = this.paths(id);
+    await writeFolderAtomic(target, basename(marker), false, async (folder) => {
+      const paths = jobPaths(folder);
       await mkdir(join(folder, "rows"));
-      await mkdir(join(folder, "results"));
+      await mkdir(paths.results);
       for (const [split, list] of Object.entries(rows)) await writeNewFile(join(folder, files[split]), jsonLines(list));
       await syncFolder(join(folder, "rows"));
       // YAML includes JSON.
-      await writeNewFile(join(folder, taskFile), `${JSON.stringify({ ...task, data: files }, null, 2)}\n`);
-      await writeNewFile(join(folder, requestFile), `${JSON.stringify(request, null, 2)}\n`);
-      await writeNewFile(join(folder, stateFile), serialiseState(state));
+      await writeNewFile(paths.task, `${JSON.stringify({ ...task, data: files }, null, 2)}\n`);
+      await writeNewFile(paths.request, `${JSON.stringify(request, null, 2)}\n`);
+      await writeNewFile(paths.state, serialiseState(state));
     });
     return state;
   }
 
   /** Replaces the state of a job. */
   async save(state: SavedState): Promise<void> {
-    await writeFileAtomic(join(this.paths(state.id).folder, stateFile), serialiseState(state));
+    await writeFileAtomic(this.paths(state.id).state, serialiseState(state));
   }
 
   /**
@@ -117,7 +102,7 @@ export class JobStore {
   async load(): Promise<SavedState[]> {
     const states: SavedState[] = [];
     for (const id of (await readdir(this.folder)).filter(isJobId).sort()) {
-      const path = join(this.folder, id, stateFile);
+      const { state: path } = this.paths(id);
       const content = await readFile(path).catch((error) => {
         // A deletion that was interrupted.
         if (error.code === "ENOENT") return null;
@@ -131,9 +116,9 @@ export class JobStore {
 
   /** Deletes a job and everything in its folder. */
   async remove(id: string): Promise<void> {
-    const { folder } = this.paths(id);
+    const { folder, state } = this.paths(id);
     // Without its state the folder counts as deleted, whatever interrupts the rest.
-    await rm(join(folder, stateFile), { force: true });
+    await rm(state, { force: true });
     await rm(folder, { recursive: true, force: true });
   }
 }

@@ -7,8 +7,8 @@ import { runFileNames } from "../method/files.ts";
 import { type FolderRun, OtherOptionsError, prunedFolderName, runInFolder } from "../method/run_folder.ts";
 import { loadTokenizer } from "../tasks/tokenizer.ts";
 import type { FingerprintMemo } from "./fingerprint_memo.ts";
+import { jobPaths } from "./job_paths.ts";
 import { commandArguments, planningOptions } from "./job_request.ts";
-import { resultsName } from "./job_rows.ts";
 import type { KeptDevice } from "./kept_device.ts";
 import type { RunMessage } from "./protocol.ts";
 
@@ -66,7 +66,7 @@ export async function workOnJob(
     });
     await runAnew({
       input: { engine, adaptation, selection, test, ...planningOptions(settings, metrics), signal, onProgress },
-      folder: join(folder, resultsName),
+      folder: jobPaths(folder).results,
       resume: true,
       checkpoint: settings.writePruned ? modelFolder : null,
       provenance: { model: settings.model, task, weights, versions: { secateur: version } },

@@ -1,10 +1,10 @@
 /** Requests of every kind: who may ask, what may be asked, and that the API is what its document says. */
-import { assert, assertEquals, assertMatch } from "@std/assert";
+import { assert, assertEquals, assertMatch, assertThrows } from "@std/assert";
 import { Ajv2020 } from "ajv/dist/2020.js";
 import { parseOptions } from "../../src/cli/arguments.ts";
 import { modelOptions, runOptions, runSearchSettings, scoreSettings, taskOptions } from "../../src/cli/options.ts";
 import { Access, equalsSecret } from "../../src/serve/access.ts";
-import { commandArguments, parseRequest, requestSchema } from "../../src/serve/job_request.ts";
+import { commandArguments, parseRequest, parseSettings, requestSchema } from "../../src/serve/job_request.ts";
 import { openApiDocument, schemas } from "../../src/serve/openapi.ts";
 import { ProblemError } from "../../src/serve/problem.ts";
 import { settingsFrom, variables } from "../../src/serve/settings.ts";
@@ -239,6 +239,23 @@ Deno.test("parseRequest() fills in defaults, and names what it refuses", () => {
   }
   for (const text of ["", "{", "nope", '{"a":1}x', "[".repeat(200_000)]) {
     assertEquals(refusal(() => parseRequest(text)).status, 400, text.slice(0, 20));
+  }
+});
+
+Deno.test("parseSettings() gives what was kept of a request, and refuses what is none", () => {
+  const { task: _task, rows: _rows, ...settings } = parseRequest(JSON.stringify(tinyRequest()));
+  assertEquals(parseSettings("request.json", JSON.stringify(settings)), settings);
+  const refused = [
+    ["{", /^Cannot read request\.json: /],
+    ["[]", /^Cannot read request\.json: the request must be object$/],
+    [JSON.stringify({ ...settings, seed: -1 }), /^Cannot read request\.json: seed must be >= 0$/],
+    [
+      JSON.stringify({ ...settings, rows: {} }),
+      /^Cannot read request\.json: the request has the unknown field "rows"$/,
+    ],
+  ] as const;
+  for (const [text, message] of refused) {
+    assertMatch(assertThrows(() => parseSettings("request.json", text), SyntaxError).message, message);
   }
 });
 

@@ -34,6 +34,7 @@ import { renderComparison } from "../../../src/report/comparison_page.ts";
 import { renderRunReport } from "../../../src/report/run_report.ts";
 import { renderStudyReport } from "../../../src/report/study_report.ts";
 import { studyMarkdown } from "../../../src/report/study_markdown.ts";
+import { parseSettings } from "../../../src/serve/job_request.ts";
 import { newState, parseState, serialiseState } from "../../../src/serve/job_state.ts";
 import { sampleRunResults } from "../../support/run_results.ts";
 import { studyToyInput } from "../../support/study_toy.ts";
@@ -206,15 +207,38 @@ async function partTargets(): Promise<Target[]> {
   return targets;
 }
 
-const job: Target = {
-  name: "state of a job",
-  seeds: [bytesOf(serialiseState(newState({ id: "0".repeat(25), model: "m", task: "t" })))],
-  mutate: mostlyJson,
-  // deno-lint-ignore require-await
-  feed: async (bytes) => parseState("state.json", bytes),
+/** What is kept of a request that says everything a request may say. */
+const jobSettings = {
+  model: "m",
+  adaptation: { split: "train", count: 4, selectionCount: 2, sampling: "balanced" },
+  test: { split: "test", limit: 5 },
+  fewshot: 1,
+  metric: "acc",
+  seed: 3,
+  randomDraws: 2,
+  score: { site: "gate", positions: "last", rule: "gauss-legendre", nodes: 4, layers: [0, 1] },
+  search: { fractions: [0.1, 0.2], ranking: "signed", layers: [1] },
+  writePruned: true,
 };
+
+const jobTargets: Target[] = [
+  {
+    name: "state of a job",
+    seeds: [bytesOf(serialiseState(newState({ id: "0".repeat(25), model: "m", task: "t" })))],
+    mutate: mostlyJson,
+    // deno-lint-ignore require-await
+    feed: async (bytes) => parseState("state.json", bytes),
+  },
+  {
+    name: "request of a job",
+    seeds: [bytesOf(JSON.stringify(jobSettings))],
+    mutate: mostlyJson,
+    // deno-lint-ignore require-await
+    feed: async (bytes) => parseSettings("request.json", new TextDecoder().decode(bytes)),
+  },
+];
 
 /** Targets that read what this program wrote earlier, or what pretends to be that. */
 export async function resultTargets(): Promise<Target[]> {
-  return [...runTargets(), ...await studyTargets(), ...await partTargets(), job];
+  return [...runTargets(), ...await studyTargets(), ...await partTargets(), ...jobTargets];
 }

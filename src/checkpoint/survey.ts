@@ -2,7 +2,7 @@
 import { join } from "node:path";
 import type { Checkpoint } from "./checkpoint.ts";
 import { isWeightType } from "./dtype.ts";
-import { findWeightFiles, openCheckpoint, readText } from "./open.ts";
+import { findWeightFiles, openCheckpoint, readConfigFile } from "./open.ts";
 import { readSafetensorsHeader, type SafetensorsEntry } from "./safetensors.ts";
 import { openFileSource } from "./sources.ts";
 import { type JsonObject, parseJsonObject } from "./strict_json.ts";
@@ -37,11 +37,7 @@ export interface CheckpointSurvey {
  * @throws {SyntaxError} If it is no JSON object.
  */
 export async function surveyCheckpoint(folder: string): Promise<CheckpointSurvey> {
-  const place = join(folder, "config.json");
-  const text = await readText(place).catch((error) => {
-    throw new RangeError(`Cannot read checkpoint ${folder}: ${error.message}`, { cause: error });
-  });
-  const fields = parseJsonObject(place, text);
+  const fields = parseJsonObject(join(folder, "config.json"), await readConfigFile(folder));
   const problems: string[] = [];
   const checkpoint = await orProblem(problems, () => openCheckpoint(folder));
   // What keeps the checkpoint from being opened is told already; here every further problem of its files is.

@@ -62,7 +62,7 @@ async function checkPath(model: string): Promise<void> {
 /**
  * Resolves `--model`, showing the bytes of a download.
  *
- * @throws {CommandError} If it is a path that leads to no folder, or to the folder above that of a checkpoint.
+ * @throws {CommandError} If it is a path that leads to a file or nowhere, or to the folder above that of a checkpoint.
  */
 export async function findModel(
   model: string,
@@ -72,7 +72,13 @@ export async function findModel(
   if (status === null) await checkPath(model);
   else if (status?.isDirectory()) await checkDepth(model);
   else if (status) {
-    throw new CommandError(`${model} is a file`, "name a folder with config.json, or org/name[@revision].");
+    const folder = dirname(model);
+    throw new CommandError(
+      `${model} is a file, and a model is a folder`,
+      (await namesIn(folder)).includes("config.json")
+        ? `--model ${folder}`
+        : "name a folder with config.json, or org/name[@revision] of the hub.",
+    );
   }
   return await resolveModel(model, {
     signal,

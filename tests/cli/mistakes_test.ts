@@ -172,3 +172,35 @@ Deno.test("secateur prune and run refuse to write over their model or into it, w
     assertEquals(await folderState(model), before);
   });
 });
+
+Deno.test("secateur says in words what a place is that holds no checkpoint, and what belongs there", async () => {
+  await withFolder(async (folder) => {
+    await Deno.writeTextFile(join(folder, "weights.gguf"), "");
+    const files = "config.json, model.safetensors or shards with their index, and the files of the tokenizer";
+    for (
+      const command of [["info"], ["eval", "--task", demoTask], ["prune", "--plan", demoTask, "--out", `${folder}x`]]
+    ) {
+      await refuse(
+        [...command, "--model", folder],
+        `Cannot open checkpoint ${folder}: it has no config.json, expected a model as Hugging Face saves it: ${files}; ` +
+          "weights.gguf cannot be read",
+        "check the path.",
+      );
+    }
+    await refuse(
+      ["eval", "--model", join(folder, "weights.gguf"), "--task", demoTask],
+      `${join(folder, "weights.gguf")} is a file, and a model is a folder`,
+      "name a folder with config.json, or org/name[@revision] of the hub.",
+    );
+    await refuse(
+      ["eval", "--model", join(demoModel, "model.safetensors"), "--task", demoTask],
+      `${join(demoModel, "model.safetensors")} is a file, and a model is a folder`,
+      `--model ${demoModel}`,
+    );
+    await refuse(
+      ["eval", "--model", join(folder, "none"), "--task", demoTask],
+      `there is no folder ${join(folder, "none")}`,
+      "check the path; a model is a folder with config.json, or org/name[@revision] of the hub.",
+    );
+  });
+});

@@ -218,7 +218,10 @@ Deno.test("readRows() throws when rows, target or reference do not fit", async (
 
 Deno.test("openCheckpoint() says what it expected when the folder has no checkpoint", async () => {
   await withFolder({}, async (folder) => {
-    await assertRejects(() => openCheckpoint(join(folder, "absent")), RangeError, "config.json");
+    await assertRejects(() => openCheckpoint(join(folder, "absent")), RangeError, "absent: there is no such folder");
+    await writeFile(join(folder, "file"), "x");
+    await assertRejects(() => openCheckpoint(join(folder, "file")), RangeError, "file: it is no folder, expected one");
+    await assertRejects(() => openCheckpoint(folder), RangeError, "it has no config.json, expected a model as ");
     await cp(join(goldenFolder("llama_sharded_bf16"), "config.json"), join(folder, "config.json"));
     await assertRejects(
       () => openCheckpoint(folder),
@@ -229,7 +232,11 @@ Deno.test("openCheckpoint() says what it expected when the folder has no checkpo
     await assertRejects(() => openCheckpoint(folder), RangeError, "pytorch_model.bin cannot be read");
     await cp(goldenFolder("llama_sharded_bf16"), folder, { recursive: true });
     await rename(join(folder, "model-00002-of-00003.safetensors"), join(folder, "x"));
-    await assertRejects(() => openCheckpoint(folder), RangeError, "model-00002-of-00003.safetensors");
+    await assertRejects(
+      () => openCheckpoint(folder),
+      RangeError,
+      "its file model-00002-of-00003.safetensors is missing",
+    );
   });
 });
 

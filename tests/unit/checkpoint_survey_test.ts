@@ -47,6 +47,6 @@ Deno.test("surveyCheckpoint() tells every problem of configuration, types and fi
 Deno.test("surveyCheckpoint() throws when there is no configuration to read", async () => {
   await withFolder({ "config.json": "[]" }, async (folder) => {
     await assertRejects(() => surveyCheckpoint(folder), SyntaxError, "expected a JSON object");
-    await assertRejects(() => surveyCheckpoint(join(folder, "no")), RangeError, "ENOENT");
+    await assertRejects(() => surveyCheckpoint(join(folder, "no")), RangeError, "there is no such folder");
   });
 });

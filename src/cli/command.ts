@@ -40,6 +40,8 @@ export interface CommandDefinition<T extends OptionTable> {
   readonly summary: string;
   /** A paragraph for the command's help. */
   readonly description: string;
+  /** What else its help says, behind the options. */
+  readonly details?: string;
   /** A command line that works, after `secateur `. */
   readonly example: string;
   /** What may stand between name and options, for the help, such as `ls | show TASK`; absent where nothing may. */
@@ -105,8 +107,15 @@ export function defineCommand<const T extends OptionTable>(definition: CommandDe
       const usage = ["secateur", name, definition.words, describeRequired(table), "[options]"].filter(Boolean).join(
         " ",
       );
-      return `${summary}\n\n${wrapParagraphs(description)}\n\nUsage: ${usage}\n\n${describeOptions(table)}\n\n` +
-        `Example:\n  secateur ${example}\n`;
+      const { details } = definition;
+      return [
+        summary,
+        wrapParagraphs(description),
+        `Usage: ${usage}`,
+        describeOptions(table),
+        ...(details === undefined ? [] : [wrapParagraphs(details)]),
+        `Example:\n  secateur ${example}\n`,
+      ].join("\n\n");
     },
     async execute(args, context) {
       const words: string[] = [];

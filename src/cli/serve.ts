@@ -38,7 +38,8 @@ export const serve = defineCommand({
   description:
     "Runs one job after the other, in Workers, and keeps them in a folder: jobs survive a restart. Ctrl-C stops the job that\n" +
     "runs, and it goes on when the service is started again. The same service runs under `deno serve src/serve/main.ts`.\n" +
-    "docs/service.md describes the API. Environment, overridden by options:\n\n" + variableHelp,
+    "docs/service.md describes the API.",
+  details: `Environment, overridden by options:\n${variableHelp}`,
   example: "serve --port 8000 --models models --jobs out/service",
   options: {
     port: { type: "integer", min: 0, max: 65535, default: 8000, description: "TCP port; 0 for any free one." },

@@ -1,5 +1,6 @@
 /** The program's help, its complaints and its exit codes, as a process. */
 import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { objectives } from "../../src/method/score.ts";
 import { demoModel, demoTask, secateur, withFolder } from "./program.ts";
 
 const commands = [
@@ -49,6 +50,28 @@ Deno.test("secateur run --help groups its options, and its usage line has those 
   ]);
   const wide = stdout.split("Example:")[0].split("\n").filter((line) => line.length > 100);
   assertEquals(wide, []);
+});
+
+for (const name of ["score", "run"]) {
+  Deno.test(`secateur ${name} --help says what each objective is`, async () => {
+    const { stdout } = await secateur([name, "--help"]);
+    const list = /--objective WORD(?:(?!\n {2}--)[^])*/.exec(stdout)![0];
+    for (const objective of objectives) assertMatch(list, new RegExp(`^ +${objective}: \\w.{10,}$`, "m"));
+  });
+}
+
+Deno.test("secateur serve --help shows its usage and options before the environment", async () => {
+  const { code, stdout } = await secateur(["serve", "--help"]);
+  const places = [
+    "\nUsage: secateur serve [options]\n",
+    "\n  --port ",
+    "\nEnvironment",
+    "\n  SECATEUR_TOKEN\n",
+    "\nExample:",
+  ]
+    .map((text) => stdout.indexOf(text));
+  assertEquals([code, places.includes(-1)], [0, false]);
+  assertEquals(places, places.toSorted((a, b) => a - b));
 });
 
 Deno.test("secateur prints its help on stderr and exits with 2 when no command is given", async () => {

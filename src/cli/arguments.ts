@@ -30,6 +30,8 @@ export interface TextsOption extends OptionBase {
 export interface ChoiceOption extends OptionBase {
   readonly type: "choice";
   readonly choices: readonly string[];
+  /** What each of them means, in a few words, where their names do not say it. */
+  readonly meanings?: Readonly<Record<string, string>>;
   readonly default?: string;
 }
 /** A number, or a whole number, between `min` and `max` inclusive. */
@@ -258,7 +260,7 @@ export function describeOptions(table: OptionTable): string {
   const rows = Object.entries(table).map(([name, option]) => ({
     heading: option.heading ?? "Options",
     left: `--${name}${placeholder(option)}`,
-    right: explanation(option),
+    option,
   }));
   const width = Math.min(32, Math.max(...rows.map(({ left }) => left.length)));
   const indent = " ".repeat(width + 4);
@@ -266,9 +268,9 @@ export function describeOptions(table: OptionTable): string {
   return [...sections].map(([heading, rows]) =>
     [
       `${heading}:`,
-      ...rows.map(({ left, right }) => {
+      ...rows.map(({ left, option }) => {
         const first = left.length > width ? `  ${left}\n${indent}` : `  ${left.padEnd(width)}  `;
-        return first + wrap(right, helpColumns - indent.length).join(`\n${indent}`);
+        return first + explanation(option, helpColumns - indent.length).join(`\n${indent}`);
       }),
     ].join("\n")
   ).join("\n\n");
@@ -303,15 +305,21 @@ function placeholder(option: Option): string {
   return ` ${words[option.type]}`;
 }
 
-function explanation(option: Option): string {
+/** The lines that explain an option. */
+function explanation(option: Option, width: number): string[] {
   const parts = [option.description];
-  if (option.type === "choice") parts.push(`One of ${option.choices.join(", ")}.`);
+  const meanings = option.type === "choice" && option.meanings ? Object.entries(option.meanings) : [];
+  if (option.type === "choice" && meanings.length === 0) parts.push(`One of ${option.choices.join(", ")}.`);
   if (option.required) parts.push("Required.");
   if (option.type !== "flag" && option.type !== "texts" && option.default !== undefined) {
     const value = option.type === "bytes" ? formatBytes(option.default) : String(option.default);
     parts.push(`Default: ${value}.`);
   }
-  return parts.join(" ");
+  if (meanings.length > 0) parts.push("One of:");
+  const list = meanings.flatMap(([choice, meaning]) =>
+    wrap(`${choice}: ${meaning}`, width - 4).map((line, index) => (index === 0 ? "  " : "    ") + line)
+  );
+  return [...wrap(parts.join(" "), width), ...list];
 }
 
 function wrap(text: string, width: number): string[] {

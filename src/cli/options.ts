@@ -1,4 +1,5 @@
 /** Options that several commands share, and what they become in the library's own words. */
+import type { Objective } from "../engine/engine.ts";
 import { maxRuleNodes, ruleNames } from "../method/quadrature.ts";
 import { rankings } from "../method/rank.ts";
 import { objectives, type ScoreSettings } from "../method/score.ts";
@@ -153,6 +154,16 @@ const metricOption = {
   },
 } as const satisfies OptionTable;
 
+/** Which token is meant is found on the unmodified model, except where it moves. */
+const objectiveMeanings: Readonly<Record<Objective, string>> = {
+  "max-logit": "logit of the unmodified model's most likely token",
+  "max-logit-moving": "largest logit, whichever token has it on the path",
+  choice: "logit of the first token of the choice that model prefers",
+  gold: "logit of the first token of the right choice",
+  margin: "gold, minus the largest such logit of a wrong choice",
+  "max-prob": "probability of the unmodified model's most likely token",
+};
+
 export const scoreOptions = {
   ...underHeading("Scoring", {
     site: {
@@ -170,6 +181,7 @@ export const scoreOptions = {
     objective: {
       type: "choice",
       choices: objectives,
+      meanings: objectiveMeanings,
       default: "max-logit",
       description: "The number whose change is attributed, at the last prompt position.",
     },

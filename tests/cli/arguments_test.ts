@@ -1,5 +1,5 @@
 /** The option tables of the program: types, ranges, defaults, suggestions, help. */
-import { assertEquals, assertIsError, assertStringIncludes, assertThrows } from "@std/assert";
+import { assert, assertEquals, assertIsError, assertStringIncludes, assertThrows } from "@std/assert";
 import {
   describeOptions,
   describeRequired,
@@ -151,6 +151,23 @@ Deno.test("describeOptions() names value, choices and default when it lists a ta
   assertStringIncludes(text, "One of webgpu, reference. Default: webgpu.");
   assertStringIncludes(text, "Default: 0.05,0.1.");
   assertStringIncludes(text, "Options:\n  --model DIR");
+});
+
+Deno.test("describeOptions() says on a line of its own what each choice means, where that is said", () => {
+  const long = `${"word ".repeat(20)}end`;
+  const text = describeOptions({
+    mode: {
+      type: "choice",
+      choices: ["a", "b"],
+      default: "a",
+      description: "How.",
+      meanings: { a: "one way", b: long },
+    },
+  });
+  const [, first, a, b, rest] = text.split("\n");
+  assertEquals([first.trim(), a.trim()], ["--mode WORD  How. Default: a. One of:", "a: one way"]);
+  assertEquals([b.indexOf("b: word"), rest.indexOf("word")], [a.indexOf("a:"), a.indexOf("a:") + 2]);
+  assert(b.length <= 100 && rest.endsWith("end"));
 });
 
 Deno.test("describeOptions() lists options under their headings when they have some", () => {

@@ -19,7 +19,7 @@ import { CommandError } from "./errors.ts";
 import { formatFlops, summariseForecast } from "./forecast.ts";
 import { findModel } from "./model.ts";
 import { adaptationOptions, budgetOptions, modelOptions, taskOptions } from "./options.ts";
-import { countSkipped, drawExamples, engineSettings, noteSkipped, taskSettings } from "./session.ts";
+import { countSkipped, drawExamples, engineSettings, noteSkipped, requireKnownSplit, taskSettings } from "./session.ts";
 import { counted, formatTable } from "./text.ts";
 
 /** The adapter and the limits that bound a model; null where there is no adapter. */
@@ -164,6 +164,7 @@ export const info = defineCommand({
           ...taskSettings(options, context),
         })
         : null;
+      if (task) requireKnownSplit(task, options);
       const counts = new Map<string, number>();
       // Encoded, so that rows that are too long for the model show.
       for (const split of task?.splits ?? []) counts.set(split, (await task!.examples(split)).length);

@@ -15,6 +15,7 @@ import { defaultAdaptationSplit, drawAdaptation, type DrawnExamples } from "../t
 import { loadChatTemplate } from "../tasks/chat_template.ts";
 import type { PromptStyle } from "../tasks/builtin_tasks.ts";
 import type { Metric } from "../tasks/scoring.ts";
+import { usualSplits } from "../tasks/split_roles.ts";
 import type { Task } from "../tasks/task.ts";
 import { loadTokenizer, type Tokenizer } from "../tasks/tokenizer.ts";
 import { didYouMean } from "../tasks/did_you_mean.ts";
@@ -52,6 +53,8 @@ export interface WorkOptions {
   readonly "skip-bad-rows"?: boolean | undefined;
   readonly "chat-template"?: boolean | undefined;
   readonly "system-prompt"?: string | undefined;
+  readonly split?: string | undefined;
+  readonly "adaptation-split"?: string | undefined;
 }
 
 /** Which engine to open. */
@@ -131,6 +134,7 @@ export async function withOpened<T>(
       ...taskSettings(options, context),
       ...(chatTemplate && { chatTemplate }),
     });
+    requireKnownSplit(task, options);
     const named = options.prompt === "instruction" ? task.name : options.task;
     const provenance: Provenance = {
       model: model.reference,
@@ -221,6 +225,26 @@ export function adaptationSplit(task: Task, asked: string | undefined): string {
     );
   }
   return requireSplit(task, split, "adaptation-split");
+}
+
+/**
+ * Refuses `--data split=FILE` that would be used for everything because no split is called that, unless it is asked for
+ * by that name: it may be misspelt.
+ *
+ * @throws {UsageError} If so.
+ */
+export function requireKnownSplit(
+  { name, standIn, evaluationSplit }: Pick<Task, "name" | "standIn" | "evaluationSplit">,
+  { data = [], ...asked }: Pick<WorkOptions, "data" | "split" | "adaptation-split">,
+): void {
+  if (standIn === null || standIn.isKnown) return;
+  if (!data.some((text) => text.startsWith(`${evaluationSplit}=`))) return;
+  if (evaluationSplit === asked.split || evaluationSplit === asked["adaptation-split"]) return;
+  throw new UsageError(
+    `task ${name} names no split ${evaluationSplit}${didYouMean(evaluationSplit, [standIn.of, ...usualSplits])}`,
+    `write --data ${standIn.of}=FILE, or --data FILE to use it for everything, or ask for it with ` +
+      `--split ${evaluationSplit}.`,
+  );
 }
 
 /**

@@ -18,7 +18,7 @@ import { type CommandContext, type CommandResult, defineCommand } from "./comman
 import { asUsage, CommandError, UsageError } from "./errors.ts";
 import { findModel } from "./model.ts";
 import { modelOptions, taskOptions } from "./options.ts";
-import { countSkipped, noteSkipped, requireSplit, taskSettings } from "./session.ts";
+import { countSkipped, noteSkipped, requireKnownSplit, requireSplit, taskSettings } from "./session.ts";
 import { counted, formatTable } from "./text.ts";
 
 const { task: _, ...loadingOptions } = taskOptions;
@@ -224,6 +224,7 @@ async function open(
       ...override,
     })
     : null;
+  if (task) requireKnownSplit(task, options);
   return { tree, tokenizer, maxTokens, task };
 }
 

@@ -13,6 +13,8 @@ export interface StandIn {
   readonly of: string;
   /** Whether what stands in is by its name a split that models or plans are fitted on. */
   readonly isTraining: boolean;
+  /** Whether what stands in has a name that the task gives a split, or a usual one; any other may be misspelt. */
+  readonly isKnown: boolean;
 }
 
 /** The splits that are used. */
@@ -35,6 +37,12 @@ const synonyms: Readonly<Record<string, readonly string[]>> = {
   validation: ["valid", "val", "dev"],
   test: ["testing", "eval", "evaluation"],
 };
+
+/** Names that say what a split is for. */
+export const usualSplits: readonly string[] = [
+  ...Object.entries(synonyms).flatMap(([name, others]) => [name, ...others]),
+  "adaptation",
+];
 
 /** Name of the split that a file without one is: it was given for everything, so it stands in for nothing. */
 export const onlySplit = "data";
@@ -68,10 +76,15 @@ export function chosenRoles(named: NamedSplits, splits: readonly string[]): Spli
   const evaluationSplit = measured.map(stand).find((name) => name !== null) ?? measured[0];
   const isNamed = isSame(measured[0], evaluationSplit) || evaluationSplit === onlySplit;
   const training = [trainingSplit ?? "train", "train", "adaptation"];
+  const known = [trainingSplit, ...measured, ...usualSplits];
   return {
     trainingSplit: trainingSplit === null ? only : find(trainingSplit),
     evaluationSplit,
-    standIn: isNamed ? null : { of: measured[0], isTraining: training.some((name) => isSame(name, evaluationSplit)) },
+    standIn: isNamed ? null : {
+      of: measured[0],
+      isTraining: training.some((name) => isSame(name, evaluationSplit)),
+      isKnown: known.includes(evaluationSplit),
+    },
     find,
   };
 }

@@ -93,8 +93,8 @@ Deno.test("secateur eval refuses to evaluate on training rows that it was not as
     );
     const asked = await secateur([...evaluation, `train=${file}`, "--split", "train"]);
     assertEquals([asked.code, asked.stderr, JSON.parse(asked.stdout).split], [0, "", "train"]);
-    const other = await secateur([...evaluation, `held-out=${file}`]);
-    const note = "Task boolq is evaluated on its split validation, which the data lacks: held-out stands in for it.";
+    const other = await secateur([...evaluation, `test=${file}`]);
+    const note = "Task boolq is evaluated on its split validation, which the data lacks: test stands in for it.";
     assertEquals([other.code, other.stderr, JSON.parse(other.stdout).notes], [0, `${note}\n`, [note]]);
     const job = ["--model", demoModel, "--task", "boolq", "--adaptation-examples", "2", "--out", `${folder}/run`];
     const many = ["--data", file, "--adaptation-examples", "80", "--out", `${folder}/run`];
@@ -110,6 +110,47 @@ Deno.test("secateur eval refuses to evaluate on training rows that it was not as
       run.stderr,
       /train stands in for it; adaptation examples are drawn from it, and its other rows are the test\./,
     );
+  });
+});
+
+Deno.test("secateur refuses a split that no task names and nobody asks for, unless it is asked for", async () => {
+  await withFolder(async (folder) => {
+    const file = `${folder}/rows.jsonl`;
+    await Deno.writeTextFile(file, questions(6));
+    const work = ["--model", demoModel, "--task", "boolq", "--engine", "reference", "--data"];
+    const hint = (split: string) =>
+      "Hint: write --data validation=FILE, or --data FILE to use it for everything, or ask for it with " +
+      `--split ${split}.\n`;
+    const run = ["--adaptation-examples", "2", "--nodes", "1", "--out", `${folder}/run`];
+    for (
+      const [split, meant, command, ...more] of [
+        ["vaildation", "validation", "eval"],
+        ["tset", "test", "run", ...run],
+        ["tset", "test", "score", ...run],
+        ["held-out", null, "info"],
+      ] as [string, string | null, string, ...string[]][]
+    ) {
+      const options = command === "info" ? work.filter((word) => !/engine|reference/.test(word)) : work;
+      const { code, stdout, stderr } = await secateur([command, ...options, `${split}=${file}`, ...more]);
+      const suggestion = meant === null ? "" : `; did you mean ${meant}?`;
+      assertEquals([code, stdout, stderr], [
+        2,
+        "",
+        `Error: task boolq names no split ${split}${suggestion}\n${hint(split)}`,
+      ]);
+    }
+    const shown = await secateur(["tasks", "show", "boolq", "--data", `tset=${file}`]);
+    assertEquals([shown.code, shown.stdout], [2, ""]);
+    for (
+      const args of [
+        ["eval", ...work, `tset=${file}`, "--split", "tset", "--limit", "1"],
+        ["score", ...work, `tset=${file}`, "--adaptation-split", "tset", ...run],
+        ["tasks", "show", "boolq", "--data", `tset=${file}`, "--split", "tset"],
+      ]
+    ) {
+      const { code, stderr } = await secateur(args);
+      assertEquals([code, stderr], [0, ""], args[0]);
+    }
   });
 });
 

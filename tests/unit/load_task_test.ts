@@ -67,10 +67,10 @@ Deno.test("loadTask() says what stands in for the split that a task is evaluated
   const cases: [string, Task["standIn"]][] = [
     ["validation", null],
     ["dev", null],
-    ["train", { of: "validation", isTraining: true }],
-    ["training", { of: "validation", isTraining: true }],
-    ["adaptation", { of: "validation", isTraining: true }],
-    ["other", { of: "validation", isTraining: false }],
+    ["train", { of: "validation", isTraining: true, isKnown: true }],
+    ["training", { of: "validation", isTraining: true, isKnown: true }],
+    ["adaptation", { of: "validation", isTraining: true, isKnown: true }],
+    ["other", { of: "validation", isTraining: false, isKnown: false }],
   ];
   for (const [split, expected] of cases) {
     await withTask({ "rows.jsonl": jsonl(rows(2)) }, [`${split}=rows.jsonl`], (task) => {

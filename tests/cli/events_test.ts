@@ -112,3 +112,31 @@ if (Deno.build.os !== "windows") {
     });
   });
 }
+
+Deno.test("secateur --json leaves stdout empty when a command fails, and info prints one whole document before it does", async () => {
+  await withFolder(async (folder) => {
+    const onDemo = ["--model", demoModel, "--task", demoTask];
+    const noAdapter = { VK_DRIVER_FILES: "/nonexistent", VK_ICD_FILENAMES: "/nonexistent" };
+    const cases: [string[], number, RegExp][] = [
+      [["eval", ...onDemo, "--limti", "3"], 2, /^Error: unknown option --limti/],
+      [["score", ...onDemo, "--out", `${folder}/new`, "--layers", "7"], 2, /^Error: Cannot use layer 7: /],
+      [["report", folder], 1, /^Error: Cannot use .* it has no run\.json$/m],
+      [["tasks", "validate", `${folder}/none.yaml`], 1, /^Error: Cannot read the task file /],
+      // After the task and the headers of the model were read.
+      [["eval", ...onDemo, "--split", "train", "--limit", "1"], 1, /^Error: Cannot use WebGPU/m],
+    ];
+    for (const [args, expected, error] of cases) {
+      const { code, stdout, stderr } = await secateur([...args, "--json"], noAdapter);
+      assertEquals([code, stdout], [expected, ""], stderr);
+      assertMatch(stderr, error);
+    }
+    for (const name of ["tokenizer.json", "tokenizer_config.json", "model.safetensors"]) {
+      await Deno.copyFile(`${demoModel}/${name}`, `${folder}/${name}`);
+    }
+    const config = JSON.parse(await Deno.readTextFile(`${demoModel}/config.json`));
+    await Deno.writeTextFile(`${folder}/config.json`, JSON.stringify({ ...config, model_type: "gemma" }));
+    const { code, stdout, stderr } = await secateur(["info", "--model", folder, "--json"]);
+    assertEquals([code, JSON.parse(stdout).problems.length], [1, 1]);
+    assertMatch(stderr, /^Error: .* cannot be used: .*gemma/);
+  });
+});

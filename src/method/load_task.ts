@@ -59,6 +59,17 @@ function checkNoFile(text: string): void {
   );
 }
 
+/** Files have no subsets: one that is asked for would be left out without a word. */
+function refuseSubset(subset: string | undefined): void {
+  if (subset === undefined) return;
+  throw new OptionError(
+    `Cannot choose the subset ${
+      quote(subset)
+    }: the rows are in files that are named one by one, and only datasets and ` +
+      "folders have subsets",
+  );
+}
+
 /** Files by split of `split=file` pairs, or of one file; null where one text names a folder or dataset. */
 async function readTexts(texts: readonly string[]): Promise<FilesBySplit | null> {
   if (texts.length === 0) throw new RangeError("Cannot find data: expected a file, a folder, a dataset or split=file");
@@ -153,6 +164,7 @@ export async function loadTaskWithData(reference: string | URL, options: TaskOpt
   const texts = typeof data === "string" ? [data] : isList(data) ? data : null;
   const splits = texts ? await readTexts(texts) : data as FilesBySplit | undefined ?? null;
   if (splits !== null) {
+    refuseSubset(subset);
     const task = await loadLocalTask(reference, { ...rest, data: splits });
     return { task, data: describeFiles(splits).join(", "), files: Object.values(splits).flat() };
   }
@@ -161,6 +173,7 @@ export async function loadTaskWithData(reference: string | URL, options: TaskOpt
     ...(hub && { hub }),
   });
   const task = await loadLocalTask(reference, { ...rest, findData: (wish) => finder.find(wish) });
+  if (finder.references.size === 0) refuseSubset(subset);
   return { task, data: [...finder.references].join(", ") || null, files: [...finder.localFiles] };
 }
 

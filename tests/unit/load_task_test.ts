@@ -8,6 +8,7 @@ import { LongRowError } from "../../src/tasks/bad_row.ts";
 import { pythonText } from "../../src/tasks/python_value.ts";
 import { loadTokenizer } from "../../src/tasks/tokenizer.ts";
 import type { Task } from "../../src/tasks/task.ts";
+import { OptionError } from "../../src/text/option_error.ts";
 import { smallFile } from "../support/hub_server.ts";
 import { commit, timing, withHub } from "../support/hub_setting.ts";
 import { withFolder } from "../support/temporary_folder.ts";
@@ -400,6 +401,19 @@ Deno.test("loadTask() counts rows of a group that are too long under the ids tha
     assertEquals((await task.sample("validation", { count: 5, seed: 3, sampling: "balanced" })).length, 5);
     assertEquals(task.skippedRows.map(({ id }) => id), ["q_fr/validation/1"]);
   });
+});
+
+Deno.test("loadTask() refuses a subset where files are named one by one, which have none", async () => {
+  const own = yaml.replace("dataset_path: org/questions\ndataset_name: en\n", "data: {validation: rows.jsonl}\n");
+  for (const [text, data] of [[own, undefined], [yaml, "rows.jsonl"], [yaml, ["validation=rows.jsonl"]]] as const) {
+    const load = (subset?: string) =>
+      withTask({ "rows.jsonl": jsonl(rows(2)) }, data, (task) => contexts(task), {
+        yaml: text.replace(/^training_split: .*\n/m, ""),
+        ...(subset !== undefined && { subset }),
+      });
+    assertEquals((await load()).length, 2);
+    await assertRejects(() => load("fr"), OptionError, 'Cannot choose the subset "fr": ');
+  }
 });
 
 const places: readonly [string, readonly string[], string][] = [

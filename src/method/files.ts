@@ -4,7 +4,7 @@
  */
 import { writeFileAtomic } from "../checkpoint/atomic_file.ts";
 import { openFileSource } from "../checkpoint/sources.ts";
-import { type Answers, parseAnswers, serialiseAnswers } from "./answers_file.ts";
+import { type Answers, serialiseAnswers } from "./answers_file.ts";
 import { parseGrid, type SavedGrid, serialiseGrid } from "./grid_file.ts";
 import { parsePlan, type Plan, type PlanModel, serialisePlan } from "./plan.ts";
 import type { Provenance } from "./provenance.ts";
@@ -14,7 +14,7 @@ import { readRegularFile } from "../tasks/regular_file.ts";
 import { decodeScores, encodeScores, type SavedScores } from "./scores_file.ts";
 import type { SearchResult } from "./search.ts";
 import type { NeuronTraces } from "./neuron_excerpts.ts";
-import { parseTraces, type SavedTraces, serialiseTraces } from "./traces_file.ts";
+import { serialiseTraces } from "./traces_file.ts";
 
 /** Names of the files in a run's folder. */
 export const runFileNames = {
@@ -95,27 +95,9 @@ export async function writeAnswers(path: string, answers: Answers): Promise<void
   await writeFileAtomic(path, serialiseAnswers(answers));
 }
 
-/**
- * Reads the answers to the test examples.
- *
- * @throws {SyntaxError} If it is no such file.
- */
-export async function readAnswers(path: string): Promise<Answers> {
-  return parseAnswers(path, await readResult(path));
-}
-
 /** Writes what pruned neurons respond to. The folder must exist. */
 export async function writeTraces(path: string, traces: NeuronTraces | null, provenance: Provenance): Promise<void> {
   await writeFileAtomic(path, serialiseTraces(traces, provenance));
-}
-
-/**
- * Reads what pruned neurons respond to.
- *
- * @throws {SyntaxError} If it is no such file.
- */
-export async function readTraces(path: string): Promise<SavedTraces> {
-  return parseTraces(path, await readResult(path));
 }
 
 /** Writes the record of a run. The folder must exist. */

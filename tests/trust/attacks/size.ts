@@ -2,7 +2,7 @@
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { datasetLayout } from "../../../src/checkpoint/dataset_layout.ts";
-import { readAnswers, readPlan } from "../../../src/method/files.ts";
+import { readPlan, readRun } from "../../../src/method/files.ts";
 import { encodePartial, readPartial } from "../../../src/method/partial_file.ts";
 import { mergeScores, scoreShard } from "../../../src/method/shard_score.ts";
 import { withConfigFile } from "../../../src/cli/config_file.ts";
@@ -179,7 +179,7 @@ const hostile: readonly [string, () => unknown, Attack["error"], string][] = [
     "expected a regular file",
   ],
   ["readPlan() throws when the plan never ends", () => readPlan("/dev/zero"), RangeError, "expected a regular file"],
-  ["readAnswers() throws when they never end", () => readAnswers("/dev/zero"), RangeError, "expected a regular file"],
+  ["readRun() throws when the record never ends", () => readRun("/dev/zero"), RangeError, "expected a regular file"],
   [
     "readPartial() throws when a part is of 2^50 units",
     () => mergeChanged((part) => ({ ...part, unitCount: 2 ** 50 })),

@@ -85,7 +85,7 @@ function hintForRow(error: BadRowError): string {
   const leave = "or leave such rows out with --skip-bad-rows.";
   if (!(error instanceof LongRowError)) return `mend the row, ${leave}`;
   const fewer = error.workedCount === 0 ? "" : `ask with fewer worked examples than ${error.workedCount} (--fewshot), `;
-  return `${fewer}shorten the row, ${leave}`;
+  return `${fewer}shorten the row, cut prompts with --truncate, ${leave}`;
 }
 
 /**

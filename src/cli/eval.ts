@@ -25,6 +25,7 @@ import { engineOptions, modelOptions, seedOptions, taskOptions, testOptions } fr
 import {
   countSkipped,
   type Opened,
+  remarkOnCuts,
   type Session,
   withOpened,
   withSession,
@@ -147,7 +148,8 @@ function measure(
   const prepare = async (work: Work) => {
     const { interventions, notes } = await readInterventions(plans, work, options["other-weights"]);
     const rows = commonRows(await evaluatedRows(work, options, sides), only);
-    return { interventions, rows: { ...rows, notes: [...notes, ...rows.notes] } };
+    const cuts = remarkOnCuts(rows.examples, work.checkpoint.config.maxPositions);
+    return { interventions, rows: { ...rows, notes: [...notes, ...rows.notes, ...cuts] } };
   };
   return withSession({ ...options, ...model }, context, prepare, async (session, { interventions, rows }) => {
     const { furtherMetrics } = session.task;

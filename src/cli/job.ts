@@ -23,7 +23,15 @@ import { CommandError } from "./errors.ts";
 import { checkFolder, lockName, withFolderLock } from "./folder_lock.ts";
 import { forecastWork, formatPerformance } from "./forecast.ts";
 import { type runOptions, runSearchSettings, scoreSettings } from "./options.ts";
-import { checkSettings, countSkipped, decidingMetric, drawExamples, type Session, type Work } from "./session.ts";
+import {
+  checkSettings,
+  countSkipped,
+  decidingMetric,
+  drawExamples,
+  remarkOnCuts,
+  type Session,
+  type Work,
+} from "./session.ts";
 import { plain, type Style } from "./style.ts";
 import { testExamples } from "./test_rows.ts";
 import { counted, formatChoice, formatCompleteness, formatEngine, formatShare, formatTable } from "./text.ts";
@@ -135,7 +143,9 @@ export async function prepareJob(
   remarkOnFractions(options.fractions, siteNeurons(checkpoint.config, options.site), context.note);
   checkSettings(planningOptions({ task }, options), checkpoint);
   const { adaptation, selection } = await drawExamples(task, options);
-  const test = await testExamples(task, options, [...adaptation, ...selection], context);
+  const used = new Set([...adaptation, ...selection]);
+  const test = await testExamples(task, options, [...used], context);
+  for (const line of remarkOnCuts([...used, ...test], checkpoint.config.maxPositions)) context.note(line);
   await checkFolder(options.out);
   await inspectFolder(options.out, existing);
   return { adaptation, selection, test };

@@ -49,6 +49,11 @@ export const taskOptions = underHeading("Model and task", {
     description:
       "Leave out rows that lack a column, whose right answer is none of the choices, or that are too long for the model, and count them.",
   },
+  truncate: {
+    type: "flag",
+    description:
+      "Cut prompts that are too long for the model from the left, as lm-evaluation-harness does, and count them.",
+  },
   fewshot: {
     type: "integer",
     min: 0,

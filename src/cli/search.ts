@@ -20,7 +20,7 @@ import {
   selectionOptions,
   taskOptions,
 } from "./options.ts";
-import { decidingMetric, drawExamples, withSession, withWork, type Work } from "./session.ts";
+import { decidingMetric, drawExamples, remarkOnCuts, withSession, withWork, type Work } from "./session.ts";
 import { readShard, runShard, shardOptions } from "./shards.ts";
 import { remarkOnFractions } from "./empty_fractions.ts";
 import { checkFoundOn, otherWeightsOptions, remarkOnExamples } from "./found_on.ts";
@@ -73,7 +73,10 @@ export const search = defineCommand({
       const { result, provenance } = await readScores(file, checkpoint.config);
       const notes = checkFoundOn(file, provenance.weights, ours, allowed);
       const { adaptation, selection } = await drawExamples(task, options);
-      notes.push(...remarkOnExamples(file, provenance, adaptation, ours.task));
+      notes.push(
+        ...remarkOnExamples(file, provenance, adaptation, ours.task),
+        ...remarkOnCuts(selection, checkpoint.config.maxPositions),
+      );
       for (const line of notes) context.note(line);
       remarkOnFractions(options.fractions, result.scores.neurons, context.note);
       resolveSearchSettings(settingsOf(task), checkpoint, result.scores);

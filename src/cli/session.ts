@@ -15,6 +15,7 @@ import { defaultAdaptationSplit, drawAdaptation, type DrawnExamples } from "../t
 import { loadChatTemplate } from "../tasks/chat_template.ts";
 import type { PromptStyle } from "../tasks/builtin_tasks.ts";
 import type { Metric } from "../tasks/scoring.ts";
+import { countBySplit, type Example } from "../tasks/example.ts";
 import { usualSplits } from "../tasks/split_roles.ts";
 import type { Task } from "../tasks/task.ts";
 import { loadTokenizer, type Tokenizer } from "../tasks/tokenizer.ts";
@@ -51,6 +52,7 @@ export interface WorkOptions {
   readonly data?: readonly string[] | undefined;
   readonly "data-subset"?: string | undefined;
   readonly "skip-bad-rows"?: boolean | undefined;
+  readonly truncate?: boolean | undefined;
   readonly "chat-template"?: boolean | undefined;
   readonly "system-prompt"?: string | undefined;
   readonly split?: string | undefined;
@@ -88,7 +90,7 @@ export function taskSettings(
   { signal, onProgress }: Pick<Surroundings, "signal" | "onProgress">,
 ): Omit<TaskOptions, "tokenizer" | "maxTokens"> {
   const { fewshot, prompt, data, "data-subset": subset, "skip-bad-rows": skipBadRows } = options;
-  const { "system-prompt": systemPrompt } = options;
+  const { truncate, "system-prompt": systemPrompt } = options;
   return {
     hub: {
       signal,
@@ -98,6 +100,7 @@ export function taskSettings(
     ...(data !== undefined && { data }),
     ...(subset !== undefined && { subset }),
     ...(skipBadRows && { skipBadRows }),
+    ...(truncate && { truncate }),
     ...(fewshot !== undefined && { fewshotCount: fewshot }),
     ...(prompt !== undefined && { prompt }),
     ...(systemPrompt !== undefined && { systemPrompt }),
@@ -144,6 +147,7 @@ export async function withOpened<T>(
       ...(options.fewshot !== undefined && { fewshot: options.fewshot }),
       ...(chatTemplate && { chatTemplate: basename(chatTemplate.file) }),
       ...(options["system-prompt"] !== undefined && { systemPrompt: options["system-prompt"] }),
+      ...(options.truncate && { truncated: checkpoint.config.maxPositions }),
       versions: { secateur: version },
     };
     const result = await use({ checkpoint, tokenizer, task, provenance });
@@ -192,12 +196,18 @@ export function noteSkipped({ skippedRows }: Task, { note }: Pick<Surroundings, 
 
 /** Rows that were left out so far, by split. */
 export function countSkipped(task: Task): Record<string, number> {
-  const counts: Record<string, number> = {};
-  for (const { id } of task.skippedRows) {
-    const split = id.slice(0, id.lastIndexOf("/"));
-    counts[split] = (counts[split] ?? 0) + 1;
-  }
-  return counts;
+  return countBySplit(task.skippedRows);
+}
+
+/** What to say of prompts that were cut to fit the model; nothing where none was. */
+export function remarkOnCuts(examples: readonly Example[], maxTokens: number): string[] {
+  const cut = examples.filter(({ cutTokens }) => cutTokens !== undefined);
+  if (cut.length === 0) return [];
+  const [{ id, cutTokens }] = cut;
+  return [
+    `Cut the prompts of ${cut.length} of ${counted(examples.length, "row")} to the model's ${maxTokens} ` +
+    `tokens, from the left; the first one is ${id}, by ${counted(cutTokens!, "token")}.`,
+  ];
 }
 
 /** The metric that decides: the one asked for, else the task's first. */

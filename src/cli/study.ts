@@ -19,6 +19,7 @@ import { studyMarkdown } from "../report/study_markdown.ts";
 import { createRandom } from "../tasks/random.ts";
 import { readRegularFile } from "../tasks/regular_file.ts";
 import { loadTask } from "../method/load_task.ts";
+import type { Example } from "../tasks/example.ts";
 import type { LoadTaskOptions, Selection, Task } from "../tasks/task.ts";
 import { cutText, type TextWindows } from "../tasks/text_windows.ts";
 import { loadTokenizer, type Tokenizer } from "../tasks/tokenizer.ts";
@@ -46,6 +47,7 @@ import {
   decidingMetric,
   engineSettings,
   noteSkipped,
+  remarkOnCuts,
   requireSplit,
   taskSettings,
 } from "./session.ts";
@@ -143,6 +145,7 @@ const options = {
   ...adaptationOptions,
   prompt: taskOptions.prompt,
   "skip-bad-rows": taskOptions["skip-bad-rows"],
+  truncate: taskOptions.truncate,
   ...testOptions,
   ...scoreOptions,
   ...searchOptions,
@@ -173,8 +176,15 @@ type AskedModel = Required<Pick<LoadTaskOptions, "tokenizer" | "maxTokens">>;
 
 /** Loads a task of the study. */
 function openTask(reference: string, model: AskedModel, options: Options, context: CommandContext): Promise<Task> {
-  const { prompt, "skip-bad-rows": skipBadRows } = options;
-  return loadTask(reference, { ...model, ...taskSettings({ prompt, "skip-bad-rows": skipBadRows }, context) });
+  const { prompt, "skip-bad-rows": skipBadRows, truncate } = options;
+  const settings = taskSettings({ prompt, "skip-bad-rows": skipBadRows, truncate }, context);
+  return loadTask(reference, { ...model, ...settings });
+}
+
+/** Says which rows were left out, and which were cut. */
+function noteRows(task: Task, rows: readonly Example[], { maxTokens }: AskedModel, context: CommandContext): void {
+  noteSkipped(task, context);
+  for (const line of remarkOnCuts(rows, maxTokens)) context.note(line);
 }
 
 /** The rows that must stay as they are. */
@@ -188,7 +198,7 @@ async function readRetained(
   const task = await openTask(reference, model, options, context);
   const split = adaptationSplit(task, undefined);
   const pool = await task.examples(split, { limit: options["pool-rows"] });
-  noteSkipped(task, context);
+  noteRows(task, pool, model, context);
   return { retained: { name: reference, pool } };
 }
 
@@ -232,7 +242,8 @@ async function readTask(
     ? task.splits.includes("train") && split !== "train" ? "train" : undefined
     : requireSplit(task, options["train-split"], "train-split");
   const train = trainSplit === undefined ? undefined : await task.examples(trainSplit, { limit: trainRows });
-  noteSkipped(task, context);
+  const pool = await task.examples(split, { ids: kept });
+  noteRows(task, [...pool, ...test, ...train ?? []], model, context);
   return {
     ...(mark !== undefined && {
       marks: { column: mark, values: await readMarks(task, testSplit, mark, selection) },
@@ -240,7 +251,7 @@ async function readTask(
     ...(train && { train }),
     tokenizer: model.tokenizer,
     task: options.prompt === "instruction" ? task.name : reference,
-    pool: await task.examples(split, { ids: kept }),
+    pool,
     test,
     metric: decidingMetric(task, options.metric),
     testWithWorked: async (worked, only) =>

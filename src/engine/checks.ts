@@ -46,8 +46,8 @@ export function checkObjective(objective: Objective, example: Example): void {
   }
   if (prompts !== undefined) {
     throw new RangeError(
-      `Cannot take the objective ${objective} of example ${id}: its choices stand in the prompt and are followed by the ` +
-        "same text; use max-logit, max-logit-moving or max-prob",
+      `Cannot take the objective ${objective} of example ${id}: its choices have prompts of their own; use max-logit, ` +
+        "max-logit-moving or max-prob",
     );
   }
   if (objective === "margin" && rivalChoices(example).length === 0) {

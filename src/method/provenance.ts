@@ -19,6 +19,8 @@ export interface Provenance {
   readonly chatTemplate?: string;
   /** The system prompt in front of everything; absent where there is none. */
   readonly systemPrompt?: string;
+  /** The tokens that prompts were cut to where they had more; absent where that was not asked for. */
+  readonly truncated?: number;
   /** Fingerprint of the model's weights, so that another model is noticed, a pruned copy among them. */
   readonly weights?: string;
   /** Versions of the software, such as `{ secateur: "0.1.0" }`. */
@@ -38,6 +40,7 @@ export const provenanceSchema: Schema<Provenance> = record({
   fewshot: optional(integer),
   chatTemplate: optional(text),
   systemPrompt: optional(text),
+  truncated: optional(integer),
   weights: optional(text),
   versions: dictionary(text),
   examples: optional(text),

@@ -1,5 +1,6 @@
 /** `run.json`: what was run, with what, on which adapter, and what came of it; enough to repeat the run. */
 import type { EngineInfo } from "../engine/engine.ts";
+import { countBySplit } from "../tasks/example.ts";
 import { type Metric, metrics } from "../tasks/scoring.ts";
 import type { Evaluation } from "./evaluate.ts";
 import { configurationSchema, searchSettingsSchema } from "./grid_file.ts";
@@ -90,6 +91,8 @@ const runSchema = record({
   examples: record({ adaptation: list(text), scored: list(text), selection: list(text), test: list(text) }),
   /** Rows that do not fit the task and were left out, by split; absent where they would have been an error. */
   skippedRows: optional(dictionary(integer)),
+  /** Rows whose prompts were cut to fit the model, of those in `examples`, by split; absent where none was. */
+  truncatedRows: optional(dictionary(integer)),
   completeness: record({ worst: number, mean: number, unconverged: integer, paths: integer, nodesUsed: integer }),
   chosen: configurationSchema,
   configurations: integer,
@@ -147,6 +150,9 @@ export function describeRun(input: PipelineInput, result: PipelineResult, circum
   const { worst, mean, unconverged, paths } = scored.completenessError;
   const ids = (examples: readonly { readonly id: string }[]) => examples.map((example) => example.id);
   const { provenance } = circumstances;
+  const { adaptation, selection = adaptation } = input;
+  const used = new Map([...adaptation, ...selection, ...input.test].map((example) => [example.id, example]));
+  const truncatedRows = countBySplit([...used.values()].filter(({ cutTokens }) => cutTokens !== undefined));
   return {
     format,
     version,
@@ -166,6 +172,7 @@ export function describeRun(input: PipelineInput, result: PipelineResult, circum
       test: ids(input.test),
     },
     ...(circumstances.skippedRows && { skippedRows: { ...circumstances.skippedRows } }),
+    ...(Object.keys(truncatedRows).length > 0 && { truncatedRows }),
     completeness: { worst, mean, unconverged, paths: paths.length, nodesUsed: scored.nodesUsed },
     chosen: searched.configurations[searched.chosen],
     configurations: searched.configurations.length,

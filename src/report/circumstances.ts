@@ -53,15 +53,15 @@ function timings({ record }: RunResults): Html {
   });
 }
 
-/** Rows that did not fit the task, by split. */
-function describeSkipped(counts: Readonly<Record<string, number>>): string {
+/** Numbers of rows by split. */
+function describeRows(counts: Readonly<Record<string, number>>): string {
   return Object.entries(counts).map(([split, count]) => `${grouped(count)} of ${split}`).join(", ") || "none";
 }
 
 function device({ record, plan }: RunResults): Html {
   const { engine, performance } = record;
   const { family, layers, width, neurons } = plan.model;
-  const { provenance: { data }, skippedRows } = record;
+  const { provenance: { data }, skippedRows, truncatedRows } = record;
   const facts: [string, string][] = [
     ["engine", engine.kind === "webgpu" ? "WebGPU" : "float64 reference, on the CPU"],
     ["adapter", engine.adapter],
@@ -76,7 +76,8 @@ function device({ record, plan }: RunResults): Html {
     ["model", `${family}: ${counted(layers, "layer")}, width ${grouped(width)}, ${counted(neurons, "neuron")} a layer`],
     ["started", record.startedAt],
     ...(data === undefined ? [] : [["rows", data]] as [string, string][]),
-    ...(skippedRows === undefined ? [] : [["rows left out", describeSkipped(skippedRows)]] as [string, string][]),
+    ...(skippedRows === undefined ? [] : [["rows left out", describeRows(skippedRows)]] as [string, string][]),
+    ...(truncatedRows === undefined ? [] : [["prompts cut", describeRows(truncatedRows)]] as [string, string][]),
     ["versions", Object.entries(record.provenance.versions).map(([name, version]) => `${name} ${version}`).join(", ")],
   ];
   return html`

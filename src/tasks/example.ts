@@ -20,10 +20,13 @@ export interface Example {
   /** Indices of all right choices, `gold` first, where there are several. Objectives look at `gold` alone. */
   readonly golds?: readonly number[];
   /**
-   * A prompt for each choice `[C][..]`, where the choices differ in the prompt and are followed by the same text.
-   * `prompt` is then that of the right choice, and is what neurons are scored on.
+   * A prompt for each choice `[C][..]`, where the choices differ in the prompt and are followed by the same text, or
+   * where a prompt that was too long was cut for choices of different lengths. `prompt` is then that of the right
+   * choice, and is what neurons are scored on.
    */
   readonly prompts?: readonly Uint32Array[];
+  /** Tokens that were cut off the beginning of a prompt that was too long, at most; absent where none were. */
+  readonly cutTokens?: number;
   /** The choices without their context, for `acc_mutual_info`: the prefix token, and each choice after it `[C][..]`. */
   readonly unconditional?: { readonly prompt: Uint32Array; readonly choices: readonly Uint32Array[] };
 }
@@ -34,4 +37,14 @@ export function tokensRead({ prompt, prompts, choices }: Pick<Example, "prompt" 
     (most, { length }, choice) => Math.max(most, (prompts?.[choice] ?? prompt).length + length - 1),
     prompt.length,
   );
+}
+
+/** How many of some rows are of each split, such as `test`, or `mmlu_anatomy/test` of a group. */
+export function countBySplit(rows: readonly Pick<Example, "id">[]): Record<string, number> {
+  const counts: Record<string, number> = {};
+  for (const { id } of rows) {
+    const split = id.slice(0, id.lastIndexOf("/"));
+    counts[split] = (counts[split] ?? 0) + 1;
+  }
+  return counts;
 }

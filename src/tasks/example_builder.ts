@@ -3,6 +3,7 @@ import { BadRowError, LongRowError } from "./bad_row.ts";
 import { type Example, tokensRead } from "./example.ts";
 import { countCodePoints, quote, trimEnd } from "./python_value.ts";
 import type { Tokenizer } from "./tokenizer.ts";
+import { truncatePrompts } from "./truncate.ts";
 
 /** One row as texts: what the model reads, and the continuations whose log-probabilities are compared. */
 export interface ChoiceRequest {
@@ -32,6 +33,8 @@ export interface BuildExampleOptions {
   readonly place?: string;
   /** The most tokens that the model reads in one sequence, its `config.maxPositions`. Default: no limit. */
   readonly maxTokens?: number;
+  /** Whether a prompt is cut from the left to fit, instead of being an error. Default false. */
+  readonly truncate?: boolean;
   /** Worked examples in its context, for errors. Default 0. */
   readonly workedCount?: number;
 }
@@ -131,11 +134,12 @@ function namingRow(tokenizer: Tokenizer, id: string, place: string | null): Enco
  */
 export function buildExample(request: ChoiceRequest, tokenizer: Tokenizer, options: BuildExampleOptions = {}): Example {
   const { id, choices, gold, golds, unconditional } = request;
-  const { place = null, maxTokens = Infinity, workedCount = 0 } = options;
+  const { place = null, maxTokens = Infinity, truncate = false, workedCount = 0 } = options;
   const encoder = namingRow(tokenizer, id, place);
-  const tokens = splitRequest(request, encoder);
-  const read = tokensRead(tokens);
-  if (read > maxTokens) throw new LongRowError(id, place, read, maxTokens, workedCount);
+  const whole = splitRequest(request, encoder);
+  const read = tokensRead(whole);
+  const tokens = read <= maxTokens ? whole : truncate ? truncatePrompts(whole, gold, maxTokens) : null;
+  if (tokens === null) throw new LongRowError(id, place, read, maxTokens, workedCount);
   return {
     id,
     ...tokens,

@@ -30,6 +30,11 @@ export interface LoadTaskOptions extends DataOptions, PromptFrame {
    */
   readonly maxTokens?: number;
   /**
+   * Whether prompts with more tokens than `maxTokens` are cut from the left, as lm-evaluation-harness does; their
+   * examples then have `cutTokens`. Default false: such a row does not fit.
+   */
+  readonly truncate?: boolean;
+  /**
    * Whether rows that do not fit the task are left out and counted, instead of being an error. With a tokenizer, all
    * rows of a split are then encoded when the split is first used. Default false.
    */
@@ -292,11 +297,11 @@ class LoadedTask implements GroupMember {
   }
 
   #example(prepared: PreparedSplit, position: number, tokenizer: Tokenizer, given?: Selection["worked"]): Example {
-    const { maxTokens } = this.options;
+    const { maxTokens, truncate = false } = this.options;
     return buildExample(this.#request(prepared, position, given), tokenizer, {
       place: prepared.split.rows[position].place,
       workedCount: this.fewshotCount,
-      ...(maxTokens !== undefined && given === undefined && { maxTokens }),
+      ...(maxTokens !== undefined && given === undefined && { maxTokens, truncate }),
     });
   }
 

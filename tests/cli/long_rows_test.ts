@@ -67,6 +67,28 @@ Deno.test("secateur run --skip-bad-rows leaves out rows that are too long, and c
   });
 });
 
+Deno.test("secateur run and eval --truncate cut prompts that are too long, and count them", async () => {
+  await withFolder(async (folder) => {
+    const project = await writeLongRows(folder);
+    const out = join(folder, "out");
+    const engine = ["--engine", "reference", "--truncate"];
+    const { code, stderr } = await secateur([...tinyRun(project, out), ...engine]);
+    assertEquals(code, 0, stderr);
+    const note =
+      /^Cut the prompts of 2 of \d+ rows to the model's 64 tokens, from the left; the first one is test\/3, by \d+ tokens\.\n$/;
+    assertMatch(stderr, note);
+    const run = JSON.parse(await readFile(join(out, "run.json"), "utf8"));
+    assertEquals([run.truncatedRows, run.provenance.truncated, run.skippedRows], [{ test: 2 }, 64, undefined]);
+    assertEquals(run.examples.test.length, 10);
+    assertStringIncludes(await readFile(join(out, "report.html"), "utf8"), "<dd>2 of test</dd>");
+    const evaluation = ["eval", "--model", project.model, "--task", project.task, "--json"];
+    const evaluated = JSON.parse((await secateur([...evaluation, ...engine])).stdout);
+    assertEquals([evaluated.examples.length, evaluated.notes.length], [10, 1]);
+    assertMatch(`${evaluated.notes[0]}\n`, note);
+    assertEquals((await secateur(["tasks", "validate", project.task, "--model", project.model, "--truncate"])).code, 0);
+  });
+});
+
 Deno.test("secateur tasks validate and info hold rows against the model", async () => {
   await withFolder(async (folder) => {
     const { model, task } = await writeLongRows(folder);

@@ -1,6 +1,6 @@
 /**
  * Both engines on the demo model against lm-evaluation-harness: log-likelihoods and metrics
- * (`lm_eval_scores/record.py`).
+ * (`lm_eval_scores/record.py`), also where prompts are cut because they are too long.
  */
 import { assert, assertAlmostEquals, assertEquals } from "@std/assert";
 import { readFile } from "node:fs/promises";
@@ -36,9 +36,13 @@ const tolerance = 5e-5;
 for (const [name, { metrics, rows }] of Object.entries(expected)) {
   for (const [kind, engine] of engines) {
     Deno.test(`evaluate() on the ${kind} engine equals lm-evaluation-harness when the task is ${name}`, async () => {
-      const task = await loadTask(new URL(`${name}.yaml`, folder), { tokenizer });
+      const [file, length] = name.split(" ");
+      const cut = length === undefined ? {} : { maxTokens: Number(length), truncate: true };
+      const task = await loadTask(new URL(`${file}.yaml`, folder), { tokenizer, ...cut });
       const examples = await task.examples(task.evaluationSplit);
       assertEquals(examples.length, rows.length);
+      const isCut = examples.map(({ cutTokens }) => cutTokens !== undefined);
+      assertEquals(isCut.includes(true), length !== undefined);
       const alone = examples.flatMap(({ unconditional, ...example }) =>
         unconditional ? [{ ...example, ...unconditional }] : []
       );

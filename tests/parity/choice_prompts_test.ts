@@ -29,7 +29,7 @@ for (const [name, engine] of [["reference", reference], ["WebGPU", webgpu]] as c
       await assertRejects(
         () => engine.objective([split], masks, { objective }),
         RangeError,
-        `Cannot take the objective ${objective} of example tiny/split: its choices stand in the prompt`,
+        `Cannot take the objective ${objective} of example tiny/split: its choices have prompts of their own`,
       );
     }
   });

@@ -110,3 +110,41 @@ Deno.test("buildExample() throws when the longest prompt with its choice has mor
   assertEquals(limit(6, own), 2);
   assertThrows(() => limit(5, own), RangeError, "6 tokens exceed the model's limit of 5");
 });
+
+Deno.test("buildExample() cuts each choice's prompt from the left as lm-evaluation-harness does when told to", () => {
+  const cut = (contexts: readonly string[], choices: readonly string[], maxTokens: number, gold = 0) => {
+    const asked = { ...request(contexts[0], choices), gold, ...(contexts.length > 1 && { contexts }) };
+    return { whole: buildExample(asked, withBos), part: buildExample(asked, withBos, { maxTokens, truncate: true }) };
+  };
+  const context = "Q: the A because: the A be:";
+  for (
+    const [contexts, choices, maxTokens] of [
+      [[context], ["yes", "no"], 6],
+      [[context], ["yes", "no the"], 6],
+      [[context], ["yes the A", "no", "no the"], 11],
+      [[context, "Q:"], ["yes", "no"], 5],
+      [[context], ["yes", "no the A"], 3],
+    ] as const
+  ) {
+    for (const gold of [0, 1]) {
+      const { whole, part } = cut(contexts, choices, maxTokens, gold);
+      choices.forEach((_, choice) => {
+        const own = [...(whole.prompts?.[choice] ?? whole.prompt), ...whole.choices[choice]];
+        // The harness: the last `max_length + 1` tokens, of which the last one is not read.
+        const expected = own.slice(-(maxTokens + 1));
+        assertEquals([...(part.prompts?.[choice] ?? part.prompt), ...part.choices[choice]], expected);
+      });
+      assertEquals(part.choices, whole.choices);
+      assertEquals(part.prompt, part.prompts?.[gold] ?? part.prompt);
+      const lost = choices.map((_, choice) =>
+        (whole.prompts?.[choice] ?? whole.prompt).length - (part.prompts?.[choice] ?? part.prompt).length
+      );
+      assertEquals(part.cutTokens, Math.max(...lost));
+    }
+  }
+  // Choices of one length share their prompt, and what fits is left alone.
+  assertEquals(cut([context], ["yes", "no"], 6).part.prompts, undefined);
+  const { whole, part } = cut([context], ["yes", "no"], 100);
+  assertEquals(part, whole);
+  assertThrows(() => cut([context], ["yes", "no the A"], 2), RangeError, "tokens exceed the model's limit of 2");
+});

@@ -4,7 +4,9 @@
     cd tests/golden/lm_eval_scores && python record.py
 
 Writes expected.json: per task the log-likelihoods of the choices of every row (and those without a context, for mutual
-information), and the metrics with their standard errors. The model runs in float32 on the CPU.
+information), and the metrics with their standard errors. The model runs in float32 on the CPU. Some tasks are measured
+once more with a `max_length` that is too short for their rows, which the harness then cuts from the left; the length
+stands behind the name.
 """
 
 import json
@@ -13,13 +15,24 @@ from lm_eval import simple_evaluate
 from lm_eval.models.huggingface import HFLM
 from lm_eval.tasks import TaskManager
 
-TASKS = ["single_token", "multi_token", "three_shots", "multiple_inputs"]
+# Tasks, and the most tokens where it is not the model's own number.
+TASKS = [
+    ("single_token", None),
+    ("multi_token", None),
+    ("three_shots", None),
+    ("multiple_inputs", None),
+    ("multi_token", 12),
+    ("three_shots", 20),
+    ("multiple_inputs", 9),
+]
 
-model = HFLM(pretrained="../../../examples/demo/model", device="cpu", dtype="float32", batch_size=1)
 manager = TaskManager(include_path=".", include_defaults=False)
 expected = {}
-for name in TASKS:
+for name, max_length in TASKS:
     task = f"scores_{name}"
+    model = HFLM(
+        pretrained="../../../examples/demo/model", device="cpu", dtype="float32", batch_size=1, max_length=max_length
+    )
     results = simple_evaluate(model=model, tasks=[task], task_manager=manager, log_samples=True, bootstrap_iters=1000)
     samples = sorted(results["samples"][task], key=lambda sample: sample["doc_id"])
     rows = []
@@ -32,7 +45,7 @@ for name in TASKS:
         for key, value in results["results"][task].items()
         if key.endswith(",none") and not isinstance(value, str)
     }
-    expected[name] = {"metrics": metrics, "rows": rows}
+    expected[name if max_length is None else f"{name} {max_length}"] = {"metrics": metrics, "rows": rows}
 with open("expected.json", "w", encoding="utf-8") as file:
     parts = []
     for name, task in expected.items():

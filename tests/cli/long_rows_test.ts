@@ -89,6 +89,37 @@ Deno.test("secateur run and eval --truncate cut prompts that are too long, and c
   });
 });
 
+Deno.test("secateur study leaves out rows that are too long, or cuts them, as it is told", async () => {
+  await withFolder(async (folder) => {
+    const { model, task } = await writeLongRows(folder);
+    const small = [
+      "--parts",
+      "grid",
+      "--redraws",
+      "1",
+      "--adaptation-examples",
+      "3",
+      "--nodes",
+      "2",
+      "--fractions",
+      "0.5",
+    ];
+    const study = ["study", "--model", model, "--tasks", task, ...small, "--engine", "reference", "--json"];
+    for (
+      const [option, rows, note] of [
+        ["--skip-bad-rows", [12, 8], /^Skipped 3 rows that do not fit the task; the first one is train\/12 /],
+        ["--truncate", [13, 10], /^Cut the prompts of 3 of 23 rows to the model's 64 tokens, /],
+      ] as const
+    ) {
+      const { code, stdout, stderr } = await secateur([...study, "--out", join(folder, option), option]);
+      assertEquals(code, 0, stderr);
+      assertMatch(stderr, note);
+      const [{ poolRows, test }] = JSON.parse(stdout).tasks;
+      assertEquals([poolRows, test.length], rows);
+    }
+  });
+});
+
 Deno.test("secateur tasks validate and info hold rows against the model", async () => {
   await withFolder(async (folder) => {
     const { model, task } = await writeLongRows(folder);

@@ -5,7 +5,7 @@ const fewestSamples = 100;
 /** What the later half may have over the earlier one: the floor tells a leak, the peak what accumulates and is dropped. */
 const most = { floor: 1.1, peak: 1.25 } as const;
 
-/** Resident memory in the two halves of a run, without its first tenth. */
+/** Resident memory in the two halves of a run. */
 export interface Residency {
   /** Median of every tenth, in bytes. */
   readonly tenths: readonly number[];
@@ -19,7 +19,8 @@ export interface Residency {
  * Compares the later half of a run with the earlier one. An allocator keeps and gives back memory as it likes, so single
  * values swing; what leaks raises the least of them, and what piles up between two cleanings the most.
  *
- * @param samples Resident bytes after every job.
+ * @param samples Resident bytes after every job, without those at the start of the process, while its pools and caches
+ * fill.
  * @throws {Error} If the later half has more than the earlier one; runs of fewer than a hundred samples are not judged.
  */
 export function judgeResidency(samples: readonly number[]): Residency {
@@ -29,7 +30,7 @@ export function judgeResidency(samples: readonly number[]): Residency {
     tenths.push(samples.slice(i, i + part).sort((a, b) => a - b)[part >> 1]);
   }
   const middle = Math.ceil(samples.length / 2);
-  const [earlier, later] = [samples.slice(Math.min(part, middle - 1), middle), samples.slice(middle - 1)];
+  const [earlier, later] = [samples.slice(0, middle), samples.slice(middle)];
   const floorGrowth = Math.min(...later) / Math.min(...earlier);
   const peakGrowth = Math.max(...later) / Math.max(...earlier);
   if (samples.length >= fewestSamples && (floorGrowth > most.floor || peakGrowth > most.peak)) {

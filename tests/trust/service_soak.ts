@@ -25,6 +25,7 @@ const { values: sizes, positionals } = parseArgs({
     requests: { type: "string", default: "5000" },
     connections: { type: "string", default: "1000" },
     kills: { type: "string", default: "40" },
+    "warm-up": { type: "string", default: "100" },
     jobs: { type: "string", default: "500" },
     seconds: { type: "string", default: "30" },
     seed: { type: "string", default: "1" },
@@ -81,11 +82,12 @@ const parts: Readonly<Record<string, () => Promise<string[]>>> = {
     }),
   memory: () =>
     withProcess(async (service) => {
+      await runManyJobs(service, size("warm-up"));
       const { tenths, floorGrowth, peakGrowth } = judgeResidency(await runManyJobs(service, size("jobs")));
       const [floor, peak] = [floorGrowth, peakGrowth].map((growth) => growth.toFixed(2));
       return [
-        "jobs in a row",
-        sizes.jobs,
+        `jobs in a row, after ${sizes["warm-up"]}`,
+        sizes.jobs!,
         `0 bytes left on the GPU; resident, median of each tenth: ${
           tenths.map(megabytes).join(", ")
         }; later half over ` +

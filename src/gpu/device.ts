@@ -25,6 +25,36 @@ export class GpuFailure extends Error {
   override name = "GpuFailure";
 }
 
+/** Who wants to hear of the loss of a device, and what was lost already. */
+interface Losses {
+  readonly listeners: Set<(info: GPUDeviceLostInfo) => void>;
+  info: GPUDeviceLostInfo | null;
+}
+
+const losses = new WeakMap<GPUDevice, Losses>();
+
+/**
+ * Calls `listener` when the device is lost, soon if it is lost already. What waited for the device's own promise would
+ * be kept as long as the device is.
+ *
+ * @returns Has the listener forgotten.
+ */
+function onLoss(device: GPUDevice, listener: (info: GPUDeviceLostInfo) => void): () => void {
+  let known = losses.get(device);
+  if (!known) {
+    const { listeners } = known = { listeners: new Set(), info: null } as Losses;
+    losses.set(device, known);
+    device.lost.then((info) => {
+      known!.info = info;
+      for (const tell of listeners) tell(info);
+    });
+  }
+  const { listeners, info } = known;
+  listeners.add(listener);
+  if (info) queueMicrotask(() => listeners.has(listener) && listener(info));
+  return () => listeners.delete(listener);
+}
+
 /** A device, its limits and its state. */
 export class Gpu {
   readonly device: GPUDevice;
@@ -42,8 +72,8 @@ export class Gpu {
   readonly enablesSubgroups: boolean;
   readonly #owned: boolean;
   readonly #onError: (event: Event) => void;
+  readonly #forget: () => void;
   #failure: Error | undefined;
-  #closed = false;
 
   constructor(device: GPUDevice, owned: boolean, enablesSubgroups: boolean) {
     this.device = device;
@@ -64,8 +94,7 @@ export class Gpu {
       );
     };
     device.addEventListener("uncapturederror", this.#onError);
-    device.lost.then(({ reason, message }) => {
-      if (this.#closed) return;
+    this.#forget = onLoss(device, ({ reason, message }) => {
       // What the loss made of other calls came after it and explains nothing.
       this.#failure = new GpuFailure(
         reason === "destroyed"
@@ -109,7 +138,7 @@ export class Gpu {
 
   /** Stops listening to the device, and destroys it unless it was the caller's. */
   close(): void {
-    this.#closed = true;
+    this.#forget();
     this.device.removeEventListener("uncapturederror", this.#onError);
     if (this.#owned) this.device.destroy();
   }

@@ -3,7 +3,7 @@
  * scores, then grid and plan, then answers to one block of test examples after another, then the pruned checkpoint,
  * then all answers, traces and the report, and last `run.json`; a folder with `run.json` is complete.
  */
-import { lstat } from "node:fs/promises";
+import { lstat, rm } from "node:fs/promises";
 import { isDeepStrictEqual } from "node:util";
 import { join } from "node:path";
 import { removeLeftovers, writeFileAtomic } from "../checkpoint/atomic_file.ts";
@@ -156,6 +156,13 @@ async function readEarlier(folder: string, input: PipelineInput, provenance: Pro
     [prunedFolderName, keptAnswersName].map((name) => exists(join(folder, name))),
   );
   return { scored, searched: grid.result, pruned, answers };
+}
+
+/** Removes everything that a run has in its folder. */
+export async function removeResults(folder: string): Promise<void> {
+  for (const name of [...Object.values(runFileNames), prunedFolderName, keptAnswersName]) {
+    await rm(join(folder, name), { recursive: true, force: true });
+  }
 }
 
 /**

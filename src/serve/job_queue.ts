@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { isDiskFull } from "../checkpoint/atomic_file.ts";
 import type { Progress } from "../engine/engine.ts";
 import { runFileNames } from "../method/files.ts";
+import { keptAnswersName } from "../method/run_folder.ts";
 import { JobEvents } from "./job_events.ts";
 import type { JobRequest } from "./job_request.ts";
 import { JobRunner, type RunningJob } from "./job_runner.ts";
@@ -207,6 +208,12 @@ export class JobQueue {
     );
   }
 
+  /** Results of a job, and finished pieces of its evaluation: there are more of them when it gets on. */
+  async #countFiles(id: string): Promise<number> {
+    const pieces = await readdir(join(this.store.paths(id).results, keptAnswersName)).catch(() => []);
+    return (await this.results(id)).length + pieces.length;
+  }
+
   /** Stops the job that runs, which goes on when the folder is opened again, and lets go of the folder. */
   close(): Promise<void> {
     this.#isClosed = true;
@@ -236,7 +243,7 @@ export class JobQueue {
         await this.#end(job, "cancelled", null);
         continue;
       }
-      const isFruitless = saved.state === "running" && (await this.results(saved.id)).length <= saved.files;
+      const isFruitless = saved.state === "running" && await this.#countFiles(saved.id) <= saved.files;
       if (isFruitless && saved.fruitless >= mostFruitless.all) {
         const error = `The service ended ${saved.fruitless} times while this job ran without a new result`;
         await this.#end(job, "failed", error);
@@ -322,7 +329,7 @@ export class JobQueue {
     const found = (await listModels(settings.modelsFolder)).find(({ name }) => name === model);
     if (!found) throw new RangeError(`Cannot run the job: there is no model ${JSON.stringify(model)} any more`);
     // Counted before the work starts: should the job take the service down, the next one knows.
-    const files = (await this.results(id)).length;
+    const files = await this.#countFiles(id);
     await this.#save(job, {
       state: "running",
       attempts: attempts + 1,

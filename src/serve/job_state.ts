@@ -33,7 +33,7 @@ const stateSchema = record({
   attempts: integer,
   /** How often it was started since a result file last appeared. */
   fruitless: integer,
-  /** Result files that it had when it was last started. */
+  /** Files of results, and of pieces of them, that it had when it was last started. */
   files: integer,
   /** Why it failed. */
   error: nullable(text),

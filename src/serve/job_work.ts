@@ -1,10 +1,7 @@
 /** The work of one job on its examples, into its folder; run again, it goes on where it was. */
-import { rm } from "node:fs/promises";
-import { join } from "node:path";
 import type { Engine, Progress } from "../engine/engine.ts";
 import { openEngine } from "../engine/open.ts";
-import { runFileNames } from "../method/files.ts";
-import { type FolderRun, OtherOptionsError, prunedFolderName, runInFolder } from "../method/run_folder.ts";
+import { type FolderRun, OtherOptionsError, removeResults, runInFolder } from "../method/run_folder.ts";
 import { loadTokenizer } from "../tasks/tokenizer.ts";
 import type { FingerprintMemo } from "./fingerprint_memo.ts";
 import { jobPaths } from "./job_paths.ts";
@@ -30,9 +27,7 @@ async function runAnew(run: FolderRun): Promise<void> {
     await runInFolder(run);
   } catch (error) {
     if (!(error instanceof OtherOptionsError)) throw error;
-    for (const name of [...Object.values(runFileNames), prunedFolderName]) {
-      await rm(join(run.folder, name), { recursive: true, force: true });
-    }
+    await removeResults(run.folder);
     await runInFolder(run);
   }
 }

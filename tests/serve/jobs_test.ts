@@ -251,6 +251,10 @@ Deno.test("a job goes on from its files when the service died under it, until it
     // Files that were not there at the last start show that it is getting on.
     assertEquals((await died(20)).state, "done");
     assertEquals((await died(19, 9)).state, "done");
+    await Deno.mkdir(`${folder}/results/answers.partial`);
+    for (let i = 0; i < 9; i++) await Deno.writeTextFile(`${folder}/results/answers.partial/${i}`, "");
+    assertEquals((await died(20, 9)).state, "done");
+    await Deno.remove(`${folder}/results/answers.partial`, { recursive: true }).catch(() => {});
     const failed = await died(20, 9);
     assertEquals(failed.state, "failed");
     assertEquals(failed.error, "The service ended 20 times while this job ran without a new result");

@@ -55,7 +55,7 @@ export { createMemoryStore, openTensorStore } from "./src/checkpoint/tensor_stor
 
 export type { CellAnswers, RuleInput } from "./src/method/selection_rules.ts";
 export type { CacheCounts, CachedEngine, CachedEngineOptions } from "./src/engine/cached.ts";
-export type { StoredArray, TensorStore } from "./src/checkpoint/tensor_store.ts";
+export type { StoredArray, TensorStore, TensorStoreOptions } from "./src/checkpoint/tensor_store.ts";
 export type { ArmRedraw, ComparedArm, Comparison } from "./src/method/study/comparison.ts";
 export type { AttributionStudy, VariantStudy } from "./src/method/study/attribution_study.ts";
 export type { ContrastStudy } from "./src/method/study/contrast_study.ts";

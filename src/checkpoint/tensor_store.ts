@@ -3,9 +3,10 @@
  * of what they hold. What was put together is in one file, so a killed writer loses only what it had not finished.
  */
 import { createHash } from "node:crypto";
-import { mkdir, readdir } from "node:fs/promises";
+import { mkdir, readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { removeLeftovers, writeFileAtomic } from "./atomic_file.ts";
+import type { ByteSource } from "./byte_source.ts";
 import {
   encodeSafetensors,
   type NewTensor,
@@ -42,6 +43,17 @@ export function createMemoryStore(): TensorStore {
   };
 }
 
+/** How a store is opened. */
+export interface TensorStoreOptions {
+  /** Most bytes of arrays in memory. Default 256 MiB. */
+  readonly cacheBytes?: number;
+  /**
+   * What to do about a file that cannot be read. `remove` forgets what it held and deletes it, for what can be computed
+   * again. Default `throw`.
+   */
+  readonly damaged?: "throw" | "remove";
+}
+
 /** Where an array lies. */
 interface Place {
   readonly path: string;
@@ -55,24 +67,35 @@ const extension = ".safetensors";
  *
  * Arrays that were read or put lately are kept in memory, up to `cacheBytes`.
  *
- * @throws {SyntaxError} If a file of the folder is damaged; the message names it.
+ * @throws {SyntaxError} If a file of the folder is damaged and is not to be removed; the message names it.
  */
 export async function openTensorStore(
   folder: string,
-  { cacheBytes = 256 * 2 ** 20 }: { readonly cacheBytes?: number } = {},
+  { cacheBytes = 256 * 2 ** 20, damaged = "throw" }: TensorStoreOptions = {},
 ): Promise<TensorStore> {
   await mkdir(folder, { recursive: true });
   await removeLeftovers(folder);
   const places = new Map<string, Place>();
+  /** What `read` makes of a file; undefined if that cannot be done, and the file is gone then. */
+  const readOrRemove = async <T>(path: string, read: (source: ByteSource) => Promise<T>): Promise<T | undefined> => {
+    try {
+      const source = await openFileSource(path);
+      try {
+        return await read(source);
+      } finally {
+        await source.close();
+      }
+    } catch (error) {
+      if (damaged === "throw") throw error;
+      for (const [name, place] of places) if (place.path === path) places.delete(name);
+      await rm(path, { recursive: true, force: true });
+      return undefined;
+    }
+  };
   for (const file of (await readdir(folder)).filter((name) => name.endsWith(extension)).sort()) {
     const path = join(folder, file);
-    const source = await openFileSource(path);
-    try {
-      const header = await readSafetensorsHeader(source);
-      for (const name of header.tensors.keys()) places.set(name, { path, header });
-    } finally {
-      await source.close();
-    }
+    const header = await readOrRemove(path, readSafetensorsHeader);
+    for (const name of header?.tensors.keys() ?? []) places.set(name, { path, header: header! });
   }
 
   const recent = new Map<string, StoredArray>();
@@ -96,16 +119,13 @@ export async function openTensorStore(
       if (kept) return kept;
       const place = places.get(name);
       if (!place) return undefined;
-      const source = await openFileSource(place.path);
-      try {
+      const array = await readOrRemove(place.path, async (source) => {
         const entry = place.header.tensors.get(name)!;
         const wide = widenToF64(entry.dtype, await readTensorBytes(source, entry));
-        const array = entry.dtype === "F32" ? Float32Array.from(wide) : wide;
-        remember(name, array);
-        return array;
-      } finally {
-        await source.close();
-      }
+        return entry.dtype === "F32" ? Float32Array.from(wide) : wide;
+      });
+      if (array) remember(name, array);
+      return array;
     },
     async put(entries) {
       const tensors = [...entries].map(([name, data]): NewTensor => ({

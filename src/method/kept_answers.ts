@@ -43,6 +43,15 @@ function cutBlocks(examples: readonly Example[], interventions: number, most: nu
   return blocks;
 }
 
+/**
+ * Whether numbers can be the answers to examples. Those that are not finite are the fault of a moment, or of an engine
+ * that will say so: kept, they would outlive its mending.
+ */
+function areAnswers(flat: ArrayLike<number>, interventions: number, examples: readonly Example[]): boolean {
+  const choices = examples.reduce((sum, example) => sum + example.choices.length, 0);
+  return flat.length === interventions * choices && Array.from(flat).every(Number.isFinite);
+}
+
 /** The answers `[intervention][example][choice]` that lie one after the other in a list. */
 function unflatten(flat: ArrayLike<number>, interventions: number, examples: readonly Example[]): Float64Array[][] {
   let next = 0;
@@ -54,7 +63,7 @@ function unflatten(flat: ArrayLike<number>, interventions: number, examples: rea
 
 /**
  * Keeps the answers of an engine in a folder, which is made when the first is asked for; nobody else may write into it
- * meanwhile. `choiceLogProbs` throws SyntaxError if a file of the folder is damaged; the message names it.
+ * meanwhile. A file of the folder that is damaged is as good as none: it is deleted, and its block is asked again.
  *
  * @param engine Asked for what is missing. Answers are those of one call only if it gives an example the same bits
  * whatever else is asked (`batchInvariant`).
@@ -75,7 +84,7 @@ export function keepAnswers(
       interventions: readonly Intervention[],
       { signal, onProgress }: RunOptions = {},
     ): Promise<Float64Array[][]> {
-      store ??= await openTensorStore(folder);
+      store ??= await openTensorStore(folder, { damaged: "remove" });
       const question = [namespace, ...interventions.map(interventionKey)];
       const answers = interventions.map((): Float64Array[] => []);
       let first = 0;
@@ -83,7 +92,7 @@ export function keepAnswers(
         signal?.throwIfAborted();
         const name = hashOf([...question, digestExamples(block)].join("\n"));
         let flat = await store.get(name);
-        if (flat) hasFound = true;
+        if (flat && areAnswers(flat, interventions.length, block)) hasFound = true;
         else {
           const before = first;
           const found = await engine.choiceLogProbs(block, interventions, {
@@ -96,7 +105,7 @@ export function keepAnswers(
             }),
           });
           flat = Float64Array.from(found.flatMap((rows) => rows.flatMap((row) => [...row])));
-          await store.put(new Map([[name, flat]]));
+          if (areAnswers(flat, interventions.length, block)) await store.put(new Map([[name, flat]]));
         }
         for (const [index, rows] of unflatten(flat, interventions.length, block).entries()) {
           answers[index].push(...rows);

@@ -32,6 +32,21 @@ Deno.test("openTensorStore() forgets what a killed writer left and names a damag
   });
 });
 
+Deno.test("openTensorStore() removes damaged files if so asked, when it opens and when one is read", async () => {
+  await withFolder({}, async (folder) => {
+    const store = await openTensorStore(folder);
+    await store.put(new Map([["a", numbers]]));
+    const [a] = await readdir(folder);
+    await store.put(new Map([["b", Float64Array.of(1)]]));
+    await truncate(join(folder, a), 40);
+    const opened = await openTensorStore(folder, { cacheBytes: 0, damaged: "remove" });
+    assertEquals([opened.has("a"), opened.has("b"), (await readdir(folder)).length], [false, true, 1]);
+    const [b] = await readdir(folder);
+    await truncate(join(folder, b), 40);
+    assertEquals([await opened.get("b"), opened.has("b"), await readdir(folder)], [undefined, false, []]);
+  });
+});
+
 Deno.test("openTensorStore() counts an array once when it is asked for twice at the same time", async () => {
   await withFolder({}, async (folder) => {
     await (await openTensorStore(folder)).put(new Map([["a", numbers]]));

@@ -1,6 +1,6 @@
 /** Answers that outlive an interruption: in a folder of their own, and in that of a run. */
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import { mkdir, readdir, readFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, truncate, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Intervention } from "../../src/engine/engine.ts";
 import { keepAnswers, removeKeptAnswers } from "../../src/method/kept_answers.ts";
@@ -15,7 +15,7 @@ function toy(): ToyEngine {
     layers: 2,
     neurons: 4,
     gate: (example, layer, neuron) => 1 + example / 10 + layer + neuron / 3,
-    logProbs: (example, pruned) => [-Math.sqrt(example + 1) - Number(pruned(0, 1)), example === 3 ? -Infinity : -2 / 3],
+    logProbs: (example, pruned) => [-Math.sqrt(example + 1) - Number(pruned(0, 1)), example === 3 ? -1e-320 : -2 / 3],
   });
 }
 
@@ -32,6 +32,13 @@ const asked = (engine: ToyEngine) =>
   engine.callsOf("choiceLogProbs").map(({ examples }) => examples!.map((id) => Number(id.slice(4))));
 
 const interventions = [[], mask(1), mask(2)];
+
+/** The bytes of a file, with NaN as its last number. */
+async function withNaN(path: string): Promise<Uint8Array> {
+  const bytes = new Uint8Array(await readFile(path));
+  new DataView(bytes.buffer).setFloat64(bytes.length - 8, NaN, true);
+  return bytes;
+}
 
 Deno.test("keepAnswers() gives the engine's bits in blocks, and after an interruption asks for the missing blocks", async () => {
   await withFolder({}, async (root) => {
@@ -65,6 +72,51 @@ Deno.test("keepAnswers() gives the engine's bits in blocks, and after an interru
     await removeKeptAnswers(folder);
     await removeKeptAnswers(folder);
     assertEquals(await readdir(root), []);
+  });
+});
+
+Deno.test("keepAnswers() keeps no block with a number that is not finite, and asks for it again", async () => {
+  await withFolder({}, async (root) => {
+    const all = examples(0, 6);
+    const settings = { namespace: "a", rowsPerBlock: 6 };
+    const expected = await toy().choiceLogProbs(all, interventions);
+    for (const bad of [NaN, Infinity, -Infinity]) {
+      const folder = join(root, String(bad));
+      const wrong = toy();
+      const choices = wrong.choiceLogProbs.bind(wrong);
+      wrong.choiceLogProbs = async (some, ...rest) => {
+        const found = await choices(some, ...rest);
+        if (some[0].id === "toy/2") found[1][0][1] = bad;
+        return found;
+      };
+      assertEquals((await keepAnswers(wrong, folder, settings).choiceLogProbs(all, interventions))[1][2][1], bad);
+      assertEquals((await readdir(folder)).length, 2);
+      const engine = toy();
+      assertEquals(await keepAnswers(engine, folder, settings).choiceLogProbs(all, interventions), expected);
+      assertEquals(asked(engine), [[2, 3]]);
+    }
+  });
+});
+
+Deno.test("keepAnswers() asks again for what damaged, foreign or empty files held, and replaces them", async () => {
+  await withFolder({}, async (folder) => {
+    const all = examples(0, 10);
+    const settings = { namespace: "a", rowsPerBlock: 6 };
+    const expected = await toy().choiceLogProbs(all, interventions);
+    await keepAnswers(toy(), folder, settings).choiceLogProbs(all, interventions);
+    const [short, half, none, other] = (await readdir(folder)).sort().map((name) => join(folder, name));
+    await truncate(short, (await readFile(short)).length - 8);
+    await truncate(half, 40);
+    await truncate(none, 0);
+    await writeFile(other, await withNaN(other));
+    await mkdir(join(folder, "folder.safetensors"));
+    const engine = toy();
+    const again = keepAnswers(engine, folder, settings);
+    assertEquals([await again.choiceLogProbs(all, interventions), again.hasFound], [expected, true]);
+    assertEquals(asked(engine).length, 4);
+    const mended = toy();
+    assertEquals(await keepAnswers(mended, folder, settings).choiceLogProbs(all, interventions), expected);
+    assertEquals([asked(mended), (await readdir(folder)).length], [[], 5]);
   });
 });
 

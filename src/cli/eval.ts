@@ -17,14 +17,12 @@ import type { Task } from "../tasks/task.ts";
 import type { OptionTable, OptionValues } from "./arguments.ts";
 import { type CommandContext, type CommandResult, defineCommand } from "./command.ts";
 import { comparisonOptions, otherSide, reportComparison, type Side } from "./comparison.ts";
-import { CommandError } from "./errors.ts";
 import { formatPerformance } from "./forecast.ts";
 import { otherWeightsOptions, readPlanFor } from "./found_on.ts";
 import { preparePlace, requireFile } from "./input_file.ts";
 import { engineOptions, modelOptions, seedOptions, taskOptions, testOptions } from "./options.ts";
 import {
   countSkipped,
-  type Opened,
   remarkOnCuts,
   type Session,
   withOpened,
@@ -77,21 +75,21 @@ async function readInterventions(
 
 /** Which model is measured, and what is known of it before. */
 interface MeasuredModel extends Pick<WorkOptions, "model" | "fingerprint"> {
-  /** Ids of the only rows that it may be asked; all without them. */
-  readonly rows?: ReadonlySet<string> | undefined;
+  /** Ids of the rows that the model beside it can be asked; absent without one. */
+  readonly others?: readonly string[] | undefined;
 }
 
 /**
  * Finds mistakes in what both sides of an evaluation name, before either model is asked anything.
  *
- * @returns The other side's model, with the rows that it can be asked; null where there is none but the first one.
+ * @returns The other side's model, and the rows that it can be asked; null where there is none but the first one.
  */
 async function checkSides(
   options: EvalOptions,
   other: Side | null,
   sides: readonly Side[],
   context: CommandContext,
-): Promise<MeasuredModel | null> {
+): Promise<{ readonly side: MeasuredModel; readonly candidates: readonly string[] } | null> {
   const { plan, "against-plan": againstPlan } = options;
   if (plan !== undefined) await requireFile(plan, "plan", runFileNames.plan);
   if (againstPlan !== undefined) await requireFile(againstPlan, "against-plan", runFileNames.plan);
@@ -100,29 +98,17 @@ async function checkSides(
   const side = { ...options, model };
   // It says what it has to say when it is measured.
   const quiet = { ...context, note: () => {} };
-  const rowsOf = async (opened: Opened) => {
-    const { examples } = await evaluatedRows(opened, options, sides);
-    return new Set(examples.map(({ id }) => id));
-  };
   if (other.plan === null) {
-    return await withOpened(side, quiet, async (opened) => ({ model, rows: await rowsOf(opened) }));
+    return await withOpened(side, quiet, async (opened) => {
+      const { candidates } = await evaluatedRows(opened, options, sides);
+      return { side: { model }, candidates };
+    });
   }
   return await withWork(side, quiet, async (work) => {
     await readInterventions([other.plan], work, options["other-weights"]);
-    return { model, rows: await rowsOf(work), fingerprint: work.provenance.weights };
+    const { candidates } = await evaluatedRows(work, options, sides);
+    return { side: { model, fingerprint: work.provenance.weights }, candidates };
   });
-}
-
-/** The rows that both of two models can be asked: what is too long for one of them may not be for the other. */
-function commonRows(rows: EvaluatedRows, others: ReadonlySet<string> | undefined): EvaluatedRows {
-  const examples = others === undefined ? rows.examples : rows.examples.filter(({ id }) => others.has(id));
-  const missing = rows.examples.length - examples.length;
-  if (missing === 0) return rows;
-  if (examples.length === 0) {
-    throw new CommandError("no row can be asked of both models", "evaluate them one by one, or give other rows.");
-  }
-  const note = `Left out ${counted(missing, "row")} that the other model cannot be asked.`;
-  return { examples, notes: [...rows.notes, note] };
 }
 
 /** One model's answers to the rows, with what was there to answer them; nothing in it needs the engine any more. */
@@ -139,7 +125,7 @@ interface Measured extends EvaluatedRows {
  */
 function measure(
   options: EvalOptions,
-  { rows: only, ...model }: MeasuredModel,
+  { others, ...model }: MeasuredModel,
   plans: readonly (string | null)[],
   sides: readonly Side[],
   context: CommandContext,
@@ -147,7 +133,7 @@ function measure(
   const { signal, onProgress } = context;
   const prepare = async (work: Work) => {
     const { interventions, notes } = await readInterventions(plans, work, options["other-weights"]);
-    const rows = commonRows(await evaluatedRows(work, options, sides), only);
+    const rows = await evaluatedRows(work, options, sides, others);
     const cuts = remarkOnCuts(rows.examples, work.checkpoint.config.maxPositions);
     return { interventions, rows: { ...rows, notes: [...notes, ...rows.notes, ...cuts] } };
   };
@@ -229,12 +215,11 @@ async function evaluateTask(options: EvalOptions, context: CommandContext): Prom
   const { model, plan = null } = options;
   const isSameModel = other?.model === model;
   const sides = [{ model, plan }, ...(other ? [other] : [])];
-  const otherModel = await checkSides(options, other, sides, context);
+  const opposite = await checkSides(options, other, sides, context);
   const plans = other && isSameModel ? [plan, other.plan] : [plan];
-  const measured = await measure(options, { model, rows: otherModel?.rows }, plans, sides, context);
-  const rows = new Set(measured.examples.map(({ id }) => id));
-  const beside = other && otherModel
-    ? await measure(options, { ...otherModel, rows }, [other.plan], sides, context)
+  const measured = await measure(options, { model, others: opposite?.candidates }, plans, sides, context);
+  const beside = other && opposite
+    ? await measure(options, { ...opposite.side, others: measured.candidates }, [other.plan], sides, context)
     : measured;
   const { session, examples, evaluations: [result] } = measured;
   // Of two models, each has its own plan to say something of.

@@ -8,11 +8,12 @@ import type { Provenance } from "../method/provenance.ts";
 import { prunedFolderName } from "../method/run_folder.ts";
 import { findShared } from "../tasks/draw.ts";
 import type { Example } from "../tasks/example.ts";
+import { splitGroupId } from "../tasks/group_task.ts";
 import type { Task } from "../tasks/task.ts";
 import type { OptionValues } from "./arguments.ts";
 import type { CommandContext } from "./command.ts";
 import type { Side } from "./comparison.ts";
-import { UsageError } from "./errors.ts";
+import { CommandError, UsageError } from "./errors.ts";
 import type { testOptions } from "./options.ts";
 import { type Opened, requireSplit } from "./session.ts";
 import { counted } from "./text.ts";
@@ -27,16 +28,40 @@ function testSplit(task: Task, asked: string | undefined): string {
   return requireSplit(task, asked ?? task.evaluationSplit, "split");
 }
 
-/** The rows of the only split, without those that are used already. */
-async function otherExamples(task: Task, used: Rows, limit: number | undefined): Promise<Example[]> {
+/** Ids of the rows of the only split, without those that are used already. */
+async function otherRows(task: Task, used: Rows): Promise<string[]> {
   const ids = new Set(used.map(({ id }) => id));
-  const examples = await task.examples(task.evaluationSplit, limit === undefined ? {} : { limit: limit + ids.size });
-  const others = examples.filter(({ id }) => !ids.has(id)).slice(0, limit);
+  const rows = await task.rows(task.evaluationSplit);
+  const others = rows.map(({ id }) => id).filter((id) => !ids.has(id));
   if (others.length > 0) return others;
   throw new UsageError(
-    `all ${examples.length} examples of ${task.name} are adaptation examples, so none is left to test on`,
+    `all ${rows.length} examples of ${task.name} are adaptation examples, so none is left to test on`,
     "lower --adaptation-examples, or give more rows with --data.",
   );
+}
+
+/**
+ * The first `limit` rows of each task that are among some others, and those that were passed over to find so many.
+ *
+ * @param ids What to take from, in order.
+ * @param among Default: all.
+ */
+function takeRows(
+  { group }: Task,
+  ids: readonly string[],
+  limit = Infinity,
+  among: { has(id: string): boolean } = { has: () => true },
+): { readonly taken: string[]; readonly passed: string[] } {
+  const counts = new Map<string, number>();
+  const [taken, passed]: string[][] = [[], []];
+  for (const id of ids) {
+    const name = group === null ? "" : splitGroupId(id).task;
+    const count = counts.get(name) ?? 0;
+    if (count >= limit) continue;
+    if (among.has(id)) counts.set(name, count + 1);
+    (among.has(id) ? taken : passed).push(id);
+  }
+  return { taken, passed };
 }
 
 /** Whether the rows to measure on are what is left of the only split. */
@@ -62,7 +87,8 @@ export async function testExamples(
   const split = testSplit(task, options.split);
   const standIn = describeStandIn(task, options);
   if (isShared(task, options)) {
-    const examples = await otherExamples(task, used, limit);
+    const { taken: ids } = takeRows(task, await otherRows(task, used), limit);
+    const examples = await task.examples(split, { ids });
     if (standIn !== null) note(`${standIn}; adaptation examples are drawn from it, and its other rows are the test.`);
     return examples;
   }
@@ -107,9 +133,25 @@ async function fittedRows(side: Side, { task, provenance }: Pick<Opened, "task" 
 
 /** The rows of an evaluation. */
 export interface EvaluatedRows {
+  /** Ids of all that the model can be asked, in their order: the examples are the first of them. */
+  readonly candidates: readonly string[];
   readonly examples: readonly Example[];
   /** What a reader of the results must know about them. */
   readonly notes: readonly string[];
+}
+
+/** The first `limit` rows of each task that two models can be asked, and how many others were passed over. */
+function takeCommon(
+  task: Task,
+  candidates: readonly string[],
+  others: readonly string[],
+  limit: number | undefined,
+): { readonly ids: readonly string[]; readonly missing: number } {
+  const { taken, passed } = takeRows(task, candidates, limit, new Set(others));
+  if (taken.length === 0 && passed.length > 0) {
+    throw new CommandError("no row can be asked of both models", "evaluate them one by one, or give other rows.");
+  }
+  return { ids: taken, missing: passed.length + takeRows(task, others, limit, new Set(candidates)).passed.length };
 }
 
 /**
@@ -117,15 +159,18 @@ export interface EvaluatedRows {
  *
  * @param sides What is evaluated. Rows that a plan was chosen on are left out where the data has one split only, and
  * counted in a note where a split is asked for.
+ * @param others `candidates` of the model that this one is compared with: only rows that both can be asked are taken,
+ * which are not the same where those that are too long for a model are left out. Default: all rows.
  * @throws {UsageError} If the training split would stand in for the one that the task names.
+ * @throws {CommandError} If no row can be asked of both models.
  */
 export async function evaluatedRows(
   work: Pick<Opened, "task" | "provenance">,
   options: TestOptions,
   sides: readonly Side[],
+  others?: readonly string[],
 ): Promise<EvaluatedRows> {
   const { task } = work;
-  const { limit } = options;
   const split = testSplit(task, options.split);
   const standIn = describeStandIn(task, options);
   if (standIn !== null && task.standIn!.isTraining) {
@@ -147,12 +192,14 @@ export async function evaluatedRows(
         `${runFileNames.run} beside it tells which they are.`,
     );
   }
-  if (fitted.size > 0 && isShared(task, options)) {
-    const examples = await otherExamples(task, [...fitted].map((id) => ({ id })), limit);
-    notes.push(`Left out ${counted(fitted.size, "row")} of ${split} that the plan was chosen on.`);
-    return { examples, notes };
-  }
-  const examples = await task.examples(split, limit === undefined ? {} : { limit });
+  const isRest = fitted.size > 0 && isShared(task, options);
+  const candidates = isRest
+    ? await otherRows(task, [...fitted].map((id) => ({ id })))
+    : (await task.rows(split)).map(({ id }) => id);
+  if (isRest) notes.push(`Left out ${counted(fitted.size, "row")} of ${split} that the plan was chosen on.`);
+  const { ids, missing } = takeCommon(task, candidates, others ?? candidates, options.limit);
+  const examples = await task.examples(split, { ids });
+  if (missing > 0) notes.push(`Left out ${counted(missing, "row")} that only one of the two models can be asked.`);
   const shared = examples.filter(({ id }) => fitted.has(id)).length;
   if (shared > 0) {
     notes.push(
@@ -160,5 +207,5 @@ export async function evaluatedRows(
         "fitted proves nothing.",
     );
   }
-  return { examples, notes };
+  return { candidates, examples, notes };
 }

@@ -168,8 +168,14 @@ Deno.test("secateur eval --against asks both models the rows that neither is too
       assertEquals(code, 0, stderr);
       const { examples, notes, comparison } = JSON.parse(stdout);
       assertEquals(examples.map(({ id }: { id: string }) => id), fittingTest);
-      assertEquals(notes, ["Left out 2 rows that the other model cannot be asked."]);
+      assertEquals(notes, ["Left out 2 rows that only one of the two models can be asked."]);
       assertEquals(comparison.b.model, args[3]);
+      // As many as asked for, where so many can be: test/3 is passed over, and test/9 is behind them.
+      const six = await secateur([...evaluation, ...args, "--skip-bad-rows", "--limit", "6"]);
+      assertEquals(six.code, 0, six.stderr);
+      const limited = JSON.parse(six.stdout);
+      assertEquals(limited.examples.map(({ id }: { id: string }) => id), fittingTest.slice(0, 6));
+      assertEquals(limited.notes, ["Left out 1 row that only one of the two models can be asked."]);
     }
   });
 });

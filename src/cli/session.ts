@@ -241,6 +241,7 @@ export function adaptationSplit(task: Task, asked: string | undefined): string {
  * Refuses `--data split=FILE` that would be used for everything because no split is called that, unless it is asked for
  * by that name: it may be misspelt.
  *
+ * @param options A command's own: those that it lacks are not proposed.
  * @throws {UsageError} If so.
  */
 export function requireKnownSplit(
@@ -250,10 +251,11 @@ export function requireKnownSplit(
   if (standIn === null || standIn.isKnown) return;
   if (!data.some((text) => text.startsWith(`${evaluationSplit}=`))) return;
   if (evaluationSplit === asked.split || evaluationSplit === asked["adaptation-split"]) return;
+  const option = (["split", "adaptation-split"] as const).find((own) => own in asked);
+  const ask = option === undefined ? "" : `, or ask for it with --${option} ${evaluationSplit}`;
   throw new UsageError(
     `task ${name} names no split ${evaluationSplit}${didYouMean(evaluationSplit, [standIn.of, ...usualSplits])}`,
-    `write --data ${standIn.of}=FILE, or --data FILE to use it for everything, or ask for it with ` +
-      `--split ${evaluationSplit}.`,
+    `write --data ${standIn.of}=FILE, or --data FILE to use it for everything${ask}.`,
   );
 }
 

@@ -118,9 +118,8 @@ Deno.test("secateur refuses a split that no task names and nobody asks for, unle
     const file = `${folder}/rows.jsonl`;
     await Deno.writeTextFile(file, questions(6));
     const work = ["--model", demoModel, "--task", "boolq", "--engine", "reference", "--data"];
-    const hint = (split: string) =>
-      "Hint: write --data validation=FILE, or --data FILE to use it for everything, or ask for it with " +
-      `--split ${split}.\n`;
+    /** A command names the option that it has. */
+    const ask: Record<string, string> = { score: ", or ask for it with --adaptation-split tset", info: "" };
     const run = ["--adaptation-examples", "2", "--nodes", "1", "--out", `${folder}/run`];
     for (
       const [split, meant, command, ...more] of [
@@ -136,7 +135,9 @@ Deno.test("secateur refuses a split that no task names and nobody asks for, unle
       assertEquals([code, stdout, stderr], [
         2,
         "",
-        `Error: task boolq names no split ${split}${suggestion}\n${hint(split)}`,
+        `Error: task boolq names no split ${split}${suggestion}\n` +
+        "Hint: write --data validation=FILE, or --data FILE to use it for everything" +
+        `${ask[command] ?? `, or ask for it with --split ${split}`}.\n`,
       ]);
     }
     const shown = await secateur(["tasks", "show", "boolq", "--data", `tset=${file}`]);

@@ -111,7 +111,7 @@ async function findSource(
     );
     const found = named.get(name ?? "default");
     if (found !== undefined) return { file: configFile, source: found };
-    throw new RangeError(
+    throw new OptionError(
       `Cannot find the chat template ${quote(name ?? "default")} in ${configFile}: it has ${
         [...named.keys()].join(", ")
       }`,

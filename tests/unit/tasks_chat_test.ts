@@ -9,6 +9,7 @@ import { chatTemplateLimits, compileBounded, TemplateRefusal } from "../../src/t
 import { loadChatTemplate } from "../../src/tasks/chat_template.ts";
 import type { Message } from "../../src/tasks/message.ts";
 import { loadTask } from "../../src/tasks/task.ts";
+import { OptionError } from "../../src/text/option_error.ts";
 import { withFolder } from "../support/temporary_folder.ts";
 import { tinyTokenizerFiles } from "../support/tiny_tokenizer.ts";
 
@@ -61,11 +62,12 @@ Deno.test("loadChatTemplate() finds the template in tokenizer_config.json, by na
   for (
     const [all, name, message] of [
       [files(named), "none", 'Cannot find the chat template "none" in'],
+      [files(named.slice(1)), undefined, 'Cannot find the chat template "default" in'],
       [files(undefined), undefined, "Cannot find a chat template in"],
       [files("x"), "../tokenizer", 'Cannot find the chat template "../tokenizer"'],
     ] as const
   ) {
-    assertStringIncludes((await assertRejects(() => render(all, name), RangeError)).message, message);
+    assertStringIncludes((await assertRejects(() => render(all, name), OptionError)).message, message);
   }
   await assertRejects(() => render(files("{% if")), SyntaxError, "Cannot parse the chat template of");
 });

@@ -6,6 +6,7 @@
 import { lstat, rm } from "node:fs/promises";
 import { isDeepStrictEqual } from "node:util";
 import { join } from "node:path";
+import process from "node:process";
 import { removeLeftovers, writeFileAtomic } from "../checkpoint/atomic_file.ts";
 import { areComparable } from "../checkpoint/digest.ts";
 import { hashOf } from "../checkpoint/tensor_store.ts";
@@ -213,8 +214,10 @@ export async function runInFolder(run: FolderRun): Promise<FolderRunResult> {
   // The copy comes last; a disk that is too small for it is noticed before hours of work.
   if (checkpoint !== null && !pruned) await checkSpace(folder, await prunedCheckpointBytes(checkpoint));
   const { kind, adapter, details } = engine.info;
-  // Another adapter, or other kernels, give other last bits: their answers must not be mixed.
-  const namespace = hashOf(JSON.stringify([provenance, kind, adapter, details.kernels]));
+  // Another adapter, other kernels, or another runtime, which brings its own compiler of kernels and its own Math, give
+  // other last bits: their answers must not be mixed.
+  const { deno, node, v8 } = process.versions;
+  const namespace = hashOf(JSON.stringify([provenance, kind, adapter, details.kernels, { deno, node, v8 }]));
   const kept = keepAnswers(engine, keptFolder, { namespace });
   const result = await runPipeline({ ...input, answering: kept });
   signal?.throwIfAborted();

@@ -2,6 +2,7 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { mkdir, readdir, readFile, truncate, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import process from "node:process";
 import type { Intervention } from "../../src/engine/engine.ts";
 import { keepAnswers, removeKeptAnswers } from "../../src/method/kept_answers.ts";
 import { type FolderRun, keptAnswersName, runInFolder } from "../../src/method/run_folder.ts";
@@ -158,8 +159,8 @@ Deno.test("runInFolder() goes on in the middle of its evaluation, to the bytes o
       return runInFolder(planned);
     };
     const tested = (engine: ToyEngine) => asked(engine).filter(([first]) => first >= 100).flat();
-    const [alone, out, other] = [join(root, "alone"), join(root, "out"), join(root, "other")];
-    for (const folder of [alone, out, other]) await mkdir(folder);
+    const [alone, out, updated, other] = ["alone", "out", "updated", "other"].map((name) => join(root, name));
+    for (const folder of [alone, out, updated, other]) await mkdir(folder);
     const undisturbed = toy();
     assertEquals((await run(undisturbed, alone, false)).earlier, null);
     assertEquals(tested(undisturbed), [100, 101, 102, 103]);
@@ -186,6 +187,18 @@ Deno.test("runInFolder() goes on in the middle of its evaluation, to the bytes o
     for (const name of ["answers.json", "traces.json", "grid.json", "plan.json", "scores.safetensors"]) {
       assertEquals(await readFile(join(out, name), "utf8"), await readFile(join(alone, name), "utf8"), name);
     }
+
+    // Answers of another runtime may have other last bits.
+    const { versions } = process;
+    Object.defineProperty(process, "versions", { value: { ...versions, deno: "0.0.0" } });
+    try {
+      await interrupt(updated);
+    } finally {
+      Object.defineProperty(process, "versions", { value: versions });
+    }
+    const newer = toy();
+    await run(newer, updated, true);
+    assertEquals(tested(newer), [100, 101, 102, 103]);
 
     // A run that does not resume takes nothing over.
     await interrupt(other);

@@ -65,6 +65,7 @@ export async function openService(options: ServiceOptions): Promise<Service> {
   const queue = await JobQueue.open(settings, version, onError);
   const access = new Access(settings.token);
   const requests = new RequestMetrics();
+  const closing = new AbortController();
   let followers = 0;
 
   const json = (value: unknown, status = 200, headers: Record<string, string> = {}) =>
@@ -173,7 +174,7 @@ export async function openService(options: ServiceOptions): Promise<Service> {
           throw new ProblemError(503, "Too many callers follow events", { "retry-after": "10" });
         }
         followers++;
-        return eventStream(job, lastEventId, () => followers--);
+        return eventStream(job, lastEventId, closing.signal, () => followers--);
       },
     }],
     ["/v1/jobs/:id/results", "callers", { GET: (context) => sendFile(context, runFileNames.run) }],
@@ -224,7 +225,10 @@ export async function openService(options: ServiceOptions): Promise<Service> {
 
   return {
     fetch: async (request, info) => await app.fetch(request, info ?? {}),
-    close: () => queue.close(),
+    close: async () => {
+      closing.abort();
+      await queue.close();
+    },
   };
 }
 

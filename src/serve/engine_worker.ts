@@ -2,6 +2,7 @@
  * The Worker that computes: one job after the other, all of them on the same device. It ends itself when it is told to,
  * because ending a Worker that holds a GPU from outside can take the process down.
  */
+import { deserialize } from "node:v8";
 import { FingerprintMemo } from "./fingerprint_memo.ts";
 import { workOnJob } from "./job_work.ts";
 import { KeptDevice } from "./kept_device.ts";
@@ -18,7 +19,7 @@ async function run(message: RunMessage): Promise<JobEnd> {
   const { signal } = stop;
   let gpuLiveBytes = 0;
   try {
-    await workOnJob(message, {
+    await workOnJob({ ...message, rows: deserialize(message.rows) }, {
       device,
       fingerprints,
       signal,

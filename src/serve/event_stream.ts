@@ -17,14 +17,17 @@ function format(event: Omit<JobEvent, "data"> & { readonly data: unknown }): str
 }
 
 /**
- * Answers with the events of a job: first what the caller missed, then what happens, until the job has ended.
+ * Answers with the events of a job: first what the caller missed, then what happens, until the job has ended or the
+ * service closes.
  *
  * @param lastEventId What the caller says it has seen; null for a new one, which gets the present state.
+ * @param closing Says that the service closes.
  * @param onEnd Called once, when the stream has ended or the caller has gone.
  */
 export function eventStream(
   job: FollowedJob,
   lastEventId: string | null,
+  closing: AbortSignal,
   onEnd: () => void,
   pause: number = heartbeat,
 ): Response {
@@ -34,10 +37,13 @@ export function eventStream(
   let isEnded = false;
   let wake = () => {};
   const stopListening = events.listen(() => wake());
+  const onClosing = () => wake();
+  closing.addEventListener("abort", onClosing);
   const end = () => {
     if (isEnded) return;
     isEnded = true;
     stopListening();
+    closing.removeEventListener("abort", onClosing);
     wake();
     onEnd();
   };
@@ -56,7 +62,7 @@ export function eventStream(
   const stream = new ReadableStream<Uint8Array>({
     async pull(controller) {
       let text = next();
-      if (text === "" && !isFinal(job.view().state)) {
+      if (text === "" && !isFinal(job.view().state) && !closing.aborted) {
         let timer: ReturnType<typeof setTimeout> | undefined;
         await new Promise<void>((resolve) => {
           wake = resolve;
@@ -64,7 +70,7 @@ export function eventStream(
         });
         clearTimeout(timer);
         if (isEnded) return;
-        text = next() || ": still here\n\n";
+        text = next() || (closing.aborted ? "" : ": still here\n\n");
       }
       if (text !== "") controller.enqueue(encoder.encode(text));
       else {

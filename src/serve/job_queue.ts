@@ -316,7 +316,9 @@ export class JobQueue {
     const job = this.#jobs.get(id)!;
     this.#isStarting = this.#start(job).catch(async (error) => {
       this.onError(error);
-      await this.#end(job, "failed", (error as Error).message).catch(this.onError);
+      // What the system says of folders is nobody's business but the operator's.
+      const reason = error instanceof RangeError ? error.message : "The job could not be started";
+      await this.#end(job, "failed", reason).catch(this.onError);
     }).finally(() => {
       this.#isStarting = null;
       this.#startNext();

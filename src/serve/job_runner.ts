@@ -38,12 +38,16 @@ function failed(error: string): JobEnd {
   return { outcome: "failed", error, gpuLiveBytes: 0 };
 }
 
-/** Listens for errors that nobody caught. They have ended the Worker; unhandled they would end the service too. */
+/**
+ * Listens for errors that nobody caught, which have ended the Worker and unhandled would end the service too, and for
+ * messages that cannot be read, which nothing else would follow.
+ */
 function onBreakdown(worker: Worker, tell: (reason: string) => void): void {
   worker.onerror = (event) => {
     event.preventDefault();
     tell(`The job broke off: ${event.message}`);
   };
+  worker.onmessageerror = () => tell("The job broke off: a message of its Worker cannot be read");
 }
 
 /** A text in the words of the caller, who knows files of the job by their names in it, and the model by its own. */
@@ -52,8 +56,8 @@ function forCaller(text: string, { folder, modelFolder }: JobPlace): string {
 }
 
 /** Makes examples of a job's rows in a Worker, which is ended when the signal says so. */
-function makeRows(place: ToRowsWorker, signal: AbortSignal): Promise<FromRowsWorker | "stopped"> {
-  const worker = new Worker(new URL("./rows_worker.ts", import.meta.url), { type: "module", name: "rows" });
+function makeRows(url: URL, place: ToRowsWorker, signal: AbortSignal): Promise<FromRowsWorker | "stopped"> {
+  const worker = new Worker(url, { type: "module", name: "rows" });
   const { promise, resolve: answer } = Promise.withResolvers<FromRowsWorker | "stopped">();
   worker.onmessage = ({ data }: MessageEvent<FromRowsWorker>) => answer(data);
   onBreakdown(worker, (error) => answer({ type: "failed", error }));
@@ -66,14 +70,29 @@ function makeRows(place: ToRowsWorker, signal: AbortSignal): Promise<FromRowsWor
   return promise.finally(() => signal.removeEventListener("abort", end));
 }
 
+/** The modules of the two Workers. */
+export interface WorkerModules {
+  /** Speaks as `rows_worker.ts`. */
+  readonly rows: URL;
+  /** Speaks as `engine_worker.ts`. */
+  readonly engine: URL;
+}
+
+const ownModules: WorkerModules = {
+  rows: new URL("./rows_worker.ts", import.meta.url),
+  engine: new URL("./engine_worker.ts", import.meta.url),
+};
+
 /** The two Workers. */
 export class JobRunner {
   readonly #stopSeconds: number;
+  readonly #modules: WorkerModules;
   #engine: Worker | null = null;
 
   /** @param stopSeconds Time for a job to stop in before it counts as stuck. */
-  constructor(stopSeconds: number) {
+  constructor(stopSeconds: number, modules: WorkerModules = ownModules) {
     this.#stopSeconds = stopSeconds;
+    this.#modules = modules;
   }
 
   /** Starts a job. The one before it must have ended. */
@@ -100,7 +119,7 @@ export class JobRunner {
 
   async #run(task: JobTask, callbacks: RunnerCallbacks, signal: AbortSignal): Promise<JobEnd> {
     const { folder, modelFolder } = task;
-    const made = await makeRows({ folder, modelFolder }, signal);
+    const made = await makeRows(this.#modules.rows, { folder, modelFolder }, signal);
     if (made === "stopped" || signal.aborted) return stopped;
     if (made.type === "failed") return failed(made.error);
     if (made.rows === null) return { outcome: "done", error: null, gpuLiveBytes: 0 };
@@ -124,7 +143,7 @@ export class JobRunner {
       end(failed(error));
     });
     signal.addEventListener("abort", stop);
-    this.#tell(worker, message);
+    this.#tell(worker, message, [message.rows.buffer]);
     return ended.finally(() => {
       signal.removeEventListener("abort", stop);
       clearTimeout(timer);
@@ -132,10 +151,10 @@ export class JobRunner {
   }
 
   #startEngine(): Worker {
-    return new Worker(new URL("./engine_worker.ts", import.meta.url), { type: "module", name: "engine" });
+    return new Worker(this.#modules.engine, { type: "module", name: "engine" });
   }
 
-  #tell(worker: Worker, message: ToEngineWorker): void {
-    worker.postMessage(message);
+  #tell(worker: Worker, message: ToEngineWorker, transfer: Transferable[] = []): void {
+    worker.postMessage(message, transfer);
   }
 }

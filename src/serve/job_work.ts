@@ -7,7 +7,11 @@ import type { FingerprintMemo } from "./fingerprint_memo.ts";
 import { jobPaths } from "./job_paths.ts";
 import { commandArguments, planningOptions } from "./job_request.ts";
 import type { KeptDevice } from "./kept_device.ts";
+import type { JobRows } from "./job_rows.ts";
 import type { RunMessage } from "./protocol.ts";
+
+/** What to work on. */
+export type JobWork = Omit<RunMessage, "type" | "rows"> & { readonly rows: JobRows };
 
 /** The surroundings of the work. */
 export interface WorkSurroundings {
@@ -38,7 +42,7 @@ async function runAnew(run: FolderRun): Promise<void> {
  * @throws {RangeError} If the request does not fit the model. The signal's reason is thrown as it is.
  */
 export async function workOnJob(
-  { folder, modelFolder, version, engine: choice, rows }: RunMessage,
+  { folder, modelFolder, version, engine: choice, rows }: JobWork,
   { device: kept, fingerprints, signal, onProgress, onClosed }: WorkSurroundings,
 ): Promise<void> {
   const { settings, task, metrics, adaptation, selection, test } = rows;
@@ -70,8 +74,11 @@ export async function workOnJob(
       report: async (results) => (await import("../report/run_report.ts")).renderRunReport(results),
     });
   } finally {
-    await engine?.close();
-    await checkpoint.close();
+    try {
+      await engine?.close();
+    } finally {
+      await checkpoint.close();
+    }
     const liveBytes = engine?.info.details.liveBytes;
     onClosed(typeof liveBytes === "number" ? liveBytes : 0);
   }

@@ -10,9 +10,15 @@ if (Deno.build.os === "linux" && Deno.env.get("DENO_WEBGPU_BACKEND") === undefin
 
 const service = await openService({ settings: settingsFrom((name) => Deno.env.get(name)), version: manifest.version });
 
+let isClosing = false;
 // `deno serve` stops listening at these by itself, and then waits for whatever still works. Windows has no SIGTERM.
 for (const signal of Deno.build.os === "windows" ? ["SIGINT"] as const : ["SIGINT", "SIGTERM"] as const) {
-  Deno.addSignalListener(signal, () => service.close());
+  Deno.addSignalListener(signal, () => {
+    // Whoever asks twice does not want to wait.
+    if (isClosing) Deno.exit(1);
+    isClosing = true;
+    service.close();
+  });
 }
 
 export default {

@@ -1,6 +1,5 @@
 /** What the service and its two Workers say to each other: one makes examples of a job's rows, the other computes. */
 import type { Progress } from "../engine/engine.ts";
-import type { JobRows } from "./job_rows.ts";
 import type { ServiceSettings } from "./settings.ts";
 
 /** Where a job is. */
@@ -11,19 +10,25 @@ export interface JobPlace {
   readonly modelFolder: string;
 }
 
+/**
+ * The `JobRows` of a job as bytes (`node:v8`), which change hands without a copy: there may be many small arrays, and
+ * the thread between the Workers answers callers meanwhile.
+ */
+export type PackedRows = Uint8Array<ArrayBuffer>;
+
 /** To the Worker of the rows, as its only message. */
 export type ToRowsWorker = JobPlace;
 
 /** From the Worker of the rows, as its only message. */
 export type FromRowsWorker =
   /** `null`: the job's results are complete already. */
-  | { readonly type: "rows"; readonly rows: JobRows | null }
+  | { readonly type: "rows"; readonly rows: PackedRows | null }
   | { readonly type: "failed"; readonly error: string };
 
 /** What to run. */
 export interface RunMessage extends JobPlace {
   readonly type: "run";
-  readonly rows: JobRows;
+  readonly rows: PackedRows;
   /** Version of this program, for what is written. */
   readonly version: string;
   readonly engine: Pick<ServiceSettings, "engine" | "memoryBudgetBytes" | "weightBudgetBytes">;

@@ -3,7 +3,7 @@
 /** The part of a Worker's global scope that is used here. */
 export interface WorkerScope<In, Out> {
   onmessage: ((event: MessageEvent<In>) => void) | null;
-  postMessage(message: Out): void;
+  postMessage(message: Out, transfer?: Transferable[]): void;
   /** Ends the Worker when the current task has ended. */
   close(): void;
 }

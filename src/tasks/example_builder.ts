@@ -61,7 +61,7 @@ function splitAfterPrefix({ continuations }: Pick<Texts, "continuations">, token
   }
   const choices = continuations.map((continuation) => {
     const ids = tokenizer.encode(continuation, { addSpecialTokens: false });
-    return ids[0] === prefixId ? ids.subarray(1) : ids;
+    return ids[0] === prefixId ? ids.slice(1) : ids;
   });
   return { prompt: Uint32Array.of(prefixId), choices };
 }
@@ -76,7 +76,8 @@ function splitWhole(texts: Texts, tokenizer: Encoder): SplitTokens {
   const space = texts.context.slice(context.length);
   const prompt = tokenizer.encode(context);
   const choices = texts.continuations.map((continuation) =>
-    tokenizer.encode(context + space + continuation).subarray(prompt.length)
+    // A copy: a view would keep the tokens of the whole for every choice.
+    tokenizer.encode(context + space + continuation).slice(prompt.length)
   );
   return { prompt, choices };
 }

@@ -18,7 +18,7 @@ export function truncatePrompts(
   if (choices.some(({ length }) => length > maxTokens)) return null;
   const whole = choices.map((_, choice) => prompts?.[choice] ?? prompt);
   const cut = whole.map((tokens, choice) =>
-    tokens.subarray(-Math.min(tokens.length, maxTokens + 1 - choices[choice].length))
+    tokens.slice(-Math.min(tokens.length, maxTokens + 1 - choices[choice].length))
   );
   const cutTokens = whole.reduce((most, { length }, choice) => Math.max(most, length - cut[choice].length), 0);
   const isShared = prompts === undefined && cut.every(({ length }) => length === cut[0].length);

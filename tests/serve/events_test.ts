@@ -63,16 +63,33 @@ Deno.test("JobEvents drops steps that follow each other closely, but not the fir
   assert(done.length <= 5, `${done}`);
 });
 
+/** A service that stays open. */
+const open = new AbortController().signal;
+
 Deno.test("eventStream() sends a heartbeat when nothing happens, and stops listening when the caller goes", async () => {
   const events = new JobEvents();
   let ended = 0;
-  const answer = eventStream({ events, view: () => view("running") }, events.latestId, () => ended++, 1);
+  const answer = eventStream({ events, view: () => view("running") }, events.latestId, open, () => ended++, 1);
   const reader = answer.body!.getReader();
   assertEquals(new TextDecoder().decode((await reader.read()).value), ": still here\n\n");
   assertEquals(events.listeners, 1);
   const pending = reader.read();
   await reader.cancel();
   await pending;
+  assertEquals([events.listeners, ended], [0, 1]);
+});
+
+Deno.test("eventStream() sends what was missed and ends when the service closes", async () => {
+  const events = new JobEvents();
+  const seen = events.latestId;
+  const closing = new AbortController();
+  let ended = 0;
+  const answer = eventStream({ events, view: () => view("running") }, seen, closing.signal, () => ended++);
+  const text = answer.text();
+  await new Promise((resolve) => setTimeout(resolve, 10));
+  events.state(view("queued"), false);
+  closing.abort();
+  assertMatch(await text, /^id: \S+\nevent: state\ndata: .*"queued".*\n\n$/);
   assertEquals([events.listeners, ended], [0, 1]);
 });
 

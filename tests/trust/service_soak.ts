@@ -97,9 +97,9 @@ const parts: Readonly<Record<string, () => Promise<string[]>>> = {
   latency: () =>
     withProcess(async (service) => {
       const request = await service.json("/v1/example");
-      const { id } = await service.submit({ ...request, adaptation: { count: 400 }, score: { nodes: 64 } });
+      const { id } = await service.submit({ ...request, adaptation: { count: 400 }, score: { nodes: 512 } });
       await service.wait(id, "running");
-      while ((await service.json(`/v1/jobs/${id}`)).progress?.stage !== "score, 64 nodes") {
+      while ((await service.json(`/v1/jobs/${id}`)).progress?.stage !== "score, 512 nodes") {
         await new Promise((resolve) => setTimeout(resolve, 50));
       }
       const times = await timeHealth(service, 50, size("seconds"));

@@ -34,6 +34,13 @@ Deno.test("buildExample() keeps all tokens of a choice when it has several", () 
   });
 });
 
+Deno.test("buildExample() keeps no tokens alive but those of prompt and choices", () => {
+  for (const context of ["Q: ", ""]) {
+    const { prompt, choices } = buildExample(request(context, ["yes", "no"]), withBos);
+    for (const ids of [prompt, ...choices]) assertEquals(ids.buffer.byteLength, ids.byteLength);
+  }
+});
+
 Deno.test("buildExample() moves white space at the end of the context to the continuation", () => {
   const expected = { prompt: ["Q", ":"], choices: [[" yes"], [" no"]] };
   assertEquals(split(bare, request("Q: ", ["yes", "no"], "")), expected);

@@ -8,6 +8,7 @@ import { EventStream } from "./events.ts";
 import { ProgressLine } from "./progress.ts";
 import { chooseStyle, plain } from "./style.ts";
 import { version } from "./version.ts";
+import { StopRequests } from "../serve/stop_requests.ts";
 
 /** The program's own help. */
 function programHelp(groups: readonly CommandGroup[]): string {
@@ -70,10 +71,12 @@ export async function runProgram(groups: readonly CommandGroup[], args: readonly
   let events: EventStream | undefined;
   let command: Command | undefined;
   const controller = new AbortController();
+  const requests = new StopRequests();
   const interrupt = () => {
+    const request = requests.take();
     // The second Ctrl-C does not wait for the work to stop. Files still appear whole or not at all.
-    if (controller.signal.aborted) Deno.exit(exitCodes.interrupted);
-    controller.abort(new Interrupted(command?.afterInterrupt));
+    if (request === "again") Deno.exit(exitCodes.interrupted);
+    if (request === "first") controller.abort(new Interrupted(command?.afterInterrupt));
   };
   const report = (error: unknown): number => {
     progress.finish();

@@ -40,7 +40,7 @@ export const serve = defineCommand({
     "runs, and it goes on when the service is started again. The same service runs under `deno serve src/serve/main.ts`.\n" +
     "docs/service.md describes the API.",
   details: `Environment, overridden by options:\n${variableHelp}`,
-  example: "serve --port 8000 --models models --jobs out/service",
+  example: "serve --port 8000 --jobs out/service",
   options: {
     port: { type: "integer", min: 0, max: 65535, default: 8000, description: "TCP port; 0 for any free one." },
     host: {

@@ -59,9 +59,16 @@ const contentTypes: Readonly<Record<string, string>> = {
 const largestPage = 500;
 const usualPage = 50;
 
-/** Opens the service; unfinished jobs of an earlier one go on. */
+/**
+ * Opens the service; unfinished jobs of an earlier one go on.
+ *
+ * @throws {Error} If the folder of models cannot be read, or another service uses the folder of jobs, or it cannot be
+ * used.
+ */
 export async function openService(options: ServiceOptions): Promise<Service> {
   const { settings, version, onError = (error) => console.error(error) } = options;
+  // A folder of models that is not there is noticed before anybody asks for one.
+  await listModels(settings.modelsFolder);
   const queue = await JobQueue.open(settings, version, onError);
   const access = new Access(settings.token);
   const requests = new RequestMetrics();

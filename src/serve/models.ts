@@ -44,10 +44,13 @@ export function demoFolder(): string | null {
 /**
  * Lists the models, by name. A job's model is found by looking its name up here, never by making a path of it.
  *
- * @throws {Error} If the folder cannot be read.
+ * @throws {Error} If the folder is not there or cannot be read.
  */
 export async function listModels(modelsFolder: string | null): Promise<ServedModel[]> {
-  const models = modelsFolder === null ? new Map<string, string>() : await findModels(modelsFolder);
+  const models = modelsFolder === null ? new Map<string, string>() : await findModels(modelsFolder).catch((error) => {
+    if (!["ENOENT", "ENOTDIR"].includes(error.code)) throw error;
+    throw new Error(`Cannot list the models in ${modelsFolder}: there is no such folder`, { cause: error });
+  });
   const demo = demoFolder();
   if (demo !== null && !models.has(demoName) && await isCheckpoint(join(demo, "model"))) {
     models.set(demoName, join(demo, "model"));

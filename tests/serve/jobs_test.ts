@@ -278,7 +278,7 @@ Deno.test("a job that was being cancelled is cancelled when the service died mea
   });
 });
 
-Deno.test("openService() refuses a folder of jobs when another service uses it, or a state is malformed", async () => {
+Deno.test("openService() refuses a folder of jobs when another service uses it, a state is malformed, or there are no models", async () => {
   await withService({}, async (test) => {
     const again = () => openService({ settings: test.settings, version: "0" });
     const refusal = await again().catch((error) => error);
@@ -286,6 +286,9 @@ Deno.test("openService() refuses a folder of jobs when another service uses it, 
     const { id } = await test.submit();
     await test.wait(id);
     await test.service.close();
+    const elsewhere = { ...test.settings, modelsFolder: join(test.settings.modelsFolder!, "none") };
+    const missing = await openService({ settings: elsewhere, version: "0" }).catch((error) => error);
+    assertMatch(missing.message, /^Cannot list the models in .*none: there is no such folder$/);
     const state = join(test.settings.jobsFolder, id, "state.json");
     const text = await Deno.readTextFile(state);
     await Deno.writeTextFile(state, text.replace('"done"', '"gone"'));

@@ -91,7 +91,7 @@ const parts: Readonly<Record<string, () => Promise<string[]>>> = {
         `0 bytes left on the GPU; resident, median of each tenth: ${
           tenths.map(megabytes).join(", ")
         }; later half over ` +
-        `earlier half: least ${floor}, most ${peak}`,
+        `earlier half: floor ${floor}, most ${peak}`,
       ];
     }),
   latency: () =>

@@ -1,0 +1,18 @@
+/** Counts requests to stop: the first asks for an orderly end, a later one does not want to wait for it. */
+
+/** Milliseconds in which a second signal is an echo: `deno task` passes on what the terminal has sent to all. */
+const echo = 500;
+
+/** Requests of one process. */
+export class StopRequests {
+  #firstAt: number | null = null;
+
+  /** Takes note of a request, and says whether it is the first, its echo, or another one. */
+  take(now: number = performance.now()): "first" | "echo" | "again" {
+    if (this.#firstAt === null) {
+      this.#firstAt = now;
+      return "first";
+    }
+    return now - this.#firstAt < echo ? "echo" : "again";
+  }
+}

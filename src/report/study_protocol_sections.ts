@@ -15,6 +15,7 @@ export function mainSection(main: Comparison): string {
     "### Main table",
     comparisonTable(main),
     abouts(main),
+    ...(main.leftOut === undefined ? [] : [`Left out: ${main.leftOut}.`]),
     "Every ranking goes through the same grid and the same selection rule. `sd` and `worst` are over the redraws; gain, in\n" +
     "points, is over the unpruned model, with interval and two-sided p of a paired test over the test rows; `harmed` counts\n" +
     "redraws below the unpruned model.",

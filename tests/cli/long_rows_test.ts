@@ -94,7 +94,7 @@ Deno.test("secateur study leaves out rows that are too long, or cuts them, as it
     const { model, task } = await writeLongRows(folder);
     const small = [
       "--parts",
-      "grid",
+      "main",
       "--redraws",
       "1",
       "--adaptation-examples",
@@ -114,8 +114,11 @@ Deno.test("secateur study leaves out rows that are too long, or cuts them, as it
       const { code, stdout, stderr } = await secateur([...study, "--out", join(folder, option), option]);
       assertEquals(code, 0, stderr);
       assertMatch(stderr, note);
-      const [{ poolRows, test }] = JSON.parse(stdout).tasks;
+      const [{ poolRows, test, results: { main } }] = JSON.parse(stdout).tasks;
       assertEquals([poolRows, test.length], rows);
+      // What is cut has no room for worked examples, and takes them from no other row.
+      const prompted = main.arms.find(({ name }: { name: string }) => name === "few-shot prompt");
+      assertEquals(/; 2 of the 10 questions, cut to fit alone/.test(prompted.about), option === "--truncate");
     }
   });
 });

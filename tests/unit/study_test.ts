@@ -1,4 +1,4 @@
-import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
+import { assert, assertEquals, assertRejects, assertStringIncludes, assertThrows } from "@std/assert";
 import { fileURLToPath } from "node:url";
 import { createMemoryStore } from "../../src/checkpoint/tensor_store.ts";
 import { createCachedEngine } from "../../src/engine/cached.ts";
@@ -185,6 +185,46 @@ Deno.test("runStudy() prompts with as many of the draw's examples as the model h
   assertEquals(asked[0].length, 4);
   const all = await withWorked(4);
   assertEquals([all.isPartial, all.redraws[0].examples.length, all.redraws[0].neurons], [false, 4, 0]);
+});
+
+Deno.test("runStudy() prompts without examples where a question alone is cut, and says why it does not prompt", async () => {
+  const prompted = async (tokensPerWorked: number, isCut: (index: number) => boolean) => {
+    const input = studyToyInput();
+    const [task] = input.tasks;
+    const test = task.test.map((row, index) =>
+      isCut(index) ? { ...row, prompt: Uint32Array.of(...row.prompt, ...new Array(14).fill(0)), cutTokens: 3 } : row
+    );
+    const asked = new Set<string>();
+    const testWithWorked: StudyInput["tasks"][number]["testWithWorked"] = (worked, only) => {
+      const tokens = new Array(worked.length * tokensPerWorked).fill(0);
+      const rows = test.filter(({ id }) => only === undefined || only.includes(id));
+      for (const { id } of rows) asked.add(id);
+      return Promise.resolve(rows.map((row) => ({ ...row, prompt: Uint32Array.of(...row.prompt, ...tokens) })));
+    };
+    const options = { ...input.options, parts: ["main" as const] };
+    const tasks = [{ ...task, test, testWithWorked }];
+    const study = await runStudy({ ...input, options, tasks });
+    const { main } = study.tasks[0].results;
+    assertEquals(parseStudy("study.json", serialiseStudy(study)), study);
+    const arm = main!.arms.find(({ name }) => name === "few-shot prompt");
+    return {
+      arm,
+      leftOut: main!.leftOut,
+      asked: asked.size,
+      rows: main!.rows,
+      report: studyMarkdown(study, "secateur study"),
+    };
+  };
+  const some = await prompted(3, (index) => index < 2);
+  assertEquals([some.arm!.isPartial, some.arm!.redraws[0].examples.length], [true, 4]);
+  assertEquals([some.asked, some.rows, some.leftOut], [28, 30, undefined]);
+  assertStringIncludes(some.arm!.about, "; 2 of the 30 questions, cut to fit alone, are asked without");
+  const none = await prompted(20, () => false);
+  assertEquals([none.arm, none.rows], [undefined, 30]);
+  assertStringIncludes(none.leftOut!, "in 3 of 3 redraws not one example fits into 16 positions");
+  assertStringIncludes(none.report, `Left out: ${none.leftOut}.`);
+  const all = await prompted(3, () => true);
+  assertEquals(all.leftOut, "few-shot prompt, for every question alone is cut to fit into 16 positions");
 });
 
 Deno.test("runStudy() runs only the parts asked for, and shares work through a cached engine", async () => {

@@ -5,7 +5,7 @@
 import type { Intervention } from "../../engine/engine.ts";
 import type { Example } from "../../tasks/example.ts";
 import { scoreExamples } from "../../tasks/scoring.ts";
-import { boolean, integer, list, nullable, number, record, type Schema, text } from "../schema.ts";
+import { boolean, integer, list, nullable, number, optional, record, type Schema, text } from "../schema.ts";
 import type { ScoreResult } from "../score.ts";
 import type { SearchResult } from "../search.ts";
 import { mcnemarTest, pairedDifference, type RedrawSummary, summarise } from "./statistics.ts";
@@ -136,6 +136,8 @@ export interface Comparison {
   };
   /** In the order they are reported. */
   readonly arms: readonly ComparedArm[];
+  /** An arm that could not be made, and why; absent where all could. */
+  readonly leftOut?: string;
   /** What was measured to get here. */
   readonly tried: {
     /** Configurations measured on adaptation examples, over all arms and redraws. */
@@ -154,6 +156,7 @@ export const comparisonSchema: Schema<Comparison> = record({
     standardError: nullable(number),
   }),
   arms: list(armSchema),
+  leftOut: optional(text),
   tried: record({
     configurations: integer,
     testPlans: integer,

@@ -67,11 +67,21 @@ async function rivalAttempts(
   return attempts;
 }
 
-/** Prompting with the draw's examples, as many of them as fit into the model's positions; null where none does. */
-async function promptingArm(subject: StudySubject, draws: readonly Draw[]): Promise<ArmPlan | null> {
-  const { testWithWorked, engine: { config } } = subject;
+/**
+ * Prompting with the draw's examples, as many of them as fit into the model's positions; null where it cannot be had.
+ * A question that had to be cut leaves no room for any: cutting the longer prompt would cut the examples off again, so
+ * it is asked without.
+ *
+ * @returns The arm, or why there is none.
+ */
+async function promptingArm(subject: StudySubject, draws: readonly Draw[]): Promise<ArmPlan | string | null> {
+  const { testWithWorked, test: plain, engine: { config } } = subject;
   if (!testWithWorked) return null;
-  const longest = subject.test.reduce((a, b) => tokensRead(b) > tokensRead(a) ? b : a).id;
+  const roomy = plain.filter(({ cutTokens }) => cutTokens === undefined);
+  const limit = `${config.maxPositions} positions`;
+  if (roomy.length === 0) return `few-shot prompt, for every question alone is cut to fit into ${limit}`;
+  const roomyIds = roomy.map(({ id }) => id);
+  const longest = roomy.reduce((a, b) => tokensRead(b) > tokensRead(a) ? b : a).id;
   const attempts: Attempt[] = [];
   const used: number[] = [];
   for (const draw of draws) {
@@ -82,8 +92,9 @@ async function promptingArm(subject: StudySubject, draws: readonly Draw[]): Prom
       const fits = (asked: readonly Example[]) => asked.every((example) => tokensRead(example) <= config.maxPositions);
       // The longest question alone tells nearly always, and cheaply.
       if (!fits(await testWithWorked(ids, [longest]))) continue;
-      const test = await testWithWorked(ids);
-      if (!fits(test)) continue;
+      const worked = await testWithWorked(ids, roomyIds);
+      if (!fits(worked)) continue;
+      const byId = new Map(worked.map((example) => [example.id, example]));
       used.push(count);
       attempts.push({
         draw,
@@ -93,23 +104,29 @@ async function promptingArm(subject: StudySubject, draws: readonly Draw[]): Prom
         tiedOnAccuracy: null,
         tried: 0,
         worstCompletenessError: null,
-        test,
+        test: plain.map((example) => byId.get(example.id) ?? example),
       });
       break;
     }
   }
-  if (attempts.length < draws.length) return null;
+  const missing = draws.length - attempts.length;
+  if (missing > 0) {
+    return `few-shot prompt, for in ${missing} of ${draws.length} redraws not one example fits into ${limit} in front of ` +
+      "every question";
+  }
   const [least, most] = [Math.min(...used), Math.max(...used)];
   const size = draws[0].examples.length;
-  const isPartial = least < size;
+  const cut = plain.length - roomy.length;
+  const without = cut === 0 ? "" : `; ${cut} of the ${plain.length} questions, cut to fit alone, are asked without`;
+  const isPartial = least < size || cut > 0;
   return {
     name: "few-shot prompt",
-    about: isPartial
+    about: least < size
       ? `no weights change; ${
         least === most ? least : `${least} to ${most}`
       } of the ${size} examples in front of each ` +
-        `question, for more do not fit into ${config.maxPositions} positions`
-      : "no weights change; the examples in front of each question",
+        `question, for more do not fit into ${limit}${without}`
+      : `no weights change; the examples in front of each question${without}`,
     attempts,
     isPartial,
   };
@@ -132,6 +149,9 @@ export async function studyMain(subject: StudySubject): Promise<Comparison> {
     arms.push({ name, about, attempts: await rivalAttempts(subject, name, draws) });
   }
   const prompting = await promptingArm(subject, draws);
+  if (typeof prompting === "string") {
+    return { ...await compareArms(subject, arms, "main table"), leftOut: prompting };
+  }
   if (prompting) arms.push(prompting);
   return await compareArms(subject, arms, "main table");
 }

@@ -187,9 +187,7 @@ export function noteSkipped({ skippedRows }: Task, { note }: Pick<Surroundings, 
   if (skippedRows.length === 0) return;
   const [{ id, place, problem }] = skippedRows;
   note(
-    `Skipped ${counted(skippedRows.length, "row")} that ${
-      skippedRows.length === 1 ? "does" : "do"
-    } not fit the task; ` +
+    `Skipped ${counted(skippedRows.length, "row")} that ${skippedRows.length === 1 ? "does" : "do"} not fit; ` +
       `the first one is ${id} (${place}): ${problem}`,
   );
 }

@@ -5,6 +5,7 @@ import { readModelConfig } from "../checkpoint/open.ts";
 import { BadRowError } from "../tasks/bad_row.ts";
 import { builtinTasks } from "../tasks/builtin_tasks.ts";
 import { loadChatTemplate } from "../tasks/chat_template.ts";
+import { countBySplit, type Example } from "../tasks/example.ts";
 import { buildExample, type ChoiceRequest } from "../tasks/example_builder.ts";
 import { loadTask, type TaskOptions } from "../method/load_task.ts";
 import type { Task } from "../tasks/task.ts";
@@ -18,7 +19,7 @@ import { type CommandContext, type CommandResult, defineCommand } from "./comman
 import { asUsage, CommandError, UsageError } from "./errors.ts";
 import { findModel } from "./model.ts";
 import { modelOptions, taskOptions } from "./options.ts";
-import { countSkipped, noteSkipped, requireKnownSplit, requireSplit, taskSettings } from "./session.ts";
+import { countSkipped, noteSkipped, remarkOnCuts, requireKnownSplit, requireSplit, taskSettings } from "./session.ts";
 import { counted, formatTable } from "./text.ts";
 
 const { task: _, ...loadingOptions } = taskOptions;
@@ -206,6 +207,9 @@ async function open(
 ): Promise<Opened> {
   const { model } = options;
   const tree = await readTaskTree(name, options.prompt);
+  if (options.truncate && model === undefined) {
+    throw new UsageError("--truncate needs a model", "name one with --model: its limit is what prompts are cut to.");
+  }
   if (options["chat-template"] && model === undefined) {
     throw new UsageError("--chat-template needs a model", "name one with --model: its chat template is used.");
   }
@@ -273,6 +277,13 @@ async function checkRows(task: Task): Promise<{ counts: [string, number][]; prob
   return { counts, problems };
 }
 
+/** The examples of the splits that were counted. */
+async function readExamples(task: Task, counts: readonly [string, number][]): Promise<Example[]> {
+  const examples = [];
+  for (const [split] of counts) examples.push(...await task.examples(split));
+  return examples;
+}
+
 /** What is wrong with the first row of each split that does not fit, and how many more do not. */
 function describeBadRows(task: Task): string[] {
   const counts = countSkipped(task);
@@ -291,13 +302,17 @@ async function validate(name: string, options: Options, context: CommandContext)
   const { tree, tokenizer, maxTokens, task } = await open(name, options, context, { skipBadRows: true });
   const { counts, problems } = task === null ? { counts: [], problems: [] } : await checkRows(task);
   if (task !== null && skipsBadRows) noteSkipped(task, context);
+  // With a limit there is a tokenizer.
+  const cut = task !== null && maxTokens !== null && options.truncate ? await readExamples(task, counts) : [];
+  for (const remark of remarkOnCuts(cut, maxTokens!)) context.note(remark);
   const wrong = [...task !== null && !skipsBadRows ? describeBadRows(task) : [], ...problems];
   if (wrong.length > 0) {
     const worked = options.fewshot ?? Math.max(...tree.tasks.map((config) => config.fewshot.count));
     const fewer = worked > 0 && maxTokens !== null ? ", or ask with fewer worked examples (--fewshot)" : "";
+    const cutting = maxTokens !== null && !options.truncate ? ", or have long prompts cut (--truncate)" : "";
     throw new CommandError(
       wrong.join("\nError: "),
-      `mend the rows or the task file${fewer}; with --skip-bad-rows, commands leave out rows that do not fit.`,
+      `mend the rows or the task file${fewer}${cutting}; with --skip-bad-rows, commands leave out rows that do not fit.`,
     );
   }
   if (tokenizer && maxTokens === null) {
@@ -314,6 +329,7 @@ async function validate(name: string, options: Options, context: CommandContext)
       tasks: tree.tasks.map((config) => config.name),
       rows: task && Object.fromEntries(counts),
       ...(task && skipsBadRows && { skippedRows: countSkipped(task) }),
+      ...(options.truncate && { truncatedRows: countBySplit(cut.filter(({ cutTokens }) => cutTokens !== undefined)) }),
     },
   };
 }

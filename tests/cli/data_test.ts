@@ -27,7 +27,7 @@ Deno.test("secateur run does the whole job on a built-in task and one file of ro
 
     const { code, stderr } = await secateur(["run", ...job, ...small, "--limit", "5", "--skip-bad-rows"]);
     assertEquals(code, 0);
-    assertMatch(stderr, /^Skipped 1 row that does not fit the task; the first one is data\/9 \(.*, line 10\): .*\n$/);
+    assertMatch(stderr, /^Skipped 1 row that does not fit; the first one is data\/9 \(.*, line 10\): .*\n$/);
     const run = JSON.parse(await Deno.readTextFile(`${folder}/run/run.json`));
     assertEquals([run.provenance.task, run.provenance.data, run.skippedRows], ["boolq", file, { data: 1 }]);
     const { adaptation, test } = run.examples;

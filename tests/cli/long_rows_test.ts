@@ -59,7 +59,7 @@ Deno.test("secateur run --skip-bad-rows leaves out rows that are too long, and c
     assertEquals(code, 0, stderr);
     assertMatch(
       stderr,
-      /^Skipped 3 rows that do not fit the task; the first one is train\/12 \(.*, line 13\): .* of 64\n$/,
+      /^Skipped 3 rows that do not fit; the first one is train\/12 \(.*, line 13\): .* of 64\n$/,
     );
     const run = JSON.parse(await readFile(join(out, "run.json"), "utf8"));
     assertEquals(run.skippedRows, { train: 1, test: 2 });
@@ -107,7 +107,7 @@ Deno.test("secateur study leaves out rows that are too long, or cuts them, as it
     const study = ["study", "--model", model, "--tasks", task, ...small, "--engine", "reference", "--json"];
     for (
       const [option, rows, note] of [
-        ["--skip-bad-rows", [12, 8], /^Skipped 3 rows that do not fit the task; the first one is train\/12 /],
+        ["--skip-bad-rows", [12, 8], /^Skipped 3 rows that do not fit; the first one is train\/12 /],
         ["--truncate", [13, 10], /^Cut the prompts of 3 of 23 rows to the model's 64 tokens, /],
       ] as const
     ) {
@@ -136,9 +136,19 @@ Deno.test("secateur tasks validate and info hold rows against the model", async 
       /^Error: Cannot build example train\/12 \(.*, line 13\): \d+ tokens exceed the model's limit of 64$/,
     );
     assertMatch(test, /^Error: Cannot build example test\/3 \(.* of 64; 1 more row of test does not fit$/);
-    assertMatch(hint, /^Hint: mend the rows or the task file; with --skip-bad-rows, /);
+    assertMatch(
+      hint,
+      /^Hint: mend the rows or the task file, or have long prompts cut \(--truncate\); with --skip-bad-rows, /,
+    );
+    const cut = await secateur([...validate, "--model", model, "--truncate", "--json"]);
+    assertMatch(
+      cut.stderr,
+      /^Cut the prompts of 3 of \d+ rows to the model's 64 tokens, .* train\/12, by \d+ tokens?\.\n$/,
+    );
+    assertEquals(JSON.parse(cut.stdout).truncatedRows, { train: 1, test: 2 });
+    assertEquals((await secateur([...validate, "--truncate"])).code, 2);
     const worked = await secateur([...validate, "--model", model, "--fewshot", "1"]);
-    assertMatch(worked.stderr, /^Hint: mend .*, or ask with fewer worked examples \(--fewshot\); /m);
+    assertMatch(worked.stderr, /^Hint: mend .*, or ask with fewer worked examples \(--fewshot\), or /m);
     const skipped = await secateur([...validate, "--model", model, "--skip-bad-rows", "--json"]);
     assertMatch(skipped.stderr, /^Skipped 3 rows /);
     const { rows, skippedRows } = JSON.parse(skipped.stdout);

@@ -38,11 +38,15 @@ export class JobStore {
   /**
    * Opens the folder, which only one service at a time may use.
    *
-   * @throws {JobsInUseError} If another service uses it. What the system says of a folder that cannot be written is
+   * @throws {JobsInUseError} If another service uses it.
+   * @throws {RangeError} If a file is in its place. What the system says of a folder that cannot be written is
    * passed on.
    */
   static async open(folder: string): Promise<JobStore> {
-    await mkdir(folder, { recursive: true });
+    await mkdir(folder, { recursive: true }).catch((error) => {
+      if (!["EEXIST", "ENOTDIR"].includes(error.code)) throw error;
+      throw new RangeError(`Cannot serve jobs in ${folder}: a file is in its place`, { cause: error });
+    });
     const lock = await Deno.open(join(folder, ".lock"), { create: true, write: true });
     if (!await lock.tryLock(true)) {
       lock.close();

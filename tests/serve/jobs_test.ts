@@ -278,7 +278,7 @@ Deno.test("a job that was being cancelled is cancelled when the service died mea
   });
 });
 
-Deno.test("openService() refuses a folder of jobs when another service uses it, a state is malformed, or there are no models", async () => {
+Deno.test("openService() refuses a folder of jobs when another service uses it, a state is malformed, or a folder is missing or a file", async () => {
   await withService({}, async (test) => {
     const again = () => openService({ settings: test.settings, version: "0" });
     const refusal = await again().catch((error) => error);
@@ -289,6 +289,11 @@ Deno.test("openService() refuses a folder of jobs when another service uses it, 
     const elsewhere = { ...test.settings, modelsFolder: join(test.settings.modelsFolder!, "none") };
     const missing = await openService({ settings: elsewhere, version: "0" }).catch((error) => error);
     assertMatch(missing.message, /^Cannot list the models in .*none: there is no such folder$/);
+    const file = join(test.settings.modelsFolder!, "tiny", "config.json");
+    for (const jobsFolder of [file, join(file, "jobs")]) {
+      const blocked = await openService({ settings: { ...test.settings, jobsFolder }, version: "0" }).catch((e) => e);
+      assertMatch(blocked.message, /^Cannot serve jobs in .*: a file is in its place$/);
+    }
     const state = join(test.settings.jobsFolder, id, "state.json");
     const text = await Deno.readTextFile(state);
     await Deno.writeTextFile(state, text.replace('"done"', '"gone"'));

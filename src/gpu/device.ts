@@ -31,7 +31,8 @@ interface Losses {
   info: GPUDeviceLostInfo | null;
 }
 
-const losses = new WeakMap<GPUDevice, Losses>();
+/** By the promise of a device, which is the same one each time. */
+const losses = new WeakMap<GPUDevice["lost"], Losses>();
 
 /**
  * Calls `listener` when the device is lost, soon if it is lost already. What waited for the device's own promise would
@@ -40,11 +41,12 @@ const losses = new WeakMap<GPUDevice, Losses>();
  * @returns Has the listener forgotten.
  */
 function onLoss(device: GPUDevice, listener: (info: GPUDeviceLostInfo) => void): () => void {
-  let known = losses.get(device);
+  const { lost } = device;
+  let known = losses.get(lost);
   if (!known) {
     const { listeners } = known = { listeners: new Set(), info: null } as Losses;
-    losses.set(device, known);
-    device.lost.then((info) => {
+    losses.set(lost, known);
+    lost.then((info) => {
       known!.info = info;
       for (const tell of listeners) tell(info);
     });

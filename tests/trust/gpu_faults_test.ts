@@ -109,6 +109,9 @@ Deno.test("a device that is destroyed in the middle of a call is told as lost", 
   const running = engine.logits(examples, [[]], { onProgress: () => device.destroy() });
   await assertRejects(() => running, GpuFailure, "The GPU device was lost: somebody destroyed it");
   await engine.close();
+  // Another one on the same device hears of it too.
+  const late = createWebGpuEngine(checkpoint, { device, kernelVariant: "tile" });
+  await assertRejects(() => late, GpuFailure, "The GPU device was lost: somebody destroyed it");
 });
 
 Deno.test("a validation error stops the call in which it happens", async () => {

@@ -13,7 +13,8 @@
 import { opendir, stat } from "node:fs/promises";
 import { join } from "node:path";
 import process from "node:process";
-import { isAbsent, RepositoryCache } from "./hub_cache.ts";
+import { RepositoryCache } from "./hub_cache.ts";
+import { isAbsent } from "./system_error.ts";
 import { HubClient } from "./hub_client.ts";
 import { avoidsSymlinks, cacheFolder, endpoint, type Environment, isOffline, readToken } from "./hub_environment.ts";
 import { HubError } from "./hub_error.ts";

@@ -14,6 +14,7 @@ import { dirname, join, relative, sep } from "node:path";
 import { writeFileAtomic } from "./atomic_file.ts";
 import { cacheName, checkRepositoryPath, isCommit, type RepositoryReference } from "./hub_reference.ts";
 import { isJsonObject, type Json, type JsonObject, parseJsonObject } from "./strict_json.ts";
+import { isAbsent } from "./system_error.ts";
 
 /** A file of a repository at some commit, as its hub lists it. */
 export interface RepositoryFile {
@@ -61,12 +62,6 @@ export function repositoryFile(path: string, fields: {
     ...(sha256 !== undefined && { sha256 }),
     ...(isHash(xetHash, 64) && { xetHash }),
   };
-}
-
-/** Whether an error of the file system says that there is nothing at a path. */
-export function isAbsent(error: unknown): boolean {
-  const { code } = error as { readonly code?: string };
-  return code === "ENOENT" || code === "ENOTDIR";
 }
 
 /** Bytes of a file, following links; undefined where there is none. */

@@ -8,7 +8,7 @@ import { checkLinks } from "./links.ts";
 import type { ModelConfig } from "./model_config.ts";
 import { INDEX_FILE, openCheckpointFrom, parseIndex, SINGLE_FILE } from "./open_from.ts";
 import { openFileSource } from "./sources.ts";
-import { systemErrorName } from "./system_error.ts";
+import { isAbsent } from "./system_error.ts";
 
 /** The one folder that belongs to a checkpoint: its tokenizer's further templates. */
 export const TEMPLATE_FOLDER = "additional_chat_templates";
@@ -44,12 +44,6 @@ function describeUnread(names: readonly string[]): string {
   return others.length > 0 ? `; ${others.join(", ")} cannot be read` : "";
 }
 
-/** Whether there is nothing at the place that an error of the system is about. */
-function isAbsence(error: unknown): boolean {
-  const name = systemErrorName(error);
-  return name === "ENOENT" || name === "ENOTDIR";
-}
-
 /**
  * The bytes of a checkpoint's `config.json`.
  *
@@ -59,7 +53,7 @@ export async function readConfigFile(folder: string): Promise<Uint8Array> {
   try {
     return await readText(join(folder, CONFIG_FILE));
   } catch (error) {
-    if (!isAbsence(error)) throw error;
+    if (!isAbsent(error)) throw error;
     const fail = (problem: string) => new RangeError(`Cannot open checkpoint ${folder}: ${problem}`, { cause: error });
     const status = await stat(folder).catch(() => null);
     if (status === null) throw fail("there is no such folder");
@@ -119,7 +113,7 @@ async function openWeights(folder: string, file: string): Promise<ByteSource> {
   try {
     return await openFileSource(join(folder, file));
   } catch (error) {
-    if (!isAbsence(error)) throw error;
+    if (!isAbsent(error)) throw error;
     throw new RangeError(`Cannot open checkpoint ${folder}: its file ${file} is missing, or a link to nothing`, {
       cause: error,
     });

@@ -41,3 +41,15 @@ export function systemErrorName(error: unknown): string | undefined {
   const name = number === undefined ? undefined : names.get(Number(number));
   return name ?? systemErrorName(error.cause);
 }
+
+/** Whether an error says that there is nothing at a path. */
+export function isAbsent(error: unknown): boolean {
+  const name = systemErrorName(error);
+  return name === "ENOENT" || name === "ENOTDIR";
+}
+
+/** Whether an error says that a folder cannot be made because a part of its path is a file. */
+export function isBlocked(error: unknown): boolean {
+  const name = systemErrorName(error);
+  return name === "ENOTDIR" || name === "EEXIST";
+}

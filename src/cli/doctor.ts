@@ -3,7 +3,7 @@ import { readdir } from "node:fs/promises";
 import { homedir } from "node:os";
 import { basename } from "node:path";
 import type { WeightType } from "../checkpoint/checkpoint.ts";
-import { isAbsent } from "../checkpoint/hub_cache.ts";
+import { isAbsent } from "../checkpoint/system_error.ts";
 import { cacheFolder, endpoint, isOffline, readToken } from "../checkpoint/hub_environment.ts";
 import { createWebGpuEngine } from "../engine/webgpu.ts";
 import { selfCheckModel } from "../engine/webgpu/self_check.ts";

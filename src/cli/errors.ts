@@ -74,12 +74,6 @@ function inWords(message: string): string {
   return path === undefined ? message : `there is no ${path}`;
 }
 
-/** Whether a folder cannot be made because a part of its path is a file. */
-export function isBlocked(error: unknown): boolean {
-  const name = systemErrorName(error);
-  return name === "ENOTDIR" || name === "EEXIST";
-}
-
 /** What to do about a row that does not fit. */
 function hintForRow(error: BadRowError): string {
   const leave = "or leave such rows out with --skip-bad-rows.";

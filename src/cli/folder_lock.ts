@@ -5,7 +5,8 @@
 import { rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { createFolder } from "../checkpoint/atomic_file.ts";
-import { CommandError, isBlocked } from "./errors.ts";
+import { isBlocked } from "../checkpoint/system_error.ts";
+import { CommandError } from "./errors.ts";
 
 /** Name of the locked file; it is in the folder while somebody works there, and after a kill. */
 export const lockName = ".secateur.lock";

@@ -1,8 +1,8 @@
 /** Files that options name: a path that leads to none is refused by its name, before anything is opened for it. */
 import { mkdir, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { isAbsent } from "../checkpoint/hub_cache.ts";
-import { CommandError, isBlocked } from "./errors.ts";
+import { isAbsent, isBlocked } from "../checkpoint/system_error.ts";
+import { CommandError } from "./errors.ts";
 
 /**
  * Refuses a path that is not there or is a folder.

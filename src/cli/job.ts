@@ -2,7 +2,7 @@
 import { readdir, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { isLeftover, removeLeftovers, syncFolder } from "../checkpoint/atomic_file.ts";
-import { isAbsent } from "../checkpoint/hub_cache.ts";
+import { isAbsent } from "../checkpoint/system_error.ts";
 import { removeFolderAtomic } from "../checkpoint/atomic_folder.ts";
 import { siteNeurons } from "../engine/engine.ts";
 import { runFileNames } from "../method/files.ts";

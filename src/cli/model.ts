@@ -2,7 +2,7 @@
 import { readdir, stat } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { type ResolvedRepository, resolveModel } from "../checkpoint/hub.ts";
-import { isAbsent } from "../checkpoint/hub_cache.ts";
+import { isAbsent } from "../checkpoint/system_error.ts";
 import { checkSeparate } from "../checkpoint/prune_checkpoint.ts";
 import { didYouMean } from "../tasks/did_you_mean.ts";
 import type { CommandContext } from "./command.ts";

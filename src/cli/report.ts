@@ -2,7 +2,7 @@
 import { readdir, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { writeFileAtomic } from "../checkpoint/atomic_file.ts";
-import { isAbsent } from "../checkpoint/hub_cache.ts";
+import { isAbsent } from "../checkpoint/system_error.ts";
 import { parseJsonObject } from "../checkpoint/strict_json.ts";
 import { readResult, runFileNames } from "../method/files.ts";
 import { readRunResults, type RunResults } from "../method/run_results.ts";

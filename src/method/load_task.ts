@@ -5,7 +5,7 @@ import { stat } from "node:fs/promises";
 import { extname } from "node:path";
 import { type ResolvedSplits, type ResolveOptions, resolveSplits } from "../checkpoint/hub.ts";
 import { HubError } from "../checkpoint/hub_error.ts";
-import { isAbsent } from "../checkpoint/hub_cache.ts";
+import { isAbsent } from "../checkpoint/system_error.ts";
 import { MAX_PARQUET_BYTES } from "../tasks/data_file.ts";
 import { quote } from "../tasks/python_value.ts";
 import { onlySplit } from "../tasks/split_roles.ts";

@@ -7,6 +7,7 @@ import { randomBytes } from "node:crypto";
 import { basename, join } from "node:path";
 import { removeLeftovers, syncFolder, writeFileAtomic, writeNewFile } from "../checkpoint/atomic_file.ts";
 import { writeFolderAtomic } from "../checkpoint/atomic_folder.ts";
+import { isBlocked } from "../checkpoint/system_error.ts";
 import { type JobPaths, jobPaths } from "./job_paths.ts";
 import type { JobRequest, RequestRow } from "./job_request.ts";
 import { newState, parseState, type SavedState, serialiseState } from "./job_state.ts";
@@ -44,7 +45,7 @@ export class JobStore {
    */
   static async open(folder: string): Promise<JobStore> {
     await mkdir(folder, { recursive: true }).catch((error) => {
-      if (!["EEXIST", "ENOTDIR"].includes(error.code)) throw error;
+      if (!isBlocked(error)) throw error;
       throw new RangeError(`Cannot serve jobs in ${folder}: a file is in its place`, { cause: error });
     });
     const lock = await Deno.open(join(folder, ".lock"), { create: true, write: true });

@@ -2,6 +2,7 @@
 import { readdir, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { isAbsent } from "../checkpoint/system_error.ts";
 
 /** A model that jobs may name. */
 export interface ServedModel {
@@ -48,7 +49,7 @@ export function demoFolder(): string | null {
  */
 export async function listModels(modelsFolder: string | null): Promise<ServedModel[]> {
   const models = modelsFolder === null ? new Map<string, string>() : await findModels(modelsFolder).catch((error) => {
-    if (!["ENOENT", "ENOTDIR"].includes(error.code)) throw error;
+    if (!isAbsent(error)) throw error;
     throw new Error(`Cannot list the models in ${modelsFolder}: there is no such folder`, { cause: error });
   });
   const demo = demoFolder();

@@ -9,13 +9,11 @@ import type {
   FromRowsWorker,
   JobEnd,
   JobPlace,
+  JobTask,
   RunMessage,
   ToEngineWorker,
   ToRowsWorker,
 } from "./protocol.ts";
-
-/** What to run. */
-export type JobTask = Omit<RunMessage, "type" | "rows">;
 
 /** What a runner tells while a job runs. */
 export interface RunnerCallbacks {

@@ -8,10 +8,12 @@ import { jobPaths } from "./job_paths.ts";
 import { commandArguments, planningOptions } from "./job_request.ts";
 import type { KeptDevice } from "./kept_device.ts";
 import type { JobRows } from "./job_rows.ts";
-import type { RunMessage } from "./protocol.ts";
+import type { JobTask } from "./protocol.ts";
 
 /** What to work on. */
-export type JobWork = Omit<RunMessage, "type" | "rows"> & { readonly rows: JobRows };
+export interface JobWork extends JobTask {
+  readonly rows: JobRows;
+}
 
 /** The surroundings of the work. */
 export interface WorkSurroundings {

@@ -25,13 +25,17 @@ export type FromRowsWorker =
   | { readonly type: "rows"; readonly rows: PackedRows | null }
   | { readonly type: "failed"; readonly error: string };
 
-/** What to run. */
-export interface RunMessage extends JobPlace {
-  readonly type: "run";
-  readonly rows: PackedRows;
+/** What to run, and how. */
+export interface JobTask extends JobPlace {
   /** Version of this program, for what is written. */
   readonly version: string;
   readonly engine: Pick<ServiceSettings, "engine" | "memoryBudgetBytes" | "weightBudgetBytes">;
+}
+
+/** Tells the Worker that computes to run a job. */
+export interface RunMessage extends JobTask {
+  readonly type: "run";
+  readonly rows: PackedRows;
 }
 
 /** Messages to the Worker that computes. */

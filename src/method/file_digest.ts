@@ -5,11 +5,6 @@ import { readRegularFile } from "../tasks/regular_file.ts";
 /** Longest file, in bytes: scores of the largest model, and what the system reads at once. */
 const LONGEST_FILE = 2 ** 31 - 1;
 
-/** Digest of the bytes of a file. */
-export function digestBytes(bytes: Uint8Array): string {
-  return hashOf(bytes);
-}
-
 /**
  * The bytes of a file among results, whatever it holds.
  *
@@ -25,5 +20,5 @@ export async function readLongFile(path: string): Promise<Uint8Array> {
  * @throws {RangeError} As `readLongFile`.
  */
 export async function digestFile(path: string): Promise<string> {
-  return digestBytes(await readLongFile(path));
+  return hashOf(await readLongFile(path));
 }

@@ -3,9 +3,10 @@ import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { isDeepStrictEqual } from "node:util";
 import { memorySource } from "../checkpoint/memory_source.ts";
+import { hashOf } from "../checkpoint/tensor_store.ts";
 import { type Answers, parseAnswers } from "./answers_file.ts";
 import { readResult, runFileNames } from "./files.ts";
-import { digestBytes, digestFile, readLongFile } from "./file_digest.ts";
+import { digestFile, readLongFile } from "./file_digest.ts";
 import { parseGrid } from "./grid_file.ts";
 import { parsePlan, type Plan, serialisePlan } from "./plan.ts";
 import type { Provenance } from "./provenance.ts";
@@ -55,7 +56,7 @@ export async function readRunResults(folder: string): Promise<RunResults> {
   const open = async <T>(name: string, parse: (path: string, bytes: Uint8Array) => T): Promise<Awaited<T>> => {
     const path = join(folder, name);
     const bytes = await (name === scores ? readLongFile : readResult)(path);
-    digests.set(name, digestBytes(bytes));
+    digests.set(name, hashOf(bytes));
     return await parse(path, bytes);
   };
   const made = await open(plan, (path, bytes) => parsePlan(path, bytes));

@@ -2,7 +2,7 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { digestBytes } from "../../src/method/file_digest.ts";
+import { hashOf } from "../../src/checkpoint/tensor_store.ts";
 import {
   runFileNames,
   writeAnswers,
@@ -40,7 +40,7 @@ async function writeRunFolder(folder: string, results: RunResults): Promise<numb
   for (const name of digested) {
     const content = await readFile(join(folder, name));
     bytes += content.length;
-    digests[name] = digestBytes(content);
+    digests[name] = hashOf(content);
   }
   await writeRun(place("run"), { ...record, digests });
   return bytes + (await readFile(place("run"))).length;

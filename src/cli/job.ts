@@ -28,7 +28,7 @@ import {
   countSkipped,
   decidingMetric,
   drawExamples,
-  remarkOnCuts,
+  noteCuts,
   type Session,
   type Work,
 } from "./session.ts";
@@ -145,7 +145,7 @@ export async function prepareJob(
   const { adaptation, selection } = await drawExamples(task, options);
   const used = new Set([...adaptation, ...selection]);
   const test = await testExamples(task, options, [...used], context);
-  for (const line of remarkOnCuts([...used, ...test], checkpoint.config.maxPositions)) context.note(line);
+  noteCuts([...used, ...test], checkpoint.config.maxPositions, context);
   await checkFolder(options.out);
   await inspectFolder(options.out, existing);
   return { adaptation, selection, test };

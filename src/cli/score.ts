@@ -12,7 +12,7 @@ import { defineCommand } from "./command.ts";
 import { checkFolder, withFolderLock } from "./folder_lock.ts";
 import { forecastWork, formatPerformance } from "./forecast.ts";
 import { adaptationOptions, engineOptions, modelOptions, scoreOptions, scoreSettings, taskOptions } from "./options.ts";
-import { decidingMetric, drawExamples, remarkOnCuts, withSession, withWork, type Work } from "./session.ts";
+import { decidingMetric, drawExamples, noteCuts, withSession, withWork, type Work } from "./session.ts";
 import { readShard, runShard, shardOptions } from "./shards.ts";
 import { counted, formatCompleteness, formatEngine, formatTable } from "./text.ts";
 
@@ -47,7 +47,7 @@ export const score = defineCommand({
       const shard = readShard(options.shard);
       return withWork(options, context, async (work) => {
         const { adaptation } = await drawExamples(work.task, options);
-        for (const line of remarkOnCuts(adaptation, work.checkpoint.config.maxPositions)) context.note(line);
+        noteCuts(adaptation, work.checkpoint.config.maxPositions, context);
         const settings = settingsOf(work.task);
         return await runShard(work, options, context, {
           step: "score",
@@ -63,7 +63,7 @@ export const score = defineCommand({
     const prepare = async ({ checkpoint, task }: Work) => {
       resolveScoreSettings(settingsOf(task), checkpoint);
       const examples = await drawExamples(task, options);
-      for (const line of remarkOnCuts(examples.adaptation, checkpoint.config.maxPositions)) context.note(line);
+      noteCuts(examples.adaptation, checkpoint.config.maxPositions, context);
       await checkFolder(options.out);
       return examples;
     };

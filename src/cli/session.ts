@@ -208,6 +208,11 @@ export function remarkOnCuts(examples: readonly Example[], maxTokens: number): s
   ];
 }
 
+/** Says what was cut, where something was. */
+export function noteCuts(examples: readonly Example[], maxTokens: number, { note }: Pick<Surroundings, "note">): void {
+  for (const line of remarkOnCuts(examples, maxTokens)) note(line);
+}
+
 /** The metric that decides: the one asked for, else the task's first. */
 export function decidingMetric(task: Task, asked: Metric | undefined): Metric {
   return asked ?? task.metrics[0];

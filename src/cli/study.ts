@@ -46,8 +46,8 @@ import {
   checkSettings,
   decidingMetric,
   engineSettings,
+  noteCuts,
   noteSkipped,
-  remarkOnCuts,
   requireSplit,
   taskSettings,
 } from "./session.ts";
@@ -184,7 +184,7 @@ function openTask(reference: string, model: AskedModel, options: Options, contex
 /** Says which rows were left out, and which were cut. */
 function noteRows(task: Task, rows: readonly Example[], { maxTokens }: AskedModel, context: CommandContext): void {
   noteSkipped(task, context);
-  for (const line of remarkOnCuts(rows, maxTokens)) context.note(line);
+  noteCuts(rows, maxTokens, context);
 }
 
 /** The rows that must stay as they are. */

@@ -19,7 +19,7 @@ import { type CommandContext, type CommandResult, defineCommand } from "./comman
 import { asUsage, CommandError, UsageError } from "./errors.ts";
 import { findModel } from "./model.ts";
 import { modelOptions, taskOptions } from "./options.ts";
-import { countSkipped, noteSkipped, remarkOnCuts, requireKnownSplit, requireSplit, taskSettings } from "./session.ts";
+import { countSkipped, noteCuts, noteSkipped, requireKnownSplit, requireSplit, taskSettings } from "./session.ts";
 import { counted, formatTable } from "./text.ts";
 
 const { task: _, ...loadingOptions } = taskOptions;
@@ -304,7 +304,7 @@ async function validate(name: string, options: Options, context: CommandContext)
   if (task !== null && skipsBadRows) noteSkipped(task, context);
   // With a limit there is a tokenizer.
   const cut = task !== null && maxTokens !== null && options.truncate ? await readExamples(task, counts) : [];
-  for (const remark of remarkOnCuts(cut, maxTokens!)) context.note(remark);
+  noteCuts(cut, maxTokens!, context);
   const wrong = [...task !== null && !skipsBadRows ? describeBadRows(task) : [], ...problems];
   if (wrong.length > 0) {
     const worked = options.fewshot ?? Math.max(...tree.tasks.map((config) => config.fewshot.count));

@@ -168,6 +168,8 @@ function follow(id) {
   stream.addEventListener("state", ({ data }) => {
     const job = JSON.parse(data);
     showState(job);
+    // At once, so that the list never offers to cancel what is said above it to have ended; then what else has changed.
+    showJobs(listed.map((other) => other.id === job.id ? { ...other, state: job.state } : other));
     listQuietly();
     if (isFinal(job.state)) {
       stream.close();
@@ -212,22 +214,32 @@ function jobRow({ id, createdAt, model, task, state }) {
   );
 }
 
-let listed = "";
+/** The latest jobs, as the service listed them and the events of the job that is shown have changed them since. */
+let listed = [];
+let drawn = "";
+let lists = 0;
 let listTimer = 0;
 
-/** Shows the latest jobs, and goes on looking while some have not ended. */
-async function listJobs() {
-  clearTimeout(listTimer);
-  const { jobs } = await askJson("v1/jobs?limit=20");
-  if (jobs.some(({ state }) => !isFinal(state))) listTimer = setTimeout(listQuietly, 2000);
+function showJobs(jobs) {
+  listed = jobs;
   find("jobs").hidden = jobs.length === 0;
   const now = JSON.stringify([shownId, jobs.map(({ id, state }) => [id, state])]);
-  if (now === listed) return;
-  listed = now;
+  if (now === drawn) return;
+  drawn = now;
   // Whoever is in the list with the keyboard stays there.
   const focused = document.activeElement?.id;
   find("job-rows").replaceChildren(...jobs.map(jobRow));
   if (focused) find(focused)?.focus();
+}
+
+/** Shows the latest jobs, and goes on looking while some have not ended. Only the answer to the last question counts. */
+async function listJobs() {
+  clearTimeout(listTimer);
+  const list = ++lists;
+  const { jobs } = await askJson("v1/jobs?limit=20");
+  if (list !== lists) return;
+  showJobs(jobs);
+  if (jobs.some(({ state }) => !isFinal(state))) listTimer = setTimeout(listQuietly, 2000);
 }
 
 /** As `listJobs`, of the page's own accord: what is said of earlier problems stays. */

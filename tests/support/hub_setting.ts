@@ -36,7 +36,10 @@ export const wanted = [
 ];
 export const model: ServedRepository = { id, commit, files };
 export const weightsBlob = sha256(weights);
-export const timing: HubTiming = { stallMs: 200, retries: 3, backoffMs: 1, longestWaitMs: 3000, heartbeatMs: 200 };
+/** Patient, so that a busy machine is not taken for a silent server or a dead process. */
+export const timing: HubTiming = { stallMs: 30_000, retries: 3, backoffMs: 1, longestWaitMs: 3000, heartbeatMs: 2000 };
+/** For tests of a server that falls silent. */
+export const shortTiming: HubTiming = { ...timing, stallMs: 500 };
 
 /** A hub, an empty cache, and a way to resolve with them. */
 export interface Setting {

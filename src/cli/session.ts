@@ -11,7 +11,12 @@ import type { PlanningOptions } from "../method/pipeline.ts";
 import { resolveScoreSettings } from "../method/score.ts";
 import { resolveSearchSettings } from "../method/search.ts";
 import type { Provenance } from "../method/provenance.ts";
-import { defaultAdaptationSplit, drawAdaptation, type DrawnExamples } from "../tasks/draw.ts";
+import {
+  adaptationSplit as askedAdaptationSplit,
+  AskedSplitError,
+  requireSplit as askedSplit,
+} from "../tasks/asked_split.ts";
+import { drawAdaptation, type DrawnExamples } from "../tasks/draw.ts";
 import { loadChatTemplate } from "../tasks/chat_template.ts";
 import type { PromptStyle } from "../tasks/builtin_tasks.ts";
 import type { Metric } from "../tasks/scoring.ts";
@@ -228,16 +233,27 @@ export function checkSettings({ score = {}, search = {} }: PlanningOptions, { co
   resolveSearchSettings(search, { config }, { scored });
 }
 
-/** The split that adaptation examples are drawn from. */
-export function adaptationSplit(task: Task, asked: string | undefined): string {
-  const split = asked ?? defaultAdaptationSplit(task);
-  if (split === null) {
-    throw new UsageError(
-      `task ${task.name} names no training split to draw adaptation examples from`,
-      `name one of its splits with --adaptation-split: ${task.splits.join(", ")}.`,
-    );
+/**
+ * A split that is found for an option.
+ *
+ * @param option Its name, without `--`.
+ */
+function splitFor(option: string, find: () => string): string {
+  try {
+    return find();
+  } catch (error) {
+    if (!(error instanceof AskedSplitError)) throw error;
+    throw new UsageError(error.problem, `name one of its splits with --${option}: ${error.splits.join(", ")}.`);
   }
-  return requireSplit(task, split, "adaptation-split");
+}
+
+/**
+ * The split that adaptation examples are drawn from.
+ *
+ * @throws {UsageError} If the data does not have it, or the task names none.
+ */
+export function adaptationSplit(task: Task, asked: string | undefined): string {
+  return splitFor("adaptation-split", () => askedAdaptationSplit(task, asked));
 }
 
 /**
@@ -268,12 +284,8 @@ export function requireKnownSplit(
  * @param option Name of the option that names it, without `--`.
  * @throws {UsageError} If the data has none.
  */
-export function requireSplit({ name, splits }: Pick<Task, "name" | "splits">, split: string, option: string): string {
-  if (splits.includes(split)) return split;
-  throw new UsageError(
-    `task ${name} has no split ${split}${didYouMean(split, splits)}`,
-    `name one of its splits with --${option}: ${splits.join(", ")}.`,
-  );
+export function requireSplit(task: Pick<Task, "name" | "splits">, split: string, option: string): string {
+  return splitFor(option, () => askedSplit(task, split));
 }
 
 /**

@@ -24,6 +24,10 @@ export interface JobSettings {
   };
   readonly test: { readonly split?: string; readonly limit?: number };
   readonly fewshot?: number;
+  /** Whether rows that do not fit are left out and counted. */
+  readonly skipBadRows: boolean;
+  /** Whether prompts that are too long for the model are cut and counted. */
+  readonly truncate: boolean;
   readonly metric?: Metric;
   readonly seed: number;
   readonly randomDraws: number;
@@ -146,6 +150,19 @@ export const requestSchema = {
       minimum: 0,
       maximum: 1000,
       description: "Worked examples before each question, instead of the task's.",
+    },
+    skipBadRows: {
+      type: "boolean",
+      default: false,
+      description:
+        "Whether rows that do not fit the task, or are too long for the model, are left out and counted, instead of " +
+        "failing the job.",
+    },
+    truncate: {
+      type: "boolean",
+      default: false,
+      description:
+        "Whether prompts that are too long for the model are cut from the left and counted, instead of failing the job.",
     },
     metric: { type: "string", enum: metrics, description: "How answers are compared. Default: the task's first." },
     seed: {
@@ -300,7 +317,7 @@ export function planningOptions(request: JobSettings, taskMetrics: readonly Metr
 
 /** The command line that does the same in the job's folder, after `secateur`. */
 export function commandArguments(request: JobSettings): string[] {
-  const { model, adaptation, test, fewshot, metric, seed, randomDraws, score, search } = request;
+  const { model, adaptation, test, fewshot, skipBadRows, truncate, metric, seed, randomDraws, score, search } = request;
   const { maxNodes, ...scoreRest } = score;
   const { selectionRule, layers: searchLayers, ...searchRest } = search;
   const values: Readonly<Record<string, string | number | readonly number[] | null | undefined>> = {
@@ -324,5 +341,10 @@ export function commandArguments(request: JobSettings): string[] {
     "max-nodes": maxNodes,
   };
   const given = Object.entries(values).filter(([, value]) => value !== undefined && value !== null);
-  return ["run", ...given.flatMap(([name, value]) => [`--${name}`, String(value)])];
+  const flags = Object.entries({ "skip-bad-rows": skipBadRows, truncate }).filter(([, isSet]) => isSet);
+  return [
+    "run",
+    ...given.flatMap(([name, value]) => [`--${name}`, String(value)]),
+    ...flags.map(([name]) => `--${name}`),
+  ];
 }

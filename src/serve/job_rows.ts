@@ -3,10 +3,11 @@ import { readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { readModelConfig } from "../checkpoint/open.ts";
 import { runFileNames } from "../method/files.ts";
-import { defaultAdaptationSplit, drawAdaptation, refuseShared } from "../tasks/draw.ts";
-import type { Example } from "../tasks/example.ts";
+import { adaptationSplit } from "../tasks/asked_split.ts";
+import { drawAdaptation, refuseShared } from "../tasks/draw.ts";
+import { countBySplit, type Example } from "../tasks/example.ts";
 import type { Metric } from "../tasks/scoring.ts";
-import { loadTask, type Task } from "../tasks/task.ts";
+import { loadTask } from "../tasks/task.ts";
 import { loadTokenizer } from "../tasks/tokenizer.ts";
 import { jobPaths } from "./job_paths.ts";
 import { type JobSettings, parseSettings } from "./job_request.ts";
@@ -25,15 +26,8 @@ export interface JobRows {
   readonly selection: readonly Example[];
   /** Examples to measure on. */
   readonly test: readonly Example[];
-}
-
-function adaptationSplit(task: Task, asked: string | undefined): string {
-  const split = asked ?? defaultAdaptationSplit(task);
-  if (split !== null && task.splits.includes(split)) return split;
-  throw new RangeError(
-    `Cannot draw adaptation examples from ${split === null ? "no split" : `split ${split}`}: expected ` +
-      `task.training_split or adaptation.split to be one of ${task.splits.join(", ")}`,
-  );
+  /** Rows that were left out, by split; none unless that was asked for. */
+  readonly skippedRows: Readonly<Record<string, number>>;
 }
 
 /**
@@ -51,6 +45,8 @@ export async function makeJobRows({ folder, modelFolder }: JobPlace): Promise<Jo
   const task = await loadTask(paths.task, {
     tokenizer: await loadTokenizer(modelFolder),
     maxTokens: (await readModelConfig(modelFolder)).maxPositions,
+    truncate: settings.truncate,
+    skipBadRows: settings.skipBadRows,
     ...(settings.fewshot !== undefined && { fewshotCount: settings.fewshot }),
   });
   const { split, count, selectionCount, sampling } = settings.adaptation;
@@ -63,5 +59,6 @@ export async function makeJobRows({ folder, modelFolder }: JobPlace): Promise<Jo
   const { limit } = settings.test;
   const test = await task.examples(settings.test.split ?? task.evaluationSplit, limit === undefined ? {} : { limit });
   refuseShared([...adaptation, ...selection], test);
-  return { settings, task: task.name, metrics: task.metrics, adaptation, selection, test };
+  const { name, metrics, skippedRows } = task;
+  return { settings, task: name, metrics, adaptation, selection, test, skippedRows: countBySplit(skippedRows) };
 }

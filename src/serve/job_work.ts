@@ -47,7 +47,7 @@ export async function workOnJob(
   { folder, modelFolder, version, engine: choice, rows }: JobWork,
   { device: kept, fingerprints, signal, onProgress, onClosed }: WorkSurroundings,
 ): Promise<void> {
-  const { settings, task, metrics, adaptation, selection, test } = rows;
+  const { settings, task, metrics, adaptation, selection, test, skippedRows } = rows;
   const { checkpoint, weights } = await fingerprints.open(modelFolder, signal);
   let engine: Engine | undefined;
   try {
@@ -70,7 +70,15 @@ export async function workOnJob(
       folder: jobPaths(folder).results,
       resume: true,
       checkpoint: settings.writePruned ? modelFolder : null,
-      provenance: { model: settings.model, task, weights, versions: { secateur: version } },
+      provenance: {
+        model: settings.model,
+        task,
+        ...(settings.fewshot !== undefined && { fewshot: settings.fewshot }),
+        ...(settings.truncate && { truncated: checkpoint.config.maxPositions }),
+        weights,
+        versions: { secateur: version },
+      },
+      ...(settings.skipBadRows && { skippedRows }),
       arguments: commandArguments(settings),
       tokenText: (id) => tokenizer.tokenText(id),
       report: async (results) => (await import("../report/run_report.ts")).renderRunReport(results),

@@ -17,11 +17,6 @@ export interface DrawnExamples {
   readonly selection: readonly Example[];
 }
 
-/** The split that adaptation examples are drawn from by default; null where the task names none. */
-export function defaultAdaptationSplit(task: Pick<Task, "splits" | "trainingSplit">): string | null {
-  return task.splits.includes("adaptation") ? "adaptation" : task.trainingSplit;
-}
-
 /**
  * Draws the examples of a run from one split.
  *

@@ -67,6 +67,25 @@ Deno.test("the service's page starts a job, follows it and shows its results and
   });
 });
 
+Deno.test("the service's page shows the job that its address names, with the rows that were left out", async () => {
+  await withServicePage({}, {}, async (page, service, problems) => {
+    const { rows, ...rest } = await service.json("/v1/example");
+    const { id } = await service.submit({
+      ...rest,
+      rows: { ...rows, test: [{}, ...rows.test.slice(0, 4)] },
+      adaptation: { count: 2 },
+      score: { nodes: 2 },
+      skipBadRows: true,
+    });
+    await page.goto(`${service.url}/#${id}`);
+    const row = page.getByRole("row", { name: /^rows left out/ });
+    await row.waitFor({ timeout: 120_000 });
+    assertEquals(await row.getByRole("cell").allTextContents(), ["1 of test"]);
+    assertEquals(await page.getByRole("row", { name: /^prompts cut/ }).count(), 0);
+    assertEquals(withoutAborted(problems), []);
+  });
+});
+
 Deno.test("the service's page cancels a job that runs and one that waits", async () => {
   // Slow enough on every machine: nothing ends before it is cancelled.
   const env = { SECATEUR_ENGINE: "reference" };

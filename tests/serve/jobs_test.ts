@@ -111,6 +111,33 @@ Deno.test("a job fails with the reason when its task does not fit its rows", asy
   });
 });
 
+Deno.test("a job leaves out or cuts rows that do not fit when it is asked to, and counts them as the program does", async () => {
+  await withService({}, async (test) => {
+    const { rows, ...rest } = tinyRequest() as { rows: Record<string, unknown[]> };
+    const long = { text: "note ".repeat(2000), label: 0 };
+    const wrong = { text: "note", label: 7 };
+    const mixed = { train: [wrong, ...rows.train], test: [long, ...rows.test, { label: 0 }, wrong] };
+    const skip = await test.submit({ ...rest, rows: mixed, skipBadRows: true, fewshot: 0 });
+    const cut = await test.submit({ ...rest, rows: { ...rows, test: [long, ...rows.test] }, truncate: true });
+    const both = await test.submit({ ...rest, rows: mixed, skipBadRows: true, truncate: true });
+    const recordOf = async ({ id }: { id: string }) => {
+      assertEquals((await test.wait(id)).error, null);
+      return parseRun("the results", await (await test.call(`/v1/jobs/${id}/results`)).text());
+    };
+    const [skipped, truncated, neither] = [await recordOf(skip), await recordOf(cut), await recordOf(both)];
+    assertEquals([skipped.skippedRows, skipped.truncatedRows], [{ train: 1, test: 3 }, undefined]);
+    assertEquals(skipped.examples.test, rows.test.map((_, i) => `test/${i + 1}`));
+    assertEquals([skipped.provenance.truncated, skipped.provenance.fewshot], [undefined, 0]);
+    assertEquals(skipped.arguments.slice(-1), ["--skip-bad-rows"]);
+    assertEquals([truncated.skippedRows, truncated.truncatedRows], [undefined, { test: 1 }]);
+    assertEquals([truncated.examples.test.length, truncated.provenance.truncated], [7, 512]);
+    assertEquals([neither.skippedRows, neither.truncatedRows], [{ train: 1, test: 2 }, { test: 1 }]);
+    const report = await (await test.call(`/v1/jobs/${both.id}/report`)).text();
+    assertMatch(report, /rows left out<\/dt>\s*<dd>1 of train, 2 of test/);
+    assertMatch(report, /prompts cut<\/dt>\s*<dd>1 of test/);
+  });
+});
+
 Deno.test("jobs run one after the other, wait in order, and are refused when too many wait", async () => {
   await withService({ queueLength: 2 }, async (test) => {
     const first = await test.submit(longRequest());

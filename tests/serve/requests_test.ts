@@ -207,6 +207,7 @@ Deno.test("parseRequest() fills in defaults, and names what it refuses", () => {
   const request = parseRequest(JSON.stringify(tinyRequest()));
   assertEquals(request.adaptation, { count: 3, selectionCount: 0, sampling: "plain" });
   assertEquals([request.seed, request.writePruned, request.task.output_type], [0, false, "multiple_choice"]);
+  assertEquals([request.skipBadRows, request.truncate], [false, false]);
   const task = tinyRequest().task as object;
   const refused: readonly (readonly [unknown, RegExp])[] = [
     [null, /the request must be object/],
@@ -215,6 +216,8 @@ Deno.test("parseRequest() fills in defaults, and names what it refuses", () => {
     [tinyRequest({ colour: "red" }), /the request has the unknown field "colour"/],
     [tinyRequest({ seed: 0.5 }), /seed must be integer/],
     [tinyRequest({ seed: -1 }), /seed must be >= 0/],
+    [tinyRequest({ skipBadRows: 1 }), /skipBadRows must be boolean/],
+    [tinyRequest({ truncate: "yes" }), /truncate must be boolean/],
     [tinyRequest({ score: { site: "head" } }), /score\.site must be one of gate, up, down/],
     [tinyRequest({ search: { fractions: [0.1, 2] } }), /search\.fractions\.1 must be <= 1/],
     [tinyRequest({ rows: {} }), /rows must NOT have fewer than 1 properties/],
@@ -264,6 +267,8 @@ Deno.test("commandArguments() gives a command line that the program understands 
     adaptation: { split: "train", count: 3, selectionCount: 2, sampling: "balanced" },
     test: { split: "test", limit: 5 },
     fewshot: 1,
+    skipBadRows: true,
+    truncate: true,
     metric: "acc_norm",
     seed: 9,
     randomDraws: 7,
@@ -289,6 +294,7 @@ Deno.test("commandArguments() gives a command line that the program understands 
   const options = parseOptions("run", table, typed);
   assertEquals([options.model, options.seed, options.metric, options.limit], ["tiny", 9, "acc_norm", 5]);
   assertEquals([options.fewshot, options.split, options["adaptation-split"]], [1, "test", "train"]);
+  assertEquals([options["skip-bad-rows"], options.truncate], [true, true]);
   assertEquals([options["adaptation-examples"], options["selection-examples"], options.sampling], [3, 2, "balanced"]);
   assertEquals(options["random-draws"], 7);
   // What a request can say of scoring and searching is all said here, and all of it arrives.
@@ -302,6 +308,6 @@ Deno.test("commandArguments() gives a command line that the program understands 
 
 Deno.test("the schema of requests says what each field is for", () => {
   for (const [name, field] of Object.entries(schemas.Request.properties)) {
-    if (name !== "writePruned") assert("description" in field, name);
+    assert("description" in field, name);
   }
 });

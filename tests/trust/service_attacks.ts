@@ -7,6 +7,7 @@ import fc from "fast-check";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { equalsSecret } from "../../src/serve/access.ts";
+import { requestSchema } from "../../src/serve/job_request.ts";
 import { createRandom } from "../../src/tasks/random.ts";
 import { longRequest, type TestService, tinyRequest, writeTinyModel } from "../support/service.ts";
 import { ServiceProcess } from "../support/service_process.ts";
@@ -47,7 +48,7 @@ export const traversals = [
 /** Any JSON, and requests of which one part was replaced, removed or added. */
 function hostileBody(): fc.Arbitrary<string> {
   const mutated = fc.tuple(
-    fc.constantFrom(...Object.keys(tinyRequest()), "fewshot", "metric", "test", "seed", "__proto__", "constructor"),
+    fc.constantFrom(...Object.keys(requestSchema.properties), "__proto__", "constructor"),
     fc.oneof(fc.jsonValue(), fc.constantFrom(...traversals), fc.double(), fc.constant(undefined)),
     fc.option(fc.string()),
   ).map(([field, value, inner]) => {

@@ -115,6 +115,9 @@ function describeRun(run) {
   const { layer, fraction, neurons } = run.chosen;
   const chosen = layer === null ? "no pruning" : `layer ${layer}, ${share(fraction)} (${neurons} neurons)`;
   const { adaptation, test } = run.examples;
+  // By split; absent where none was asked for or found.
+  const count = (what, rows) =>
+    rows ? [[what, Object.entries(rows).map(([split, n]) => `${n} of ${split}`).join(", ") || "none"]] : [];
   return [
     make("h3", {}, "Accuracy"),
     table(`On ${test.length} test examples`, ["model", "accuracy", "standard error"], [
@@ -127,6 +130,8 @@ function describeRun(run) {
     make("h3", {}, "Choice"),
     table(`From ${adaptation.length} labelled examples`, ["what", "value"], [
       ["chosen", chosen],
+      ...count("rows left out", run.skippedRows),
+      ...count("prompts cut", run.truncatedRows),
       ["others tied with it", `${run.tiedOnAccuracy - 1} of ${run.configurations} configurations`],
       ["worst completeness error", run.completeness.worst.toExponential(1)],
       ["computed on", run.engine.adapter],
@@ -168,7 +173,7 @@ function follow(id) {
   stream.addEventListener("state", ({ data }) => {
     const job = JSON.parse(data);
     showState(job);
-    // At once, so that the list never offers to cancel what is said above it to have ended; then what else has changed.
+    // At once, so that the list never offers to cancel what has ended by what is said above it; then what else changed.
     showJobs(listed.map((other) => other.id === job.id ? { ...other, state: job.state } : other));
     listQuietly();
     if (isFinal(job.state)) {
@@ -232,7 +237,7 @@ function showJobs(jobs) {
   if (focused) find(focused)?.focus();
 }
 
-/** Shows the latest jobs, and goes on looking while some have not ended. Only the answer to the last question counts. */
+/** Shows the latest jobs, and looks again while some have not ended. Only the answer to the last question counts. */
 async function listJobs() {
   clearTimeout(listTimer);
   const list = ++lists;

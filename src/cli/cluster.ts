@@ -10,6 +10,7 @@ import {
   type Cluster,
   predictCapacity,
 } from "../method/capacity.ts";
+import { didYouMean } from "../tasks/did_you_mean.ts";
 import type { OptionTable } from "./arguments.ts";
 import { UsageError } from "./errors.ts";
 import { counted, formatAmount, formatTable } from "./text.ts";
@@ -61,7 +62,8 @@ export function readCluster(text: string): Cluster {
     );
   for (const part of text.split(",")) {
     const [name, value, ...more] = part.split("=");
-    if (!names.includes(name) || values[name] !== undefined) throw refuse(`cannot use ${JSON.stringify(part)}`);
+    if (!names.includes(name)) throw refuse(`cannot use ${JSON.stringify(part)}${didYouMean(name, names)}`);
+    if (values[name] !== undefined) throw refuse(`${name} is given twice`);
     const number = value === undefined || value.trim() === "" || more.length > 0 ? NaN : Number(value);
     const fits = name === "start_s" ? number >= 0 : number > 0;
     if (!fits || !Number.isFinite(number) || (name === "gpus" && !Number.isInteger(number))) {

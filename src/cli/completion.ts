@@ -2,10 +2,9 @@
  * `secateur completion`: a script that lets a shell complete commands, options and choices, made from the option
  * tables.
  */
-import { didYouMean } from "../tasks/did_you_mean.ts";
 import type { Option, OptionTable } from "./arguments.ts";
 import { type Command, defineCommand } from "./command.ts";
-import { UsageError } from "./errors.ts";
+import { readSubcommand, refuseFurtherWords } from "./subcommand.ts";
 
 const shells = ["bash", "zsh", "fish"] as const;
 type Shell = typeof shells[number];
@@ -106,18 +105,10 @@ export function createCompletion(commands: () => readonly Command[]): Command {
     words: shells.join(" | "),
     options: {},
     run(_options, _context, words) {
-      const [shell, ...more] = words;
-      if (shell === undefined || more.length > 0 || !Object.hasOwn(scripts, shell)) {
-        throw new UsageError(
-          shell === undefined
-            ? "the shell is missing"
-            : more.length > 0
-            ? `unexpected argument ${JSON.stringify(more[0])}`
-            : `unknown shell ${shell}${didYouMean(shell, shells)}`,
-          `expected one of ${shells.join(", ")}.`,
-        );
-      }
-      const script = scripts[shell as Shell](commands());
+      const hint = `expected one of ${shells.join(", ")}.`;
+      const shell = readSubcommand(words, { what: "shell", choices: shells, hint });
+      refuseFurtherWords(words, 1, hint);
+      const script = scripts[shell](commands());
       return Promise.resolve({ text: script, json: { shell, script } });
     },
   });

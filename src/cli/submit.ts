@@ -13,6 +13,7 @@ import { parallelScript } from "./gnu_parallel.ts";
 import { graphOptions, jobGraph } from "./job_graph.ts";
 import { kubernetesManifests } from "./kubernetes.ts";
 import { logFolder, type SlurmChoice, slurmDependency, type SlurmJob, slurmJobs, slurmScript } from "./slurm.ts";
+import { readSubcommand, refuseFurtherWords } from "./subcommand.ts";
 import { formatTable } from "./text.ts";
 
 const kinds = ["slurm", "k8s", "parallel"] as const;
@@ -203,13 +204,9 @@ export const submit = defineCommand({
   words: kinds.join(" | "),
   options: submitOptions,
   run: async (options, context, words) => {
-    const kind = kinds.find((name) => name === words[0]);
-    if (kind === undefined || words.length !== 1) {
-      throw new UsageError(
-        words.length === 0 ? "the scheduler is missing" : `cannot submit to ${JSON.stringify(words.join(" "))}`,
-        `secateur submit ${kinds.join(" | ")}.`,
-      );
-    }
+    const hint = `secateur submit ${kinds.join(" | ")}.`;
+    const kind = readSubcommand(words, { what: "scheduler", choices: kinds, hint });
+    refuseFurtherWords(words, 1, hint);
     refuseControls(options);
     checkName("name", options.name);
     const { out, name, retries, shards } = options;

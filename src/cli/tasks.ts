@@ -20,6 +20,7 @@ import { asUsage, CommandError, UsageError } from "./errors.ts";
 import { findModel } from "./model.ts";
 import { modelOptions, taskOptions } from "./options.ts";
 import { countSkipped, noteCuts, noteSkipped, requireKnownSplit, requireSplit, taskSettings } from "./session.ts";
+import { readSubcommand, refuseFurtherWords } from "./subcommand.ts";
 import { counted, formatTable } from "./text.ts";
 
 const { task: _, ...loadingOptions } = taskOptions;
@@ -343,18 +344,13 @@ export const tasks = defineCommand({
   example: "tasks show examples/demo/task/demo.yaml --model examples/demo/model --row 3",
   words: "(ls | show TASK | validate TASK)",
   options: tasksOptions,
-  run(options, context, [verb, name, ...rest]) {
+  run(options, context, words) {
     const hint = "secateur tasks ls, secateur tasks show TASK, or secateur tasks validate TASK.";
-    if (verb === undefined) throw new UsageError("tasks needs a word that says what to do", hint);
-    if (verb !== "ls" && verb !== "show" && verb !== "validate") {
-      throw new UsageError(`unknown word ${JSON.stringify(verb)} after tasks`, hint);
-    }
-    if (verb === "ls") {
-      if (name !== undefined) throw new UsageError(`unexpected argument ${JSON.stringify(name)} after ls`, hint);
-      return list();
-    }
+    const verb = readSubcommand(words, { what: "subcommand", choices: ["ls", "show", "validate"], hint });
+    refuseFurtherWords(words, verb === "ls" ? 1 : 2, hint);
+    if (verb === "ls") return list();
+    const [, name] = words;
     if (name === undefined) throw new UsageError(`tasks ${verb} needs a task`, hint);
-    if (rest.length > 0) throw new UsageError(`unexpected argument ${JSON.stringify(rest[0])}`, hint);
     return verb === "show" ? show(name, options, context) : validate(name, options, context);
   },
 });

@@ -188,7 +188,10 @@ Deno.test("secateur submit slurm submits and records the ids, or says what is wr
     assertEquals(JSON.parse(await Deno.readTextFile(file)), { scheduler: "slurm", jobs });
     const unknown = await secateur(["submit", "slrum", ...job]);
     assertEquals([unknown.code, unknown.stdout], [2, ""]);
-    assertMatch(unknown.stderr, /cannot submit to "slrum"/);
+    assertMatch(
+      unknown.stderr,
+      /^Error: unknown scheduler slrum; did you mean slurm\?\nHint: secateur submit slurm \| k8s/,
+    );
     const line = await secateur(["submit", "k8s", ...job, "--image", "a\nb"]);
     assertEquals(line.code, 2);
     assertMatch(line.stderr, /--image has a control character/);

@@ -92,6 +92,29 @@ Deno.test("secateur suggests the close option and exits with 2 when an option is
   assertMatch(stderr, /^Error: unknown option --modle; did you mean --model\?\nHint: /);
 });
 
+Deno.test("secateur suggests the close word and exits with 2 when the word behind a command is unknown", async () => {
+  const submit = ["--shards", "2", "--model", "m", "--task", "t", "--out", "o"];
+  const gpus = ["plan", "--shape", "8b", "--cluster", "gpu=8,tflops=30,read_gbps=2"];
+  for (
+    const [args, error] of [
+      [["tasks", "shwo", demoTask], "unknown subcommand shwo; did you mean show?"],
+      [["tasks", "validtae", demoTask], "unknown subcommand validtae; did you mean validate?"],
+      [["tasks", "x"], "unknown subcommand x"],
+      [["tasks"], "the subcommand is missing"],
+      [["submit", "slrum", ...submit], "unknown scheduler slrum; did you mean slurm?"],
+      [["submit", "k8s", "slurm", ...submit], 'unexpected argument "slurm"'],
+      [["completion", "bahs"], "unknown shell bahs; did you mean bash?"],
+      [["completion"], "the shell is missing"],
+      [["completion", "bash", "zsh"], 'unexpected argument "zsh"'],
+      [gpus, '--cluster: cannot use "gpu=8"; did you mean gpus?'],
+    ] as const
+  ) {
+    const { code, stdout, stderr } = await secateur(args);
+    assertEquals([code, stdout, stderr.split("\n")[0]], [2, "", `Error: ${error}`]);
+    assertMatch(stderr, /\nHint: /);
+  }
+});
+
 Deno.test("secateur exits with 2 when a value is out of range", async () => {
   const { code, stderr } = await secateur(["eval", "--model", "m", "--task", "t", "--limit", "0"]);
   assertEquals(code, 2);

@@ -1,6 +1,7 @@
 /**
  * Named tensors that outlive the process: a folder of safetensors files, each written whole or not at all, and an index
- * of what they hold. What was put together is in one file, so a killed writer loses only what it had not finished.
+ * of what they hold. What was put together is in one file, so a killed writer loses only what it had not finished. A
+ * file holds a digest of each of its tensors: numbers that changed since are not given back.
  */
 import { createHash } from "node:crypto";
 import { mkdir, readdir, rm } from "node:fs/promises";
@@ -43,13 +44,48 @@ export function createMemoryStore(): TensorStore {
   };
 }
 
+/** The digest of an array as a file of the store holds it, by the array's name. */
+const digestKey = (name: string) => `digest ${name}`;
+
+/** The bytes of an array. */
+function bytesOf({ buffer, byteOffset, byteLength }: StoredArray): Uint8Array {
+  return new Uint8Array(buffer, byteOffset, byteLength);
+}
+
+/**
+ * Reads an array and holds it against its digest.
+ *
+ * @throws {SyntaxError} If it is not what was put.
+ */
+async function readArray(source: ByteSource, { tensors, metadata }: SafetensorsHeader, name: string) {
+  const entry = tensors.get(name)!;
+  const bytes = await readTensorBytes(source, entry);
+  if (hashOf(bytes) !== metadata.get(digestKey(name))) {
+    throw new SyntaxError(`Cannot read ${source.name}: ${name} is not what its digest says, so the file is damaged`);
+  }
+  const wide = widenToF64(entry.dtype, bytes);
+  return entry.dtype === "F32" ? Float32Array.from(wide) : wide;
+}
+
+/** The file of arrays that are put together, in pieces. */
+export function encodeArrays(entries: ReadonlyMap<string, StoredArray>): Uint8Array[] {
+  const tensors = [...entries].map(([name, data]): NewTensor => ({
+    name,
+    dtype: data instanceof Float32Array ? "F32" : "F64",
+    shape: [data.length],
+    data,
+  }));
+  const digests = [...entries].map(([name, data]) => [digestKey(name), hashOf(bytesOf(data))] as const);
+  return encodeSafetensors(tensors, Object.fromEntries(digests));
+}
+
 /** How a store is opened. */
 export interface TensorStoreOptions {
   /** Most bytes of arrays in memory. Default 256 MiB. */
   readonly cacheBytes?: number;
   /**
-   * What to do about a file that cannot be read. `remove` forgets what it held and deletes it, for what can be computed
-   * again. Default `throw`.
+   * What to do about a file that cannot be read, or has other numbers than were put. `remove` forgets what it held and
+   * deletes it, for what can be computed again. Default `throw`.
    */
   readonly damaged?: "throw" | "remove";
 }
@@ -119,23 +155,13 @@ export async function openTensorStore(
       if (kept) return kept;
       const place = places.get(name);
       if (!place) return undefined;
-      const array = await readOrRemove(place.path, async (source) => {
-        const entry = place.header.tensors.get(name)!;
-        const wide = widenToF64(entry.dtype, await readTensorBytes(source, entry));
-        return entry.dtype === "F32" ? Float32Array.from(wide) : wide;
-      });
+      const array = await readOrRemove(place.path, (source) => readArray(source, place.header, name));
       if (array) remember(name, array);
       return array;
     },
     async put(entries) {
-      const tensors = [...entries].map(([name, data]): NewTensor => ({
-        name,
-        dtype: data instanceof Float32Array ? "F32" : "F64",
-        shape: [data.length],
-        data,
-      }));
       const path = join(folder, `${hashOf([...entries.keys()].sort().join("\n"))}${extension}`);
-      await writeFileAtomic(path, encodeSafetensors(tensors));
+      await writeFileAtomic(path, encodeArrays(entries));
       const source = await openFileSource(path);
       try {
         const header = await readSafetensorsHeader(source);

@@ -63,7 +63,8 @@ function unflatten(flat: ArrayLike<number>, interventions: number, examples: rea
 
 /**
  * Keeps the answers of an engine in a folder, which is made when the first is asked for; nobody else may write into it
- * meanwhile. A file of the folder that is damaged is as good as none: it is deleted, and its block is asked again.
+ * meanwhile. A file of the folder that is damaged, if only in one bit, is as good as none: it is deleted, and its block
+ * is asked again.
  *
  * @param engine Asked for what is missing. Answers are those of one call only if it gives an example the same bits
  * whatever else is asked (`batchInvariant`).

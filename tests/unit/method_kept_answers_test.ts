@@ -41,6 +41,13 @@ async function withNaN(path: string): Promise<Uint8Array> {
   return bytes;
 }
 
+/** The bytes of a file, whose last number is another finite one in its last digit. */
+async function withFlippedBit(path: string): Promise<Uint8Array> {
+  const bytes = new Uint8Array(await readFile(path));
+  bytes[bytes.length - 8] ^= 1;
+  return bytes;
+}
+
 Deno.test("keepAnswers() gives the engine's bits in blocks, and after an interruption asks for the missing blocks", async () => {
   await withFolder({}, async (root) => {
     const folder = join(root, "kept");
@@ -101,23 +108,24 @@ Deno.test("keepAnswers() keeps no block with a number that is not finite, and as
 
 Deno.test("keepAnswers() asks again for what damaged, foreign or empty files held, and replaces them", async () => {
   await withFolder({}, async (folder) => {
-    const all = examples(0, 10);
+    const all = examples(0, 12);
     const settings = { namespace: "a", rowsPerBlock: 6 };
     const expected = await toy().choiceLogProbs(all, interventions);
     await keepAnswers(toy(), folder, settings).choiceLogProbs(all, interventions);
-    const [short, half, none, other] = (await readdir(folder)).sort().map((name) => join(folder, name));
+    const [short, half, none, other, flipped] = (await readdir(folder)).sort().map((name) => join(folder, name));
     await truncate(short, (await readFile(short)).length - 8);
     await truncate(half, 40);
     await truncate(none, 0);
     await writeFile(other, await withNaN(other));
+    await writeFile(flipped, await withFlippedBit(flipped));
     await mkdir(join(folder, "folder.safetensors"));
     const engine = toy();
     const again = keepAnswers(engine, folder, settings);
     assertEquals([await again.choiceLogProbs(all, interventions), again.hasFound], [expected, true]);
-    assertEquals(asked(engine).length, 4);
+    assertEquals(asked(engine).length, 5);
     const mended = toy();
     assertEquals(await keepAnswers(mended, folder, settings).choiceLogProbs(all, interventions), expected);
-    assertEquals([asked(mended), (await readdir(folder)).length], [[], 5]);
+    assertEquals([asked(mended), (await readdir(folder)).length], [[], 6]);
   });
 });
 

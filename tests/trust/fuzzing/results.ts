@@ -1,8 +1,7 @@
 /** Fuzz targets: results of earlier runs and studies, parts of sharded jobs, and the state of a service's jobs. */
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { openTensorStore } from "../../../src/checkpoint/tensor_store.ts";
-import { encodeSafetensors } from "../../../src/checkpoint/safetensors.ts";
+import { encodeArrays, openTensorStore, type StoredArray } from "../../../src/checkpoint/tensor_store.ts";
 import type { CommandContext } from "../../../src/cli/command.ts";
 import { merge } from "../../../src/cli/merge.ts";
 import { plain } from "../../../src/cli/style.ts";
@@ -126,10 +125,9 @@ async function studyTargets(): Promise<Target[]> {
     },
     {
       name: "stored answers of a study",
-      seeds: [joined(encodeSafetensors([
-        { name: "a", dtype: "F32", shape: [4], data: new Float32Array(4) },
-        { name: "b", dtype: "F64", shape: [2], data: new Float64Array(2) },
-      ]))],
+      seeds: [
+        joined(encodeArrays(new Map<string, StoredArray>([["a", new Float32Array(4)], ["b", new Float64Array(2)]]))),
+      ],
       mutate: mutateMetadata("x"),
       feed: async (bytes, folder) => {
         await writeFile(join(folder, "a.safetensors"), bytes);

@@ -96,6 +96,13 @@ export function formatBytes(bytes: number): string {
   return `${Number.isInteger(amount) ? amount : amount.toFixed(1)} ${units[exponent]}`;
 }
 
+/** Options, and which of them were typed. */
+export interface GivenOptions<T extends OptionTable = OptionTable> {
+  readonly values: OptionValues<T>;
+  /** Names of those that do not have their value by default. */
+  readonly given: ReadonlySet<string>;
+}
+
 /**
  * Reads a command's arguments.
  *
@@ -109,6 +116,16 @@ export function parseOptions<const T extends OptionTable>(
   args: readonly string[],
   words?: string[],
 ): OptionValues<T> {
+  return parseGivenOptions(command, table, args, words).values;
+}
+
+/** As `parseOptions`, and says which options were typed. */
+export function parseGivenOptions<const T extends OptionTable>(
+  command: string,
+  table: T,
+  args: readonly string[],
+  words?: string[],
+): GivenOptions<T> {
   const hint = `run \`secateur ${command} --help\` for the options.`;
   const names = Object.keys(table);
   const { tokens } = parseArgs({
@@ -162,7 +179,7 @@ export function parseOptions<const T extends OptionTable>(
     values[name] = given.get(name) ??
       (option.type === "flag" ? false : option.type === "texts" ? undefined : option.default);
   }
-  return values as OptionValues<T>;
+  return { values: values as OptionValues<T>, given: new Set(given.keys()) };
 }
 
 /** The arguments that `parseOptions` reads the values from; those that are as they would be without are left out. */

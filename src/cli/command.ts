@@ -1,13 +1,14 @@
 /** What a command of the program is: a table of options, and a function from their values to results. */
 import type { Progress } from "../engine/engine.ts";
 import type { Jsonable } from "../method/json.ts";
-import { type CommandError, UsageError } from "./errors.ts";
+import type { CommandError } from "./errors.ts";
+import { refuseClashes } from "./option_rules.ts";
 import {
   describeOptions,
   describeRequired,
   type OptionTable,
   type OptionValues,
-  parseOptions,
+  parseGivenOptions,
   wrapParagraphs,
 } from "./arguments.ts";
 import type { Style } from "./style.ts";
@@ -90,8 +91,11 @@ const commonOptions = {
 export function defineCommand<const T extends OptionTable>(definition: CommandDefinition<T>): Command {
   const { name, summary, description, example } = definition;
   const table: T & typeof commonOptions = { ...definition.options, ...commonOptions };
-  const parse = (args: readonly string[], words: string[]) =>
-    parseOptions(name, table, args, definition.words ? words : undefined);
+  const parse = (args: readonly string[], words: string[]) => {
+    const { values, given } = parseGivenOptions(name, table, args, definition.words ? words : undefined);
+    refuseClashes({ command: name, table, words, values, given });
+    return values;
+  };
   return {
     name,
     summary,
@@ -100,7 +104,6 @@ export function defineCommand<const T extends OptionTable>(definition: CommandDe
     options: table,
     check(args) {
       const { json, events } = parse(args, []) as OptionValues<typeof commonOptions>;
-      if (json && events) throw new UsageError("--json and --events exclude each other", "give one of them.");
       return events ? "events" : json ? "json" : "text";
     },
     help() {

@@ -6,7 +6,6 @@ import type { Evaluation } from "../method/evaluate.ts";
 import type { Jsonable } from "../method/json.ts";
 import type { Metric } from "../tasks/scoring.ts";
 import type { OptionTable, OptionValues } from "./arguments.ts";
-import { UsageError } from "./errors.ts";
 import { finite, formatShare, formatTable } from "./text.ts";
 
 export const comparisonOptions = {
@@ -34,18 +33,9 @@ export interface Side {
 
 /** The other side, or null where nothing is compared. */
 export function otherSide(
-  options: OptionValues<typeof comparisonOptions> & { readonly model: string; readonly plan?: string | undefined },
+  options: OptionValues<typeof comparisonOptions> & { readonly model: string },
 ): Side | null {
-  const { compare, against, "against-plan": againstPlan, model, plan } = options;
-  if (compare && (against !== undefined || againstPlan !== undefined)) {
-    throw new UsageError(
-      "--compare and --against exclude each other",
-      "--compare means the model without its plan; leave it out.",
-    );
-  }
-  if (compare && plan === undefined) {
-    throw new UsageError("--compare needs a plan", "name one with --plan, or another model with --against.");
-  }
+  const { compare, against, "against-plan": againstPlan, model } = options;
   if (!compare && against === undefined && againstPlan === undefined) return null;
   return { model: against ?? model, plan: againstPlan ?? null };
 }

@@ -52,7 +52,7 @@ export const taskOptions = underHeading("Model and task", {
   truncate: {
     type: "flag",
     description:
-      "Cut prompts that are too long for the model from the left, as lm-evaluation-harness does, and count them.",
+      "Cut prompts that are too long for the model from the left, as lm-evaluation-harness does, and count them. With --skip-bad-rows, only rows that do not fit for other reasons are left out.",
   },
   fewshot: {
     type: "integer",
@@ -75,12 +75,12 @@ export const budgetOptions = underHeading("Device", {
   "memory-budget": {
     type: "bytes",
     description:
-      "Device memory to stay under, such as 512MiB, weights included. Default: what the weights take, and 1 GiB.",
+      "Device memory to stay under, such as 512MiB, weights included; not for --engine reference. Default: what the weights take, and 1 GiB.",
   },
   "weight-budget": {
     type: "bytes",
     description:
-      "Device memory for weights; where they need more, layers are streamed from disk. Default: three quarters of --memory-budget if that is given, else all they need.",
+      "Device memory for weights, a part of --memory-budget; where they need more, layers are streamed from disk. Default: three quarters of --memory-budget if that is given, else all they need.",
   },
 });
 
@@ -213,14 +213,15 @@ export const scoreOptions = {
       min: 1e-12,
       max: 1,
       default: 0.01,
-      description: "Relative completeness error above which a path is integrated again with twice the nodes.",
+      description:
+        "Relative completeness error above which a path is integrated again with twice the nodes. With --nodes no path is: it then decides only which paths are counted as above it.",
     },
     "max-nodes": {
       type: "integer",
       min: 1,
       max: maxRuleNodes,
       default: 64,
-      description: "Most nodes that --tolerance may lead to.",
+      description: "Most nodes that --tolerance may lead to; not with --nodes.",
     },
     filter: {
       type: "choice",
@@ -234,7 +235,7 @@ export const scoreOptions = {
       min: 0,
       max: 0.999999,
       default: 0.8,
-      description: "Probability among the choices above which an answer is confident, for --filter.",
+      description: "Probability among the choices above which an answer is confident, for --filter confident.",
     },
     normalise: {
       type: "choice",

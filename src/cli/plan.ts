@@ -97,18 +97,18 @@ type PlannedOptions =
  *
  * @param measure Whether weights are loaded and waves timed, to tell how long; otherwise no weights are loaded.
  */
-export function describeWork(
+export async function describeWork(
   options: PlannedOptions,
   context: CommandContext,
   measure = false,
 ): Promise<{ readonly text: string; readonly json: { readonly [name: string]: Jsonable } }> {
-  return withOpened(options, context, async ({ checkpoint, task }) => {
-    if (options.engine === "reference") {
-      throw new UsageError(
-        "the reference engine does not run in waves, so there is nothing to plan",
-        "leave out --engine reference.",
-      );
-    }
+  if (options.engine === "reference") {
+    throw new UsageError(
+      "the reference engine does not run in waves, so there is nothing to plan",
+      "leave out --engine reference.",
+    );
+  }
+  return await withOpened(options, context, async ({ checkpoint, task }) => {
     const { adaptation, selection } = await drawExamples(task, options);
     const test = await testExamples(task, options, [...adaptation, ...selection], context);
     const metric = decidingMetric(task, options.metric);
@@ -277,13 +277,7 @@ export const plan = defineCommand({
   example: "plan --model examples/demo/model --task examples/demo/task/demo.yaml --memory-budget 16MiB",
   options: planOptions,
   run: async (options, context) => {
-    if (options.cluster !== undefined && options.measure) {
-      throw new UsageError("--measure does not go with --cluster", "--cluster states the speed of its GPUs.");
-    }
     if (options.cluster !== undefined) return await planCluster(options, options.cluster, context);
-    if (options.shape !== undefined) {
-      throw new UsageError("--shape needs --cluster", "waves depend on the weights; name --model and --task.");
-    }
     return await describeWork(requireWork(options), context, options.measure);
   },
 });

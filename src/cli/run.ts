@@ -4,7 +4,6 @@ import { runFileNames } from "../method/files.ts";
 import type { Jsonable } from "../method/json.ts";
 import { prunedFolderName } from "../method/run_folder.ts";
 import { type CommandContext, type CommandResult, defineCommand } from "./command.ts";
-import { UsageError } from "./errors.ts";
 import {
   type Existing,
   formatJob,
@@ -69,7 +68,6 @@ export const run = defineCommand({
   run: async (options, context) => {
     const { resume, overwrite } = options;
     const existing = resume ? "resume" : overwrite ? "overwrite" : "refuse";
-    if (resume && overwrite) throw new UsageError("--resume and --overwrite exclude each other", "give one of them.");
     await checkCopyPlace(options.model, join(options.out, prunedFolderName));
     if (options["dry-run"]) return await describeRun(options, existing, context);
     // Before a model by name is downloaded.

@@ -208,12 +208,6 @@ async function open(
 ): Promise<Opened> {
   const { model } = options;
   const tree = await readTaskTree(name, options.prompt);
-  if (options.truncate && model === undefined) {
-    throw new UsageError("--truncate needs a model", "name one with --model: its limit is what prompts are cut to.");
-  }
-  if (options["chat-template"] && model === undefined) {
-    throw new UsageError("--chat-template needs a model", "name one with --model: its chat template is used.");
-  }
   const folder = model === undefined ? null : (await findModel(model, context)).folder;
   const tokenizer = folder === null ? null : await loadTokenizer(folder);
   const chatTemplate = folder !== null && options["chat-template"] ? await loadChatTemplate(folder) : null;

@@ -197,9 +197,19 @@ export const requestSchema = {
           description: "The same number of nodes for every path. Default: as many as `tolerance` asks for.",
         },
         tolerance: { type: "number", minimum: 1e-12, maximum: 1, description: "Default 0.01." },
-        maxNodes: { type: "integer", minimum: 1, maximum: maxRuleNodes, description: "Default 64." },
+        maxNodes: {
+          type: "integer",
+          minimum: 1,
+          maximum: maxRuleNodes,
+          description: "Default 64; says nothing beside nodes.",
+        },
         filter: { type: "string", enum: sampleFilters, description: "Default all." },
-        confidence: { type: "number", minimum: 0, maximum: 0.999999, description: "Default 0.8." },
+        confidence: {
+          type: "number",
+          minimum: 0,
+          maximum: 0.999999,
+          description: "Default 0.8; for the filter confident.",
+        },
         normalise: { type: "string", enum: ["none", "layer-max"], description: "Default none." },
         layers,
       },
@@ -304,11 +314,21 @@ export function parseSettings(what: string, text: string): JobSettings {
   throw new SyntaxError(`Cannot read ${what}: ${explain(validateSettings.errors!.at(-1)!)}`);
 }
 
+/** What decides the scores, without what says nothing beside the rest: the program refuses to be told such. */
+function decidingScore({ score }: JobSettings): JobSettings["score"] {
+  const { maxNodes, confidence, ...rest } = score;
+  return {
+    ...rest,
+    ...(score.nodes == null && maxNodes !== undefined && { maxNodes }),
+    ...(score.filter === "confident" && confidence !== undefined && { confidence }),
+  };
+}
+
 /** How plans are made, in the method's words. */
 export function planningOptions(request: JobSettings, taskMetrics: readonly Metric[]): PlanningOptions {
   const metric = request.metric ?? taskMetrics[0];
   return {
-    score: { ...request.score, metric },
+    score: { ...decidingScore(request), metric },
     search: { ...request.search, metric },
     seed: request.seed,
     randomDraws: request.randomDraws,
@@ -317,8 +337,8 @@ export function planningOptions(request: JobSettings, taskMetrics: readonly Metr
 
 /** The command line that does the same in the job's folder, after `secateur`. */
 export function commandArguments(request: JobSettings): string[] {
-  const { model, adaptation, test, fewshot, skipBadRows, truncate, metric, seed, randomDraws, score, search } = request;
-  const { maxNodes, ...scoreRest } = score;
+  const { model, adaptation, test, fewshot, skipBadRows, truncate, metric, seed, randomDraws, search } = request;
+  const { maxNodes, ...scoreRest } = decidingScore(request);
   const { selectionRule, layers: searchLayers, ...searchRest } = search;
   const values: Readonly<Record<string, string | number | readonly number[] | null | undefined>> = {
     model,

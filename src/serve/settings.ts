@@ -147,14 +147,18 @@ export function settingsFrom(read: (name: string) => string | undefined): Servic
       `Cannot serve with a ${variables.token.name} of ${token.length} characters: expected at least ${shortestToken}`,
     );
   }
+  const [memoryBudgetBytes, weightBudgetBytes] = [bytes("memoryBudgetBytes"), bytes("weightBudgetBytes")];
+  if (memoryBudgetBytes !== null && weightBudgetBytes !== null && weightBudgetBytes > memoryBudgetBytes) {
+    throw refuse("weightBudgetBytes", `${weightBudgetBytes}`, `at most ${variables.memoryBudgetBytes.name}`);
+  }
   const day = 86_400;
   return {
     modelsFolder: given("modelsFolder") ?? null,
     jobsFolder: given("jobsFolder") ?? variables.jobsFolder.default,
     token,
     engine,
-    memoryBudgetBytes: bytes("memoryBudgetBytes"),
-    weightBudgetBytes: bytes("weightBudgetBytes"),
+    memoryBudgetBytes,
+    weightBudgetBytes,
     queueLength: count("queueLength", 0, 10_000),
     bodyBytes: count("bodyBytes", 1024, 1 << 30),
     bodySeconds: count("bodySeconds", 1, 3600),

@@ -91,8 +91,8 @@ Deno.test("secateur eval compares a plan, or the checkpoint pruned by it, with t
 Deno.test("secateur eval exits before anything is computed when a comparison or a file makes no sense", async () => {
   await withFolder(async (folder) => {
     const cases: [string[], number, string][] = [
-      [["--compare"], 2, "--compare needs a plan"],
-      [["--compare", "--plan", "p", "--against", "m"], 2, "--compare and --against exclude each other"],
+      [["--compare"], 2, "--compare needs --plan"],
+      [["--compare", "--plan", "p", "--against", "m"], 2, "--compare does not go with --against"],
       [["--output", folder], 1, "is no file"],
       [["--against", `${folder}/none`, "--plan", `${folder}/none.json`], 1, "none.json"],
     ];

@@ -75,7 +75,7 @@ Deno.test("a command refuses --json and --events together", () => {
     run: () => Promise.resolve({ text: "", json: null }),
   });
   assertEquals([[], ["--json"], ["--events"]].map((args) => nothing.check(args)), ["text", "json", "events"]);
-  assertThrows(() => nothing.check(["--json", "--events"]), UsageError, "exclude each other");
+  assertThrows(() => nothing.check(["--json", "--events"]), UsageError, "--json does not go with --events");
 });
 
 Deno.test("chooseStyle() colours on a terminal only, and nowhere when NO_COLOR is set", () => {

@@ -95,6 +95,6 @@ Deno.test("secateur tasks show asks in the turns of the model's chat template wh
     assertEquals(continuations, ["negative", "positive"]);
     const noModel = await secateur(args);
     assertEquals(noModel.code, 2);
-    assertMatch(noModel.stderr, /^Error: --chat-template needs a model\nHint: /);
+    assertMatch(noModel.stderr, /^Error: --chat-template needs --model\nHint: /);
   });
 });

@@ -190,6 +190,7 @@ Deno.test("createWebGpuEngine() rejects when the budget has no room for the weig
     ["its head and one layer take", { weightBudgetBytes: 1000 }],
     ["its head and one layer take", { memoryBudgetBytes: 1000 }],
     ["its weights and fixed buffers take", { memoryBudgetBytes: fixedBytes, weightBudgetBytes: weightBytes }],
+    ["the memory budget, of which they are a part, is 1000", { memoryBudgetBytes: 1000, weightBudgetBytes: 1001 }],
   ];
   for (const [message, options] of wrong) {
     await assertRejects(

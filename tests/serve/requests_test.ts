@@ -3,8 +3,15 @@ import { assert, assertEquals, assertMatch, assertThrows } from "@std/assert";
 import { Ajv2020 } from "ajv/dist/2020.js";
 import { parseOptions } from "../../src/cli/arguments.ts";
 import { modelOptions, runOptions, runSearchSettings, scoreSettings, taskOptions } from "../../src/cli/options.ts";
+import type { PlanningOptions } from "../../src/method/pipeline.ts";
 import { Access, equalsSecret } from "../../src/serve/access.ts";
-import { commandArguments, parseRequest, parseSettings, requestSchema } from "../../src/serve/job_request.ts";
+import {
+  commandArguments,
+  parseRequest,
+  parseSettings,
+  planningOptions,
+  requestSchema,
+} from "../../src/serve/job_request.ts";
 import { openApiDocument, schemas } from "../../src/serve/openapi.ts";
 import { ProblemError } from "../../src/serve/problem.ts";
 import { settingsFrom, variables } from "../../src/serve/settings.ts";
@@ -50,6 +57,15 @@ Deno.test("settingsFrom() gives defaults, reads the listed variables alone, and 
       throw new Error(`${variable}=${value} was taken`);
     }
   }
+  const budgets: Record<string, string> = {
+    SECATEUR_MEMORY_BUDGET_BYTES: "1000000",
+    SECATEUR_WEIGHT_BUDGET_BYTES: "1000001",
+  };
+  assertThrows(
+    () => settingsFrom((name) => budgets[name]),
+    RangeError,
+    "expected at most SECATEUR_MEMORY_BUDGET_BYTES",
+  );
 });
 
 Deno.test("Access lets only callers on this machine pass when there is no token", () => {
@@ -302,8 +318,16 @@ Deno.test("commandArguments() gives a command line that the program understands 
   for (const [said, all] of [[request.score, score], [request.search, search]] as const) {
     assertEquals(Object.keys(said).sort(), Object.keys(all.properties).sort());
   }
-  assertEquals(scoreSettings(options), request.score);
+  const defaults = { maxNodes: 64, confidence: 0.8 };
+  const asJob = ({ metric: _, ...score }: NonNullable<PlanningOptions["score"]>) => ({ ...defaults, ...score });
+  assertEquals(scoreSettings(options), asJob(planningOptions(request, ["acc"]).score!));
+  assertEquals(scoreSettings(options), { ...request.score, maxNodes: 64 });
   assertEquals(runSearchSettings(options), request.search);
+  // Most nodes say something where their number is not the same for every path.
+  const { nodes: _, ...adaptive } = request.score;
+  const [, ...again] = commandArguments({ ...request, score: { ...adaptive, filter: "all" } });
+  const settings = scoreSettings(parseOptions("run", table, again));
+  assertEquals([settings.nodes, settings.maxNodes, settings.filter, settings.confidence], [null, 8, "all", 0.8]);
 });
 
 Deno.test("the schema of requests says what each field is for", () => {

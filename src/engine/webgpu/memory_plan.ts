@@ -18,8 +18,18 @@ const WEIGHT_SHARE = 0.75;
 /** Bytes for working buffers where no memory budget is given. */
 export const DEFAULT_WORKING_BYTES = 2 ** 30;
 
-/** Bytes that weights may take, or undefined for as many as they need. */
+/**
+ * Bytes that weights may take, or undefined for as many as they need.
+ *
+ * @throws {OptionError} If they may take more than everything together.
+ */
 export function weightBudget({ memoryBudgetBytes, weightBudgetBytes }: MemoryBudgets): number | undefined {
+  if (weightBudgetBytes !== undefined && memoryBudgetBytes !== undefined && weightBudgetBytes > memoryBudgetBytes) {
+    throw new OptionError(
+      `Cannot keep weights of up to ${weightBudgetBytes} bytes: the memory budget, of which they are a part, is ` +
+        `${memoryBudgetBytes}`,
+    );
+  }
   if (weightBudgetBytes !== undefined || memoryBudgetBytes === undefined) return weightBudgetBytes;
   return Math.floor(memoryBudgetBytes * WEIGHT_SHARE);
 }

@@ -180,8 +180,8 @@ Deno.test("parallelScript() runs every shard with the variable of its place, the
 Deno.test("secateur submit slurm submits and records the ids, or says what is wrong", async () => {
   await withPrograms(async (folder, env) => {
     const out = join(folder, "out");
-    const job = ["--model", "m", "--task", "t.yaml", "--out", out, "--shards", "2", "--sbatch=--gpus=1"];
-    const submitted = await secateur(["submit", "slurm", ...job, "--json"], env);
+    const job = ["--model", "m", "--task", "t.yaml", "--out", out, "--shards", "2"];
+    const submitted = await secateur(["submit", "slurm", ...job, "--sbatch=--gpus=1", "--json"], env);
     assertEquals(submitted.code, 0, submitted.stderr);
     const { jobs, file } = JSON.parse(submitted.stdout);
     assertEquals(jobs.map(({ step }: { step: string }) => step), names);

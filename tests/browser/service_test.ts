@@ -38,7 +38,7 @@ Deno.test("the service's page starts a job, follows it and shows its results and
     assertEquals(await page.getByLabel("Model").inputValue(), "demo");
     // By keyboard alone.
     await page.getByLabel("Seed").press("Enter");
-    await page.getByText("demo_hotel_notes is done.").waitFor({ timeout: 120_000 });
+    await page.getByText("demo_hotel_notes is done.").waitFor();
     await page.getByRole("row", { name: /^unpruned/ }).waitFor();
     assertEquals(await accessibilityViolations(page), []);
 
@@ -79,7 +79,7 @@ Deno.test("the service's page shows the job that its address names, with the row
     });
     await page.goto(`${service.url}/#${id}`);
     const row = page.getByRole("row", { name: /^rows left out/ });
-    await row.waitFor({ timeout: 120_000 });
+    await row.waitFor();
     assertEquals(await row.getByRole("cell").allTextContents(), ["1 of test"]);
     assertEquals(await page.getByRole("row", { name: /^prompts cut/ }).count(), 0);
     assertEquals(withoutAborted(problems), []);
@@ -95,7 +95,7 @@ Deno.test("the service's page cancels a job that runs and one that waits", async
     await page.getByLabel("Test examples").fill("512");
     const start = page.getByRole("button", { name: "Start", exact: true });
     await start.click();
-    await page.getByText(/^score, \d+ nodes: /).waitFor({ timeout: 60_000 });
+    await page.getByText(/^score, \d+ nodes: /).waitFor();
     await start.click();
     await page.getByText("demo_hotel_notes waits, behind 1 other.").waitFor();
     assertEquals(await accessibilityViolations(page), []);
@@ -113,7 +113,7 @@ Deno.test("the service's page cancels a job that runs and one that waits", async
     letAnswer();
     // The other one, from the list.
     await cancelFromList.click();
-    await page.getByRole("row", { name: /cancelled/ }).nth(1).waitFor({ timeout: 60_000 });
+    await page.getByRole("row", { name: /cancelled/ }).nth(1).waitFor();
     const states = (await service.json("/v1/jobs")).jobs.map(({ state }: { state: string }) => state);
     assertEquals(states, ["cancelled", "cancelled"]);
     assertEquals(await page.evaluate("document.documentElement.scrollWidth > innerWidth"), false);

@@ -50,7 +50,10 @@ export async function withPage<Result>(
       reducedMotion: "reduce",
       ...(isMobile && { isMobile, hasTouch: true, deviceScaleFactor: 2 }),
     };
-    const page = await (await browser.newContext(contextOptions)).newPage();
+    const context = await browser.newContext(contextOptions);
+    // For a machine with much else to do; what is waited for comes at once otherwise.
+    context.setDefaultTimeout(180_000);
+    const page = await context.newPage();
     const problems: string[] = [];
     const requests: string[] = [];
     page.on("console", (message) => {

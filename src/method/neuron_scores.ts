@@ -39,14 +39,14 @@ export function allLayers(config: Pick<ModelConfig, "layers">): number[] {
  */
 export function checkLayers(layers: readonly number[] | undefined, config: Pick<ModelConfig, "layers">): number[] {
   if (layers === undefined) return allLayers(config);
-  if (layers.length === 0) throw new OptionError("Cannot work on an empty list of layers: name at least one");
+  if (layers.length === 0) throw new OptionError("Cannot work on an empty list of layers: name at least one", "layers");
   const sorted = [...layers].sort((a, b) => a - b);
   sorted.forEach((layer, index) => {
     if (!Number.isInteger(layer) || layer < 0 || layer >= config.layers) {
-      throw new OptionError(`Cannot use layer ${layer}: expected an integer in 0..${config.layers - 1}`);
+      throw new OptionError(`Cannot use layer ${layer}: expected an integer in 0..${config.layers - 1}`, "layers");
     }
     if (index > 0 && sorted[index - 1] === layer) {
-      throw new OptionError(`Cannot use layer ${layer} twice: name it once`);
+      throw new OptionError(`Cannot use layer ${layer} twice: name it once`, "layers");
     }
   });
   return sorted;

@@ -28,6 +28,7 @@ export function quadratureRule(name: RuleName, nodes: number): QuadratureRule {
   if (!Number.isInteger(nodes) || nodes < least || nodes > maxRuleNodes) {
     throw new OptionError(
       `Cannot build the ${name} rule with ${nodes} nodes: expected an integer in ${least}..${maxRuleNodes}`,
+      "rule",
     );
   }
   switch (name) {
@@ -46,7 +47,7 @@ export function quadratureRule(name: RuleName, nodes: number): QuadratureRule {
       return rule;
     }
     default:
-      throw new OptionError(`Cannot build the rule "${name}": expected one of ${ruleNames.join(", ")}`);
+      throw new OptionError(`Cannot build the rule "${name}": expected one of ${ruleNames.join(", ")}`, "rule");
   }
 }
 

@@ -107,7 +107,7 @@ export const objectives: readonly Objective[] = [
 
 function checkOneOf(what: string, value: string, allowed: readonly string[]): void {
   if (!allowed.includes(value)) {
-    throw new OptionError(`Cannot score with ${what} "${value}": expected one of ${allowed.join(", ")}`);
+    throw new OptionError(`Cannot score with ${what} "${value}": expected one of ${allowed.join(", ")}`, what);
   }
 }
 
@@ -144,15 +144,17 @@ export function resolveScoreSettings(
   if (settings.path === "joint" && settings.layers.length !== engine.config.layers) {
     throw new OptionError(
       `Cannot score ${settings.layers.length} of ${engine.config.layers} layers on the joint path: it needs all of them`,
+      "path",
     );
   }
   if (!(settings.tolerance > 0)) {
-    throw new OptionError(`Cannot score with tolerance ${settings.tolerance}: expected a number above 0`);
+    throw new OptionError(`Cannot score with tolerance ${settings.tolerance}: expected a number above 0`, "tolerance");
   }
   if (settings.initialNodes > settings.maxNodes || settings.maxNodes > maxRuleNodes) {
     throw new OptionError(
       `Cannot refine from ${settings.initialNodes} to ${settings.maxNodes} nodes: expected ascending numbers up to ` +
         `${maxRuleNodes}`,
+      "maxNodes",
     );
   }
   for (const nodes of settings.nodes === null ? [settings.initialNodes, settings.maxNodes] : [settings.nodes]) {

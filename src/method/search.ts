@@ -95,28 +95,39 @@ export function resolveSearchSettings(
   { scored }: Pick<NeuronScores, "scored">,
 ): SearchSettings {
   const { fractions = defaultFractions, ranking = "signed", metric = "acc", selectionRule = "paper" } = options;
-  if (fractions.length === 0) throw new OptionError("Cannot search over 0 fractions: expected at least one");
+  if (fractions.length === 0) {
+    throw new OptionError("Cannot search over 0 fractions: expected at least one", "fractions");
+  }
   fractions.forEach((fraction, index) => {
     if (!(fraction > 0 && fraction <= 1)) {
-      throw new OptionError(`Cannot search over the fraction ${fraction}: expected a number above 0 and up to 1`);
+      throw new OptionError(
+        `Cannot search over the fraction ${fraction}: expected a number above 0 and up to 1`,
+        "fractions",
+      );
     }
     if (fractions.indexOf(fraction) < index) {
-      throw new OptionError(`Cannot search over the fraction ${fraction} twice: name it once`);
+      throw new OptionError(`Cannot search over the fraction ${fraction} twice: name it once`, "fractions");
     }
   });
   const layers = checkLayers(options.layers ?? scored, engine.config);
   const unscored = layers.find((layer) => !scored.includes(layer));
   if (unscored !== undefined) {
-    throw new OptionError(`Cannot search layer ${unscored}: only layers ${scored.join(", ")} are scored`);
+    throw new OptionError(`Cannot search layer ${unscored}: only layers ${scored.join(", ")} are scored`, "layers");
   }
   if (!rankings.includes(ranking)) {
-    throw new OptionError(`Cannot search by the ranking "${ranking}": expected one of ${rankings.join(", ")}`);
+    throw new OptionError(
+      `Cannot search by the ranking "${ranking}": expected one of ${rankings.join(", ")}`,
+      "ranking",
+    );
   }
   if (!metrics.includes(metric)) {
-    throw new OptionError(`Cannot search by the metric "${metric}": expected one of ${metrics.join(", ")}`);
+    throw new OptionError(`Cannot search by the metric "${metric}": expected one of ${metrics.join(", ")}`, "metric");
   }
   if (!searchRules.includes(selectionRule)) {
-    throw new OptionError(`Cannot search by the rule "${selectionRule}": expected one of ${searchRules.join(", ")}`);
+    throw new OptionError(
+      `Cannot search by the rule "${selectionRule}": expected one of ${searchRules.join(", ")}`,
+      "selectionRule",
+    );
   }
   return { layers, fractions, ranking, metric, selectionRule };
 }

@@ -5,15 +5,18 @@
 import { readdir, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { isDiskFull } from "../checkpoint/atomic_file.ts";
+import type { ModelConfig } from "../checkpoint/model_config.ts";
+import { readModelConfig } from "../checkpoint/open.ts";
 import type { Progress } from "../engine/engine.ts";
 import { runFileNames } from "../method/files.ts";
 import { keptAnswersName } from "../method/run_folder.ts";
+import { checkRequest } from "./job_check.ts";
 import { JobEvents } from "./job_events.ts";
 import type { JobRequest } from "./job_request.ts";
 import { JobRunner, type RunningJob } from "./job_runner.ts";
 import { isFinal, type JobState, jobStates, type JobView, type SavedState } from "./job_state.ts";
 import { JobStore } from "./job_store.ts";
-import { listModels } from "./models.ts";
+import { inModelsName, listModels, type ServedModel } from "./models.ts";
 import { ProblemError } from "./problem.ts";
 import type { ServiceSettings } from "./settings.ts";
 
@@ -113,19 +116,21 @@ export class JobQueue {
   /**
    * Takes a job in.
    *
-   * @throws {ProblemError} Status 400 if there is no such model, 429 if too many jobs wait, 503 if the service is
+   * @throws {ProblemError} Status 400 if there is no such model or the job could only fail, 429 if too many jobs wait, 503 if the service is
    * closing, 507 if the disk is full.
    */
   async submit(request: JobRequest): Promise<JobView> {
     if (this.#isClosed) throw new ProblemError(503, "The service is closing", { "retry-after": "30" });
     const models = await listModels(this.settings.modelsFolder);
-    if (!models.some(({ name }) => name === request.model)) {
+    const model = models.find(({ name }) => name === request.model);
+    if (model === undefined) {
       const names = models.map(({ name }) => name).join(", ") || "none";
       throw new ProblemError(
         400,
         `Cannot start the job: there is no model ${JSON.stringify(request.model)}; there are ${names}`,
       );
     }
+    checkRequest(request, await configOf(model));
     // The place is taken before the job is written: requests that come together cannot all find it free.
     const isIdle = this.#running === null && this.#isStarting === null && this.#stuck === null;
     const room = this.settings.queueLength + (isIdle ? 1 : 0);
@@ -371,6 +376,16 @@ export class JobQueue {
     });
     this.#running = { job, work, settled };
     if (this.#isClosed) work.stop();
+  }
+}
+
+/** The shape of a model: all that is read of it before a job runs. */
+async function configOf(model: ServedModel): Promise<ModelConfig> {
+  try {
+    return await readModelConfig(model.folder);
+  } catch (error) {
+    const reason = inModelsName((error as Error).message, model.folder);
+    throw new ProblemError(400, `Cannot start the job: model ${JSON.stringify(model.name)} cannot be used: ${reason}`);
   }
 }
 

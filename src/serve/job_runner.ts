@@ -4,6 +4,7 @@
  */
 import { resolve } from "node:path";
 import type { Progress } from "../engine/engine.ts";
+import { inModelsName } from "./models.ts";
 import type {
   FromEngineWorker,
   FromRowsWorker,
@@ -50,7 +51,7 @@ function onBreakdown(worker: Worker, tell: (reason: string) => void): void {
 
 /** A text in the words of the caller, who knows files of the job by their names in it, and the model by its own. */
 function forCaller(text: string, { folder, modelFolder }: JobPlace): string {
-  return text.replaceAll(`${resolve(folder)}/`, "").replaceAll(`${folder}/`, "").replaceAll(modelFolder, "the model");
+  return inModelsName(text.replaceAll(`${resolve(folder)}/`, "").replaceAll(`${folder}/`, ""), modelFolder);
 }
 
 /** Makes examples of a job's rows in a Worker, which is ended when the signal says so. */

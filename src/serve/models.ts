@@ -12,6 +12,11 @@ export interface ServedModel {
   readonly folder: string;
 }
 
+/** A text in the words of callers, who know a model by its name and not by its folder. */
+export function inModelsName(text: string, folder: string): string {
+  return text.replaceAll(folder, "the model");
+}
+
 /** Name of the bundled model, unless the folder of models has one of the same name. */
 export const demoName = "demo";
 

@@ -16,6 +16,17 @@ function isSame(a: Row, b: Row): boolean {
 }
 
 /**
+ * Refuses a number of worked examples that the rows cannot give.
+ *
+ * @param available Rows to choose from.
+ * @throws {OptionError} If it is larger than that.
+ */
+export function checkPoolSize(count: number, available: number): void {
+  if (available >= count) return;
+  throw new OptionError(`Cannot choose ${count} few-shot examples: there are ${available} rows to choose from`);
+}
+
+/**
  * Creates the sampler of one split.
  *
  * The `default` sampler is one stream of random numbers that runs through the rows in order, so each row's examples are
@@ -34,10 +45,7 @@ export function createFewshotSampler(
 ): FewshotSampler {
   const { count } = settings;
   const others = (row: Row, list: readonly Row[]) => leavesOut ? list.filter((other) => !isSame(other, row)) : list;
-  const checkSize = (available: number) => {
-    if (available >= count) return;
-    throw new OptionError(`Cannot choose ${count} few-shot examples: there are ${available} rows to choose from`);
-  };
+  const checkSize = (available: number) => checkPoolSize(count, available);
   if (settings.sampler === "first_n") {
     return (position) => {
       const first: Row[] = [];

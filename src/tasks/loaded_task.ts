@@ -13,7 +13,7 @@ import { composeRequest } from "./request.ts";
 import { drawRows, type SampleOptions } from "./sample.ts";
 import type { FurtherMetric } from "./further_scoring.ts";
 import type { Metric } from "./scoring.ts";
-import { chosenRoles, ownRoles, type SplitRoles, type StandIn } from "./split_roles.ts";
+import { chosenRoles, fewshotSplit, ownRoles, type SplitRoles, type StandIn } from "./split_roles.ts";
 import type { LoadTaskOptions, RowMark, Selection } from "./task.ts";
 import type { TaskConfig } from "./task_config.ts";
 import type { TaskData } from "./task_data.ts";
@@ -123,12 +123,8 @@ export class LoadedTask implements GroupMember {
   /** The split of the few-shot examples; null where they are written in the task file. */
   #poolName(): string | null {
     const { split, samples } = this.config.fewshot;
-    if (split !== null) return this.#roles.find(split);
-    if (samples !== null) return null;
-    const { trainingSplit, validationSplit } = this.config;
-    return trainingSplit === null && validationSplit !== null
-      ? this.#roles.find(validationSplit)
-      : this.#roles.trainingSplit ?? this.evaluationSplit;
+    if (split === null && samples !== null) return null;
+    return fewshotSplit({ ...this.config, fewshotSplit: split }, this.#roles);
   }
 
   async #fewshotPool(): Promise<Split> {

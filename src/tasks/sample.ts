@@ -16,6 +16,20 @@ export interface SampleOptions {
 }
 
 /**
+ * Refuses a number of examples that a split cannot give.
+ *
+ * @param available Rows of the split.
+ * @param what The split in words.
+ * @throws {OptionError} If it is no positive integer, or larger than that.
+ */
+export function checkSampleSize(count: number, available: number, what: string): void {
+  if (!Number.isInteger(count) || count < 1) {
+    throw new OptionError(`Cannot draw ${count} examples: expected a positive integer`);
+  }
+  if (count > available) throw new OptionError(`Cannot draw ${count} examples: ${what} has ${available} rows`);
+}
+
+/**
  * Draws rows without repeats, in random order. The same arguments give the same rows on every machine.
  *
  * With `balanced` the numbers of rows per gold index differ by at most one; which indices get one more is random too.
@@ -27,12 +41,7 @@ export interface SampleOptions {
  */
 export function drawRows(golds: readonly number[], options: SampleOptions, what = "the split"): number[] {
   const { count, seed, sampling = "plain" } = options;
-  if (!Number.isInteger(count) || count < 1) {
-    throw new OptionError(`Cannot draw ${count} examples: expected a positive integer`);
-  }
-  if (count > golds.length) {
-    throw new OptionError(`Cannot draw ${count} examples: ${what} has ${golds.length} rows`);
-  }
+  checkSampleSize(count, golds.length, what);
   const random = createRandom(seed);
   if (sampling === "plain") return random.sample([...golds.keys()], count);
 

@@ -58,6 +58,23 @@ export function ownRoles({ trainingSplit, validationSplit, testSplit }: NamedSpl
 }
 
 /**
+ * The split that worked examples are taken from where the task writes none of its own.
+ *
+ * @param named What the task names.
+ * @param roles What stands for that in the data.
+ */
+export function fewshotSplit(
+  named: Pick<NamedSplits, "trainingSplit" | "validationSplit"> & { readonly fewshotSplit: string | null },
+  roles: SplitRoles,
+): string {
+  const { trainingSplit, validationSplit } = named;
+  if (named.fewshotSplit !== null) return roles.find(named.fewshotSplit);
+  return trainingSplit === null && validationSplit !== null
+    ? roles.find(validationSplit)
+    : roles.trainingSplit ?? roles.evaluationSplit;
+}
+
+/**
  * The roles of splits that may have other names: a split that means the same stands in for one that is not there, and a
  * split that is alone is used for everything.
  *

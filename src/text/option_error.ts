@@ -5,4 +5,9 @@
  * Whoever asked can put it right, while a `RangeError` of another kind may be the fault of a file. Its name stays
  * `RangeError`.
  */
-export class OptionError extends RangeError {}
+export class OptionError extends RangeError {
+  /** @param option The field of the options that is at fault, such as `layers`, where whoever asked may need its name. */
+  constructor(message: string, readonly option?: string) {
+    super(message);
+  }
+}

@@ -91,11 +91,17 @@ Deno.test("a job fails with the reason when its task does not fit its rows", asy
   await withService({}, async (test) => {
     const request = tinyRequest();
     const broken = { ...request, task: { ...request.task as object, doc_to_target: "missing" } };
-    const overlapping = { ...request, test: { split: "train" } };
+    // Of eight rows three are drawn, and the first five are to be tested on.
+    const overlapping = { ...request, test: { split: "train", limit: 5 } };
     const words = "note ".repeat(2000);
     const long = { ...request, rows: { ...request.rows as object, test: [{ text: words, label: 0 }] } };
     const errors = [];
-    for (const body of [broken, overlapping, tinyRequest({ adaptation: { count: 9 } }), long]) {
+    const lopsided = tinyRequest({ adaptation: { count: 6, sampling: "balanced" } });
+    lopsided.rows = {
+      ...request.rows as object,
+      train: Array.from({ length: 8 }, (_, i) => ({ text: `${i}`, label: +(i > 5) })),
+    };
+    for (const body of [broken, overlapping, lopsided, long]) {
       const { state, error } = await test.wait((await test.submit(body)).id);
       assertEquals(state, "failed");
       errors.push(error);
@@ -104,7 +110,7 @@ Deno.test("a job fails with the reason when its task does not fit its rows", asy
     // Where the jobs are is nobody's business.
     assertEquals(errors.filter((error) => error!.includes(test.settings.jobsFolder)), []);
     assertMatch(errors[1]!, /^Cannot test on example train\/\d: it is an adaptation example too/);
-    assertMatch(errors[2]!, /9/);
+    assertMatch(errors[2]!, /^Cannot draw 6 balanced examples: 3 rows with gold index 1 are needed/);
     assertMatch(errors[3]!, /test\/0.* \d+ tokens exceed the model's limit of \d+/);
     // The service goes on.
     assertEquals((await test.wait((await test.submit()).id)).state, "done");

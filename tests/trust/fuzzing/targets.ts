@@ -6,6 +6,7 @@ import { openCheckpointFrom, parseIndex, SINGLE_FILE } from "../../../src/checkp
 import { encodeSafetensors, readSafetensorsHeader } from "../../../src/checkpoint/safetensors.ts";
 import { memorySource } from "../../../src/checkpoint/memory_source.ts";
 import { createPlan, parsePlan, serialisePlan } from "../../../src/method/plan.ts";
+import { checkRequest } from "../../../src/serve/job_check.ts";
 import { parseRequest } from "../../../src/serve/job_request.ts";
 import { readSplit } from "../../../src/tasks/dataset.ts";
 import { loadTask } from "../../../src/tasks/task.ts";
@@ -159,7 +160,7 @@ export async function fuzzTargets(): Promise<Target[]> {
       seeds: [request],
       mutate: either,
       // deno-lint-ignore require-await
-      feed: async (bytes) => parseRequest(new TextDecoder().decode(bytes)),
+      feed: async (bytes) => checkRequest(parseRequest(new TextDecoder().decode(bytes)), config),
     },
     ...await dataTargets(),
     ...await resultTargets(),

@@ -1,6 +1,6 @@
 /**
- * What of a request can be told to be wrong before it becomes a job: from its own splits and numbers, and from the shape
- * of the model. Templates and texts are left to the job's Worker, for they may take long.
+ * What of a request can be told to be wrong before it becomes a job: from its own splits and numbers, and from the
+ * shape of the model. Templates and texts are left to the job's Worker, for they may take long.
  */
 import type { ModelConfig } from "../checkpoint/model_config.ts";
 import { resolveScoreSettings } from "../method/score.ts";

@@ -116,8 +116,8 @@ export class JobQueue {
   /**
    * Takes a job in.
    *
-   * @throws {ProblemError} Status 400 if there is no such model or the job could only fail, 429 if too many jobs wait, 503 if the service is
-   * closing, 507 if the disk is full.
+   * @throws {ProblemError} Status 400 if there is no such model or the job could only fail, 429 if too many jobs wait,
+   * 503 if the service is closing, 507 if the disk is full.
    */
   async submit(request: JobRequest): Promise<JobView> {
     if (this.#isClosed) throw new ProblemError(503, "The service is closing", { "retry-after": "30" });

@@ -6,7 +6,7 @@
  * `RangeError`.
  */
 export class OptionError extends RangeError {
-  /** @param option The field of the options that is at fault, such as `layers`, where whoever asked may need its name. */
+  /** @param option The field of the options that is at fault, such as `layers`, where that is told. */
   constructor(message: string, readonly option?: string) {
     super(message);
   }

@@ -7,11 +7,13 @@ import { FingerprintMemo } from "./fingerprint_memo.ts";
 import { workOnJob } from "./job_work.ts";
 import { KeptDevice } from "./kept_device.ts";
 import type { FromEngineWorker, JobEnd, RunMessage, ToEngineWorker } from "./protocol.ts";
+import { TokenizerMemo } from "./tokenizer_memo.ts";
 import { messageOf, workerScope } from "./worker_scope.ts";
 
 const scope = workerScope<ToEngineWorker, FromEngineWorker>();
 const device = new KeptDevice();
 const fingerprints = new FingerprintMemo();
+const tokenizers = new TokenizerMemo();
 let stop = new AbortController();
 
 async function run(message: RunMessage): Promise<JobEnd> {
@@ -22,6 +24,7 @@ async function run(message: RunMessage): Promise<JobEnd> {
     await workOnJob({ ...message, rows: deserialize(message.rows) }, {
       device,
       fingerprints,
+      tokenizers,
       signal,
       onProgress: (progress) => scope.postMessage({ type: "progress", progress }),
       onClosed: (bytes) => gpuLiveBytes = bytes,

@@ -1,10 +1,9 @@
 /** Fingerprints of models whose files are still the ones they were taken of: taking one reads most of the model. */
-import { stat } from "node:fs/promises";
-import { join } from "node:path";
 import type { Checkpoint } from "../checkpoint/checkpoint.ts";
 import { fingerprintWeights } from "../checkpoint/digest.ts";
 import { findWeightFiles, openCheckpoint } from "../checkpoint/open.ts";
 import { INDEX_FILE } from "../checkpoint/open_from.ts";
+import { filesVersion } from "./files_version.ts";
 
 /** A checkpoint and the fingerprint of what is read from it. */
 export interface FingerprintedCheckpoint {
@@ -17,12 +16,7 @@ export interface FingerprintedCheckpoint {
 /** Tells the files of a checkpoint from others under their names, and from themselves after they were written to. */
 async function versionOf(folder: string): Promise<string> {
   const { files, index } = await findWeightFiles(folder);
-  const names = ["config.json", ...(index ? [INDEX_FILE] : []), ...files];
-  const versions = await Promise.all(names.map(async (name) => {
-    const { dev, ino, size, mtimeNs, ctimeNs } = await stat(join(folder, name), { bigint: true });
-    return [name, dev, ino, size, mtimeNs, ctimeNs].join("/");
-  }));
-  return versions.join("\n");
+  return await filesVersion(folder, ["config.json", ...(index ? [INDEX_FILE] : []), ...files]);
 }
 
 /** The latest fingerprint of each folder. */

@@ -2,13 +2,13 @@
 import type { Engine, Progress } from "../engine/engine.ts";
 import { openEngine } from "../engine/open.ts";
 import { type FolderRun, OtherOptionsError, removeResults, runInFolder } from "../method/run_folder.ts";
-import { loadTokenizer } from "../tasks/tokenizer.ts";
 import type { FingerprintMemo } from "./fingerprint_memo.ts";
 import { jobPaths } from "./job_paths.ts";
 import { commandArguments, planningOptions } from "./job_request.ts";
 import type { KeptDevice } from "./kept_device.ts";
 import type { JobRows } from "./job_rows.ts";
 import type { JobTask } from "./protocol.ts";
+import type { TokenizerMemo } from "./tokenizer_memo.ts";
 
 /** What to work on. */
 export interface JobWork extends JobTask {
@@ -21,6 +21,8 @@ export interface WorkSurroundings {
   readonly device: KeptDevice;
   /** Shared with the jobs before and after it. */
   readonly fingerprints: FingerprintMemo;
+  /** Shared with the jobs before and after it. */
+  readonly tokenizers: TokenizerMemo;
   readonly signal: AbortSignal;
   readonly onProgress: (progress: Progress) => void;
   /** Called after the engine was closed, with the bytes that are still on the GPU. */
@@ -45,13 +47,13 @@ async function runAnew(run: FolderRun): Promise<void> {
  */
 export async function workOnJob(
   { folder, modelFolder, version, engine: choice, rows }: JobWork,
-  { device: kept, fingerprints, signal, onProgress, onClosed }: WorkSurroundings,
+  { device: kept, fingerprints, tokenizers, signal, onProgress, onClosed }: WorkSurroundings,
 ): Promise<void> {
   const { settings, task, metrics, adaptation, selection, test, skippedRows } = rows;
   const { checkpoint, weights } = await fingerprints.open(modelFolder, signal);
   let engine: Engine | undefined;
   try {
-    const tokenizer = await loadTokenizer(modelFolder);
+    const tokenizer = await tokenizers.load(modelFolder);
     signal.throwIfAborted();
     const { memoryBudgetBytes, weightBudgetBytes } = choice;
     const device = choice.engine === "reference" ? null : await kept.get();

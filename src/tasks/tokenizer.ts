@@ -1,9 +1,14 @@
 /** Loads the tokenizer in a checkpoint's folder. */
 import { join } from "node:path";
-import { readJsonFile, readTokenizerSettings } from "./tokenizer_files.ts";
+import { readJsonFile, readTokenizerSettings, settingsFiles } from "./tokenizer_files.ts";
 import { buildTokenizer, type LoadTokenizerOptions, type Tokenizer } from "./tokenizer_from.ts";
 
 export type { EncodeOptions, LoadTokenizerOptions, Tokenizer } from "./tokenizer_from.ts";
+
+const TOKENIZER_FILE = "tokenizer.json";
+
+/** The files in a folder that decide its tokenizer; some may be absent. */
+export const tokenizerFiles: readonly string[] = [TOKENIZER_FILE, ...settingsFiles];
 
 /**
  * Loads the tokenizer of a checkpoint folder.
@@ -13,7 +18,7 @@ export type { EncodeOptions, LoadTokenizerOptions, Tokenizer } from "./tokenizer
  * @throws {TypeError} If an entry has the wrong type.
  */
 export async function loadTokenizer(folder: string, options: LoadTokenizerOptions = {}): Promise<Tokenizer> {
-  const path = join(folder, "tokenizer.json");
+  const path = join(folder, TOKENIZER_FILE);
   const file = await readJsonFile(
     path,
     "a checkpoint that has only tokenizer.model or vocab.json must be saved again with transformers " +

@@ -27,15 +27,21 @@ export async function readJsonFile(path: string, advice: string): Promise<ValueR
   return parseObject(path, text);
 }
 
+const CONFIG_FILE = "tokenizer_config.json";
+const MAP_FILE = "special_tokens_map.json";
+
+/** The files that a tokenizer's settings are read from. */
+export const settingsFiles: readonly string[] = [CONFIG_FILE, MAP_FILE];
+
 /**
  * Reads both files.
  *
  * @throws {RangeError | SyntaxError} As `readJsonFile`.
  */
 export async function readTokenizerSettings(folder: string): Promise<TokenizerSettings> {
-  const configPath = join(folder, "tokenizer_config.json");
+  const configPath = join(folder, CONFIG_FILE);
   const config = await readJsonFile(configPath, "it names the BOS and EOS tokens and comes with the checkpoint");
-  const mapPath = join(folder, "special_tokens_map.json");
+  const mapPath = join(folder, MAP_FILE);
   const map = await readJsonFile(mapPath, "").catch((error) => {
     if (error.cause?.code === "ENOENT") return {};
     throw error;

@@ -1,11 +1,13 @@
-/** What one job of the service leaves to the next: the device, and fingerprints of models. */
+/** What one job of the service leaves to the next: the device, fingerprints of models, and a tokenizer. */
 import { assert, assertEquals, assertNotEquals, assertRejects } from "@std/assert";
-import { cp, readFile, writeFile } from "node:fs/promises";
+import { cp, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fingerprintWeights } from "../../src/checkpoint/digest.ts";
 import { openCheckpoint } from "../../src/checkpoint/open.ts";
 import { FingerprintMemo } from "../../src/serve/fingerprint_memo.ts";
 import { KeptDevice } from "../../src/serve/kept_device.ts";
+import { TokenizerMemo } from "../../src/serve/tokenizer_memo.ts";
+import { tokenizerFiles } from "../../src/tasks/tokenizer.ts";
 import { writeTinyModel } from "../support/service.ts";
 import { withFolder } from "../support/temporary_folder.ts";
 
@@ -56,6 +58,41 @@ Deno.test("FingerprintMemo takes a fingerprint once, and again when a file of th
     const third = await recall(memo, model, live);
     assertNotEquals(third, second);
     assertEquals(await recall(memo, model, aborted), third);
+  });
+});
+
+Deno.test("TokenizerMemo gives the same tokenizer until a file of it is another one, and keeps only the last", async () => {
+  await withFolder({}, async (folder) => {
+    await writeTinyModel(folder);
+    const [model, other] = [join(folder, "tiny"), join(folder, "other")];
+    await cp(model, other, { recursive: true });
+    const memo = new TokenizerMemo();
+    const first = await memo.load(model);
+    assert(await memo.load(model) === first);
+    // Another model takes its place, and gives it up again.
+    const second = await memo.load(other);
+    assert(second !== first && await memo.load(other) === second);
+    let last = await memo.load(model);
+    assert(last !== first);
+    // What decides no token leaves it as it is.
+    await writeFile(join(model, "generation_config.json"), "{}");
+    assert(await memo.load(model) === last);
+    for (const name of tokenizerFiles) {
+      const path = join(model, name);
+      const text = await readFile(path, "utf8").catch(() => "{}");
+      await writeFile(path, `${text} `);
+      const changed = await memo.load(model);
+      assert(changed !== last, name);
+      assert(await memo.load(model) === changed, name);
+      last = changed;
+    }
+    // One that goes counts as a change, and one that cannot be loaded leaves nothing.
+    await rm(join(model, "special_tokens_map.json"));
+    assert(await memo.load(model) !== last);
+    await rm(join(model, "tokenizer.json"));
+    await assertRejects(() => memo.load(model), RangeError, "tokenizer.json");
+    await cp(join(other, "tokenizer.json"), join(model, "tokenizer.json"));
+    assertEquals((await memo.load(model)).tokenText(65), first.tokenText(65));
   });
 });
 

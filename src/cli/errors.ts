@@ -2,11 +2,12 @@
 import { isDiskFull } from "../checkpoint/atomic_file.ts";
 import { HubError } from "../checkpoint/hub_error.ts";
 import { systemErrorName } from "../checkpoint/system_error.ts";
+import { signalExitCodes } from "../serve/stop_requests.ts";
 import { OptionError } from "../text/option_error.ts";
 import { BadRowError, LongRowError } from "../tasks/bad_row.ts";
 
 /** Exit codes of the program. */
-export const exitCodes = { ok: 0, failure: 1, usage: 2, interrupted: 130 } as const;
+export const exitCodes = { ok: 0, failure: 1, usage: 2, interrupted: signalExitCodes.SIGINT } as const;
 
 /** What was typed cannot be right: it is not understood, or does not fit model, task or data; exit code 2. */
 export class UsageError extends Error {

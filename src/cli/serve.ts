@@ -1,5 +1,6 @@
 /** `secateur serve`: the service, with its settings as options. */
 import { type ServiceSettings, settingsFrom, variables } from "../serve/settings.ts";
+import { signalExitCodes, StopRequests, type StopSignal, stopSignals } from "../serve/stop_requests.ts";
 import { defineCommand } from "./command.ts";
 import { CommandError, Interrupted } from "./errors.ts";
 import { budgetOptions, engineOptions } from "./options.ts";
@@ -23,13 +24,21 @@ function listen(
   }
 }
 
-/** Resolves at Ctrl-C and when the service is asked to end. */
-function stopSignal(signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    signal.addEventListener("abort", () => resolve());
-    // Windows has no such signal.
-    if (Deno.build.os !== "windows") Deno.addSignalListener("SIGTERM", () => resolve());
-  });
+/**
+ * Waits for Ctrl-C, of which the program takes care, or for a supervisor's SIGTERM, of which a second one ends the
+ * process at once.
+ */
+function stopSignal(interrupted: AbortSignal): Promise<StopSignal> {
+  const { promise, resolve } = Promise.withResolvers<StopSignal>();
+  interrupted.addEventListener("abort", () => resolve("SIGINT"));
+  if (stopSignals.includes("SIGTERM")) {
+    const requests = new StopRequests();
+    Deno.addSignalListener("SIGTERM", () => {
+      if (requests.take() === "again") Deno.exit(signalExitCodes.SIGTERM);
+      resolve("SIGTERM");
+    });
+  }
+  return promise;
 }
 
 export const serve = defineCommand({
@@ -79,6 +88,7 @@ export const serve = defineCommand({
       version,
       onError: (error) => note(error instanceof Error ? `Error: ${error.stack}` : `Error: ${error}`),
     });
+    let stopped: StopSignal | void;
     try {
       const server = listen({
         port: options.port,
@@ -89,12 +99,14 @@ export const serve = defineCommand({
           if (settings.token === null) note("Only callers on this machine are answered: SECATEUR_TOKEN is not set.");
         },
       }, (request, { remoteAddr }) => service.fetch(request, { remoteAddr }));
-      await Promise.race([stopSignal(signal), server.finished]);
+      stopped = await Promise.race([stopSignal(signal), server.finished]);
       // Followers' streams would hold an orderly shutdown up; they resume.
       server.shutdown().catch(() => {});
     } finally {
       await service.close();
     }
+    // Ending when it is asked to is what a supervisor wants of a service: nothing has gone wrong.
+    if (stopped === "SIGTERM") return { text: "The service has ended as it was asked to.\n", json: { stopped } };
     throw new Interrupted();
   },
 });

@@ -1,8 +1,9 @@
 /** The entry for `deno serve`: settings come from the environment. */
 import manifest from "../../deno.json" with { type: "json" };
+import { OptionError } from "../text/option_error.ts";
 import { openService, type Service } from "./app.ts";
 import { settingsFrom } from "./settings.ts";
-import { StopRequests } from "./stop_requests.ts";
+import { signalExitCodes, StopRequests, stopSignals } from "./stop_requests.ts";
 
 // Left alone, a machine without a Vulkan driver silently gets OpenGL, which lacks features the kernels use.
 if (Deno.build.os === "linux" && Deno.env.get("DENO_WEBGPU_BACKEND") === undefined) {
@@ -11,11 +12,11 @@ if (Deno.build.os === "linux" && Deno.env.get("DENO_WEBGPU_BACKEND") === undefin
 
 const service = await open();
 const requests = new StopRequests();
-// `deno serve` stops listening at these by itself, and then waits for whatever still works. Windows has no SIGTERM.
-for (const signal of Deno.build.os === "windows" ? ["SIGINT"] as const : ["SIGINT", "SIGTERM"] as const) {
+// `deno serve` stops listening at these by itself, and then waits for whatever still works.
+for (const signal of stopSignals) {
   Deno.addSignalListener(signal, () => {
     const request = requests.take();
-    if (request === "again") Deno.exit(1);
+    if (request === "again") Deno.exit(signalExitCodes[signal]);
     if (request === "first") service.close();
   });
 }
@@ -27,7 +28,8 @@ async function open(): Promise<Service> {
     return await openService({ settings, version: manifest.version });
   } catch (error) {
     console.error(`Error: ${(error as Error).message}`);
-    Deno.exit(1);
+    // As `secateur serve`: a supervisor need not try again with the same setting.
+    Deno.exit(error instanceof OptionError ? 2 : 1);
   }
 }
 

@@ -1,5 +1,7 @@
 /** What the operator of the service decides, and the environment variables that say it. */
 
+import { OptionError } from "../text/option_error.ts";
+
 /** Settings of the service. */
 export interface ServiceSettings {
   /** Folder whose subfolders are the models that jobs may use; null for the bundled demo model alone. */
@@ -112,12 +114,12 @@ export const variables: { readonly [Name in keyof ServiceSettings]: Variable } =
  * Reads the settings.
  *
  * @param read The value of a variable; undefined or empty where it is not set. It is asked for the listed names only.
- * @throws {RangeError} If a value is out of its range.
+ * @throws {OptionError} If a value is out of its range.
  */
 export function settingsFrom(read: (name: string) => string | undefined): ServiceSettings {
   const given = (setting: keyof ServiceSettings) => read(variables[setting].name) || undefined;
   const refuse = (setting: keyof ServiceSettings, value: string, expected: string): never => {
-    throw new RangeError(
+    throw new OptionError(
       `Cannot serve with ${variables[setting].name}=${JSON.stringify(value)}: expected ${expected}`,
     );
   };
@@ -140,10 +142,10 @@ export function settingsFrom(read: (name: string) => string | undefined): Servic
   }
   const token = given("token") ?? null;
   if (token !== null && !/^[\x21-\x7e]+$/.test(token)) {
-    throw new RangeError(`Cannot serve with this ${variables.token.name}: expected printable ASCII without spaces`);
+    throw new OptionError(`Cannot serve with this ${variables.token.name}: expected printable ASCII without spaces`);
   }
   if (token !== null && token.length < shortestToken) {
-    throw new RangeError(
+    throw new OptionError(
       `Cannot serve with a ${variables.token.name} of ${token.length} characters: expected at least ${shortestToken}`,
     );
   }

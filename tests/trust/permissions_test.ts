@@ -121,8 +121,7 @@ async function useService(child: Deno.ChildProcess) {
   }
   const { code } = await child.status;
   await child.stdout.cancel();
-  // As after Ctrl-C.
-  return { code: code === 130 ? 0 : code, stdout: url, stderr: "" };
+  return { code, stdout: url, stderr: "" };
 }
 
 /** Whether a path is in one of the folders, or is one of them. */

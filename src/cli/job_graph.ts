@@ -48,6 +48,17 @@ export interface JobStep {
 export const prunedFolder = "pruned";
 export const evaluationFile = "eval.json";
 
+/**
+ * The split that `eval` is asked for: the one that is asked for here, or the only one that there are rows of, where
+ * adaptation examples are asked for from it by name. `eval` draws none, so it would take that name for a misspelt one.
+ */
+function evaluatedSplit(
+  { split, data = [], "adaptation-split": drawn }: OptionValues<typeof graphOptions>,
+): string | undefined {
+  const isOnly = drawn !== undefined && data.length > 0 && data.every((text) => text.startsWith(`${drawn}=`));
+  return split ?? (isOnly ? drawn : undefined);
+}
+
 /** The steps, in an order in which they can run. */
 export function jobGraph(
   options: OptionValues<typeof graphOptions>,
@@ -90,7 +101,14 @@ export function jobGraph(
       shards: null,
       computes: true,
       words: [
-        ...["eval", "--model", pruned, "--against", options.model, ...optionWords(forEval, options)],
+        ...[
+          "eval",
+          "--model",
+          pruned,
+          "--against",
+          options.model,
+          ...optionWords(forEval, { ...options, split: evaluatedSplit(options) }),
+        ],
         ...["--output", join(out, evaluationFile)],
       ],
     },

@@ -91,7 +91,7 @@ export const demo = defineCommand({
       const redrawn = await runRedraws({
         engine,
         pool: await session.task.examples(split),
-        test: job.input.test,
+        test: examples.test,
         redraws,
         size,
         ...planningOptions(session, jobOptions),

@@ -1,19 +1,21 @@
 /** The whole job of `run` and `demo`: score, search, prune, evaluate, and a folder with everything that came of it. */
 import { readdir, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
-import { isLeftover, removeLeftovers, syncFolder } from "../checkpoint/atomic_file.ts";
+import { isLeftover, removeLeftovers, syncFolder, writeFileAtomic } from "../checkpoint/atomic_file.ts";
 import { isAbsent } from "../checkpoint/system_error.ts";
 import { removeFolderAtomic } from "../checkpoint/atomic_folder.ts";
 import { siteNeurons } from "../engine/engine.ts";
 import { runFileNames } from "../method/files.ts";
 import type { PlanningOptions } from "../method/pipeline.ts";
 import {
+  begunEngineName,
   type EarlierResults,
-  type FolderRunResult,
+  findCompleteRun,
   keptAnswersName,
   prunedFolderName,
-  runInFolder,
-} from "../method/run_folder.ts";
+} from "../method/earlier_run.ts";
+import { runInFolder } from "../method/run_folder.ts";
+import type { RunResults } from "../method/run_results.ts";
 import type { DrawnExamples } from "../tasks/draw.ts";
 import type { Example } from "../tasks/example.ts";
 import type { OptionValues } from "./arguments.ts";
@@ -28,6 +30,7 @@ import {
   countSkipped,
   decidingMetric,
   drawExamples,
+  type EngineChoice,
   noteCuts,
   type Session,
   type Work,
@@ -66,10 +69,22 @@ const ours: readonly string[] = [
   runFileNames.plan,
   runFileNames.grid,
   runFileNames.scores,
+  begunEngineName,
 ];
 
 /** What a run leaves in its folder, in the order in which it appears. */
-export const jobFiles: readonly string[] = ours.filter((name) => name !== keptAnswersName).toReversed();
+export const jobFiles: readonly string[] = ours.filter((name) => name !== keptAnswersName && name !== begunEngineName)
+  .toReversed();
+
+/** A job that is done, whenever that was. */
+export interface DoneJob extends Pick<RunResults, "record" | "scored" | "searched"> {
+  /** What of an earlier run was taken over; null where nothing was to be. */
+  readonly earlier: EarlierResults | null;
+  /** Whether all of it was there before. */
+  readonly isComplete: boolean;
+  /** Paths of everything that the run has in the folder. */
+  readonly files: readonly string[];
+}
 
 /**
  * Looks at the folder of a run and changes nothing.
@@ -151,6 +166,50 @@ export async function prepareJob(
   return { adaptation, selection, test };
 }
 
+/** Rows that were left out, where that was asked for. */
+function skippedIn({ task }: Pick<Work, "task">, options: JobOptions) {
+  return options["skip-bad-rows"] ? { skippedRows: countSkipped(task) } : {};
+}
+
+/** Makes the page of a run. Loaded late: what draws charts is large, and no other command needs it. */
+async function renderPage(results: RunResults): Promise<string> {
+  return (await import("../report/run_report.ts")).renderRunReport(results);
+}
+
+/**
+ * Looks whether the job is done already, as it would be done now. A page that is missing is made again, for which
+ * nothing is computed.
+ *
+ * @returns Null where something is still to be computed.
+ * @throws {OtherOptionsError} If the folder has results of a run with other options, of another model or of other rows.
+ */
+export async function findDoneJob(
+  work: Work,
+  { adaptation, selection, test }: JobExamples,
+  options: JobOptions & Pick<EngineChoice, "engine">,
+): Promise<DoneJob | null> {
+  const { out, engine } = options;
+  return await withFolderLock(out, async () => {
+    const results = await findCompleteRun({
+      input: { engine: work.checkpoint, adaptation, selection, test, ...planningOptions(work, options) },
+      folder: out,
+      provenance: work.provenance,
+      engine,
+      prunes: true,
+      ...skippedIn(work, options),
+    });
+    if (results === null) return null;
+    // A kill between the record and these leaves them.
+    for (const name of [keptAnswersName, begunEngineName]) await rm(join(out, name), { recursive: true, force: true });
+    await removeLeftovers(out);
+    const page = join(out, runFileNames.report);
+    if (!await stat(page).then(() => true, () => false)) await writeFileAtomic(page, await renderPage(results));
+    const { record, scored, searched } = results;
+    const earlier = { scored, searched, pruned: true, answers: false };
+    return { record, scored, searched, earlier, isComplete: true, files: jobFiles.map((name) => join(out, name)) };
+  });
+}
+
 /** Does the whole job in the folder of `--out`, in which no other process may work meanwhile. */
 export async function runJob(
   session: Session,
@@ -158,22 +217,21 @@ export async function runJob(
   options: JobOptions,
   existing: Existing,
   { signal, onProgress, typed }: CommandContext,
-): Promise<FolderRunResult> {
-  const { engine, task, provenance } = session;
+): Promise<DoneJob> {
+  const { engine, provenance } = session;
   const { out } = options;
   return await withFolderLock(out, async () => {
     await prepareFolder(out, existing);
-    return await runInFolder({
+    const { record, result, earlier, files } = await runInFolder({
       input: { engine, adaptation, selection, test, ...planningOptions(session, options), signal, onProgress },
       folder: out,
       resume: existing === "resume",
       checkpoint: session.checkpoint.location,
       provenance,
-      ...(options["skip-bad-rows"] && { skippedRows: countSkipped(task) }),
+      ...skippedIn(session, options),
       arguments: typed,
       tokenText: (id) => session.tokenizer.tokenText(id),
-      // Loaded late: what draws charts is large, and no other command needs it.
-      report: async (results) => (await import("../report/run_report.ts")).renderRunReport(results),
+      report: renderPage,
       forecast: (input, { scored, searched }) =>
         forecastWork(
           engine,
@@ -181,11 +239,15 @@ export async function runJob(
           (stage) => stage === "search" && searched !== undefined,
         ),
     });
+    return { record, scored: result.scored, searched: result.searched, earlier, isComplete: false, files };
   });
 }
 
-/** What was not computed again. */
-export function namesTakenOver({ scored, searched, pruned, answers }: EarlierResults): string[] {
+/** What was not computed again; null where nothing was to be taken over. */
+export function namesTakenOver({ earlier, isComplete }: DoneJob): string[] | null {
+  if (isComplete) return jobFiles.map((name) => name === prunedFolderName ? `${name}/` : name);
+  if (earlier === null) return null;
+  const { scored, searched, pruned, answers } = earlier;
   return [
     ...(scored ? [runFileNames.scores] : []),
     ...(searched ? [runFileNames.grid, runFileNames.plan] : []),
@@ -194,38 +256,38 @@ export function namesTakenOver({ scored, searched, pruned, answers }: EarlierRes
   ];
 }
 
-function formatTakenOver(earlier: EarlierResults): string {
-  const names = namesTakenOver(earlier);
-  return `taken over from the earlier run: ${names.length === 0 ? "nothing" : names.join(", ")}`;
+function formatTakenOver(job: DoneJob): string[] {
+  if (job.isComplete) return ["this run is complete already, with the same options: nothing was computed"];
+  const names = namesTakenOver(job);
+  return names && [`taken over from the earlier run: ${names.length === 0 ? "nothing" : names.join(", ")}`] || [];
 }
 
 /** The job's results as a person reads them. */
-export function formatJob({ input, result, earlier, record, files }: FolderRunResult, style: Style = plain): string {
-  const { scored, searched, test, seconds } = result;
+export function formatJob(job: DoneJob, style: Style = plain): string {
+  const { record, scored, searched, files } = job;
+  const { test, seconds } = record;
   const { metric } = searched.settings;
-  const row = (name: string, score: { accuracy: number; standardError: number }, remark = "") => [
+  const row = (name: string, score: { accuracy: number; standardError: number | null }, remark = "") => [
     name,
     formatShare(score.accuracy),
     formatShare(score.standardError),
     remark,
   ];
   const mean = (values: readonly number[]) => values.reduce((sum, value) => sum + value, 0) / values.length;
-  const random = test.random.map((evaluation) => evaluation.scores[metric]);
+  const random = test.random.map((scores) => scores[metric]);
   const rows = [
     ["", "accuracy", "std. error", ""],
-    row("unpruned", test.unpruned.scores[metric]),
-    row("pruned", test.pruned.scores[metric]),
+    row("unpruned", test.unpruned[metric]),
+    row("pruned", test.pruned[metric]),
     row(
       "random neurons",
-      { accuracy: mean(random.map((score) => score.accuracy)), standardError: NaN },
+      { accuracy: mean(random.map((score) => score.accuracy)), standardError: null },
       `mean of ${counted(random.length, "draw")} at the chosen layer and fraction`,
     ),
-    ...(test.randomSearched
-      ? [row("random, searched", test.randomSearched.scores[metric], "own layer and fraction")]
-      : []),
-    row("lowest attribution", test.lowest.scores[metric], "as many neurons of the chosen layer"),
+    ...(test.randomSearched ? [row("random, searched", test.randomSearched[metric], "own layer and fraction")] : []),
+    row("lowest attribution", test.lowest[metric], "as many neurons of the chosen layer"),
   ];
-  const gain = test.pruned.scores[metric].accuracy - test.unpruned.scores[metric].accuracy;
+  const gain = test.pruned[metric].accuracy - test.unpruned[metric].accuracy;
   const table = formatTableWithRemarks(rows).split("\n").map((line) =>
     !line.startsWith("  pruned ") || gain === 0 ? line : style(gain > 0 ? "good" : "bad", line)
   );
@@ -237,17 +299,17 @@ export function formatJob({ input, result, earlier, record, files }: FolderRunRe
     total: seconds.total,
   }).map(([name, value]) => `${name} ${value.toFixed(1)}`).join(", ");
   return [
-    formatEngine(input.engine.info),
-    ...(earlier ? [formatTakenOver(earlier)] : []),
+    formatEngine(record.engine),
+    ...formatTakenOver(job),
     style("emphasis", formatChoice(searched)),
     `${formatCompleteness(scored.completenessError)} (${counted(scored.examples.length, "scored example")})`,
     "",
-    `${counted(input.test.length, "test example")}, ${metric}:`,
+    `${counted(record.examples.test.length, "test example")}, ${metric}:`,
     ...table,
     "",
     `seconds: ${stages}`,
     ...formatPerformance(record.performance).split("\n").filter((line) => line !== ""),
-    `written: ${files.join(", ")}`,
+    `${job.isComplete ? "there" : "written"}: ${files.join(", ")}`,
   ].join("\n");
 }
 

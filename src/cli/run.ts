@@ -2,10 +2,11 @@
 import { join } from "node:path";
 import { runFileNames } from "../method/files.ts";
 import type { Jsonable } from "../method/json.ts";
-import { prunedFolderName } from "../method/run_folder.ts";
+import { begunKernels, prunedFolderName } from "../method/earlier_run.ts";
 import { type CommandContext, type CommandResult, defineCommand } from "./command.ts";
 import {
   type Existing,
+  findDoneJob,
   formatJob,
   inspectFolder,
   jobFiles,
@@ -17,7 +18,7 @@ import {
 import { checkCopyPlace } from "./model.ts";
 import { engineOptions, modelOptions, runOptions, taskOptions } from "./options.ts";
 import { describeWork } from "./plan.ts";
-import { withSession, type Work } from "./session.ts";
+import { withEngine, withWork } from "./session.ts";
 
 /** The waves and the files of a run that is not done. */
 async function describeRun(
@@ -58,7 +59,7 @@ export const run = defineCommand({
     resume: {
       type: "flag",
       description:
-        "Continue an interrupted run in --out: scores, search and answers to test rows that are there are not computed again.",
+        "Continue an interrupted run in --out: scores, search and answers to test rows that are there are not computed again. Of a run that is complete, with the same options, model and rows, nothing is.",
     },
     overwrite: { type: "flag", description: "Replace the run that is in --out." },
     "dry-run": { type: "flag", description: "Print the waves and the files of the run, and do nothing." },
@@ -72,15 +73,23 @@ export const run = defineCommand({
     if (options["dry-run"]) return await describeRun(options, existing, context);
     // Before a model by name is downloaded.
     if (existing === "refuse") await inspectFolder(options.out, existing);
-    const prepare = (work: Work) => prepareJob(work, options, existing, context);
-    return await withSession(options, context, prepare, async (session, examples) => {
-      const job = await runJob(session, examples, options, existing, context);
+    return await withWork(options, context, async (work) => {
+      const examples = await prepareJob(work, options, existing, context);
+      const done = resume ? await findDoneJob(work, examples, options) : null;
+      const job = done ?? await withEngine(
+        work,
+        options,
+        context,
+        (session) => runJob(session, examples, options, existing, context),
+        resume ? await begunKernels(options.out) : undefined,
+      );
+      const takenOver = namesTakenOver(job);
       return {
         text: `${formatJob(job, context.style)}\n`,
         json: {
           ...job.record as unknown as { [name: string]: Jsonable },
           files: job.files,
-          ...(job.earlier && { takenOver: namesTakenOver(job.earlier) }),
+          ...(takenOver && { takenOver }),
         },
       };
     });

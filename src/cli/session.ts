@@ -3,7 +3,7 @@ import { basename } from "node:path";
 import type { Checkpoint } from "../checkpoint/checkpoint.ts";
 import { fingerprintWeights } from "../checkpoint/digest.ts";
 import { openCheckpoint } from "../checkpoint/open.ts";
-import type { Engine } from "../engine/engine.ts";
+import type { AdapterKernels, Engine } from "../engine/engine.ts";
 import { openEngine } from "../engine/open.ts";
 import type { WebGpuEngineOptions } from "../engine/webgpu.ts";
 import { hashFiles, loadTaskWithData, type TaskOptions } from "../method/load_task.ts";
@@ -164,6 +164,31 @@ export async function withOpened<T>(
 }
 
 /**
+ * Opens an engine over the checkpoint of some work, lets `use` compute with it, and closes it whatever happens.
+ *
+ * @param adapterKernels Those to go on with where work was begun.
+ */
+export async function withEngine<T>(
+  work: Work,
+  options: EngineChoice,
+  context: Surroundings,
+  use: (session: Session) => Promise<T>,
+  adapterKernels?: AdapterKernels,
+): Promise<T> {
+  context.signal.throwIfAborted();
+  const engine = await openEngine(work.checkpoint, {
+    engine: options.engine,
+    ...engineSettings(options, context),
+    ...(adapterKernels && { adapterKernels }),
+  });
+  try {
+    return await use({ ...work, engine });
+  } finally {
+    await engine.close();
+  }
+}
+
+/**
  * As `withWork`, with an engine.
  *
  * @param prepare Reads and checks whatever needs no engine: loading weights may take long, and mistakes show before it.
@@ -177,13 +202,7 @@ export function withSession<P, T>(
 ): Promise<T> {
   return withWork(options, context, async (work) => {
     const prepared = await prepare(work);
-    context.signal.throwIfAborted();
-    const engine = await openEngine(work.checkpoint, { engine: options.engine, ...engineSettings(options, context) });
-    try {
-      return await use({ ...work, engine }, prepared);
-    } finally {
-      await engine.close();
-    }
+    return await withEngine(work, options, context, (session) => use(session, prepared));
   });
 }
 

@@ -5,7 +5,7 @@
 import { basename, dirname, join, resolve } from "node:path";
 import { readRun, runFileNames } from "../method/files.ts";
 import type { Provenance } from "../method/provenance.ts";
-import { prunedFolderName } from "../method/run_folder.ts";
+import { prunedFolderName } from "../method/earlier_run.ts";
 import { findShared } from "../tasks/draw.ts";
 import type { Example } from "../tasks/example.ts";
 import { splitGroupId } from "../tasks/group_task.ts";

@@ -3,6 +3,7 @@
  * (float64, paper-literal), and nothing above knows which one it is talking to.
  */
 import type { ModelConfig } from "../checkpoint/model_config.ts";
+import type { KernelVariant } from "../ops/context.ts";
 import type { Example } from "../tasks/example.ts";
 
 /**
@@ -195,6 +196,14 @@ export interface EngineInfo {
   readonly adapter: string;
   /** Further facts, such as sizes and features used. */
   readonly details: Readonly<Record<string, string | number | boolean>>;
+}
+
+/** The kernels that results were computed with, which their last bits depend on. */
+export interface AdapterKernels {
+  /** Name of the adapter, as `EngineInfo` has it. */
+  readonly adapter: string;
+  /** What ran on it. */
+  readonly variant: KernelVariant;
 }
 
 /** A model ready to be measured. Calls must not overlap: await one before the next. */

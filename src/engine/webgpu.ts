@@ -11,12 +11,13 @@ import { Sweep } from "../model/sweep.ts";
 import { layOutWeights } from "../model/weight_layout.ts";
 import { type ModelWeights, uploadWeights } from "../model/weights.ts";
 import type { KernelVariant, OpContext } from "../ops/context.ts";
-import { chooseKernelVariant, chooseTiling } from "../ops/kernel_trial.ts";
+import { chooseTiling } from "../ops/kernel_trial.ts";
 import type { Example } from "../tasks/example.ts";
 import { checkExamples, checkLayer, checkNeurons } from "./checks.ts";
 import type {
   ActivationOptions,
   ActivationStatistics,
+  AdapterKernels,
   AttributeOptions,
   Engine,
   EngineInfo,
@@ -35,6 +36,7 @@ import { choiceSums } from "./webgpu/choices.ts";
 import { forecastWork } from "./webgpu/forecast.ts";
 import { cleanTargets, runForward, type WaveRunner } from "./webgpu/forward.ts";
 import { checkKernels } from "./webgpu/kernel_check.ts";
+import { resolveKernelVariant } from "./webgpu/kernel_choice.ts";
 import { waveLimits, weightBudget } from "./webgpu/memory_plan.ts";
 import { attributePaths } from "./webgpu/path_attribution.ts";
 import { selfCheck } from "./webgpu/self_check.ts";
@@ -58,6 +60,11 @@ export interface WebGpuEngineOptions {
   readonly weightBudgetBytes?: number;
   /** Kernels to use; by default both variants are timed and the faster one runs. */
   readonly kernelVariant?: KernelVariant;
+  /**
+   * Kernels to use if the adapter is this one, without a trial, so that work goes on with the last bits that it was
+   * begun with. Another adapter, or one that cannot run them any more, is not bound by it.
+   */
+  readonly adapterKernels?: AdapterKernels;
   /**
    * Of the `tile` kernels, the tile for products of many rows; by default all three are timed and the fastest one runs.
    */
@@ -120,7 +127,7 @@ async function checkDevice(checkpoint: Checkpoint, options: WebGpuEngineOptions,
   const memory = new Memory(gpu);
   try {
     const context = await createOpContext(gpu, memory);
-    const variant = options.kernelVariant ?? await chooseKernelVariant(context);
+    const variant = await resolveKernelVariant(options, context);
     const { config } = checkpoint;
     const [{ gate, qkvBias, qkNorm }] = config.layerWeights;
     const { tiling } = options;
@@ -173,7 +180,7 @@ class WebGpuEngine implements Engine {
         `Cannot use the subgroup kernels on ${gpu.adapter}: its device has no subgroups of at least eight lanes`,
       );
     }
-    context.variant = options.kernelVariant ?? await chooseKernelVariant(context);
+    context.variant = await resolveKernelVariant(options, context);
     context.manyRows = options.tiling ?? await chooseTiling(context);
     if (options.selfCheck ?? true) {
       context.recorder.guard = (kernels) => checkKernels(kernels, () => createOpContext(gpu, new Memory(gpu)));

@@ -3,72 +3,33 @@
  * scores, then grid and plan, then answers to one block of test examples after another, then the pruned checkpoint,
  * then all answers, traces and the report, and last `run.json`; a folder with `run.json` is complete.
  */
-import { lstat, rm } from "node:fs/promises";
-import { isDeepStrictEqual } from "node:util";
+import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import process from "node:process";
 import { removeLeftovers, writeFileAtomic } from "../checkpoint/atomic_file.ts";
-import { areComparable } from "../checkpoint/digest.ts";
 import { hashOf } from "../checkpoint/tensor_store.ts";
 import { checkSpace, prunedCheckpointBytes, writePrunedCheckpoint } from "../checkpoint/prune_checkpoint.ts";
-import type { Example } from "../tasks/example.ts";
 import { describeAnswers } from "./answers_file.ts";
+import { writeBegunEngine } from "./begun_engine.ts";
 import { digestExamples } from "./example_digest.ts";
 import {
-  readGrid,
-  readPlan,
-  readScores,
-  runFileNames,
-  writeAnswers,
-  writeGrid,
-  writePlan,
-  writeRun,
-  writeScores,
-  writeTraces,
-} from "./files.ts";
+  begunEngineName,
+  type EarlierResults,
+  keptAnswersName,
+  nothing,
+  prunedFolderName,
+  readEarlier,
+} from "./earlier_run.ts";
+import { runFileNames, writeAnswers, writeGrid, writePlan, writeRun, writeScores, writeTraces } from "./files.ts";
 import { digestFile } from "./file_digest.ts";
 import { describePerformance, type ForecastSummary } from "./performance.ts";
 import { type PipelineInput, type PipelineResult, runPipeline } from "./pipeline.ts";
-import { serialisePlan } from "./plan.ts";
 import { runOptionsOf } from "./progress.ts";
 import { keepAnswers, removeKeptAnswers } from "./kept_answers.ts";
 import type { Provenance } from "./provenance.ts";
 import { describeRun, type RunRecord } from "./run_record.ts";
 import type { RunResults } from "./run_results.ts";
-import { resolveScoreSettings, type ScoreResult } from "./score.ts";
-import { planFromSearch, resolveSearchSettings, type SearchResult } from "./search.ts";
 import { traceNeurons } from "./neuron_excerpts.ts";
-
-/** Name of the pruned checkpoint in the folder of a run. */
-export const prunedFolderName = "pruned";
-
-/** Name of the folder with the answers of a run that is not complete. */
-export const keptAnswersName = "answers.partial";
-
-/** Thrown where the results of an earlier run are not those that this run would find: other options, model or rows. */
-export class OtherOptionsError extends RangeError {
-  /** Tells this error from others by name. */
-  override readonly name = "OtherOptionsError";
-
-  constructor(file: string, reason = "was made with other options, or of another model or other rows") {
-    super(`${file} ${reason}`);
-  }
-}
-
-/** The results of an earlier run. */
-export interface EarlierResults {
-  /** What was scored. */
-  readonly scored?: ScoreResult;
-  /** What was found. */
-  readonly searched?: SearchResult;
-  /** Whether the pruned checkpoint is there. */
-  readonly pruned: boolean;
-  /** Whether answers to some of the test examples are there. */
-  readonly answers: boolean;
-}
-
-/** What a run finds where there is none. */
-const nothing: EarlierResults = { pruned: false, answers: false };
 
 /** What to run, and where its results go. */
 export interface FolderRun {
@@ -108,60 +69,9 @@ export interface FolderRunResult {
   readonly files: readonly string[];
 }
 
-async function exists(path: string): Promise<boolean> {
-  return await lstat(path).then(() => true, () => false);
-}
-
-/** The results of an interrupted run that this run would find again. */
-async function readEarlier(folder: string, input: PipelineInput, provenance: Provenance): Promise<EarlierResults> {
-  const { engine } = input;
-  const ids = (examples: readonly { readonly id: string }[]) => examples.map(({ id }) => id);
-  const scoresFile = join(folder, runFileNames.scores);
-  if (!await exists(scoresFile)) return nothing;
-  const scores = await readScores(scoresFile, engine.config);
-  const scored = scores.result;
-  const sameExamples = scored.settings.filter === "all"
-    ? isDeepStrictEqual(scored.examples, ids(input.adaptation))
-    : scored.examples.every((id) => ids(input.adaptation).includes(id));
-  const [before, now] = [scores.provenance.weights, provenance.weights];
-  if (before !== undefined && now !== undefined && !areComparable(before, now)) {
-    throw new OtherOptionsError(
-      scoresFile,
-      "is of an earlier version, whose fingerprint of the weights does not tell whether they are these",
-    );
-  }
-  const wantedScore = resolveScoreSettings(input.score ?? {}, engine);
-  const wantedOf = (examples: readonly Example[]) => ({ ...provenance, examples: digestExamples(examples) });
-  const wanted = [wantedScore, wantedOf(input.adaptation)];
-  if (!sameExamples || !isDeepStrictEqual([scored.settings, scores.provenance], wanted)) {
-    throw new OtherOptionsError(scoresFile);
-  }
-
-  const gridFile = join(folder, runFileNames.grid);
-  const planFile = join(folder, runFileNames.plan);
-  if (!await exists(gridFile)) return { ...nothing, scored };
-  const grid = await readGrid(gridFile, engine.config);
-  const wantedSearch = resolveSearchSettings(input.search ?? {}, engine, scored.scores);
-  const selection = input.selection ?? input.adaptation;
-  const found = [grid.result.examples, grid.result.settings, grid.provenance];
-  if (!isDeepStrictEqual(found, [ids(selection), wantedSearch, wantedOf(selection)])) {
-    throw new OtherOptionsError(gridFile);
-  }
-  // The plan follows from the grid, so one that is missing is only written again.
-  const plan = { ...planFromSearch(engine.config, grid.result), weights: provenance.weights };
-  if (!await exists(planFile)) await writePlan(planFile, plan);
-  else if (serialisePlan(await readPlan(planFile, engine.config)) !== serialisePlan(plan)) {
-    throw new OtherOptionsError(planFile);
-  }
-  const [pruned, answers] = await Promise.all(
-    [prunedFolderName, keptAnswersName].map((name) => exists(join(folder, name))),
-  );
-  return { scored, searched: grid.result, pruned, answers };
-}
-
 /** Removes everything that a run has in its folder. */
 export async function removeResults(folder: string): Promise<void> {
-  for (const name of [...Object.values(runFileNames), prunedFolderName, keptAnswersName]) {
+  for (const name of [...Object.values(runFileNames), prunedFolderName, keptAnswersName, begunEngineName]) {
     await rm(join(folder, name), { recursive: true, force: true });
   }
 }
@@ -181,23 +91,29 @@ export async function runInFolder(run: FolderRun): Promise<FolderRunResult> {
     scores: join(folder, runFileNames.scores),
     grid: join(folder, runFileNames.grid),
     plan: join(folder, runFileNames.plan),
+    pruned: join(folder, prunedFolderName),
     answers: join(folder, runFileNames.answers),
     traces: join(folder, runFileNames.traces),
     report: join(folder, runFileNames.report),
     run: join(folder, runFileNames.run),
-    pruned: join(folder, prunedFolderName),
+    begun: join(folder, begunEngineName),
   };
   const keptFolder = join(folder, keptAnswersName);
   if (resume) await removeLeftovers(folder);
   else await removeKeptAnswers(keptFolder);
-  const earlier = resume ? await readEarlier(folder, run.input, provenance) : nothing;
+  const earlier = resume ? await readEarlier(run) : nothing;
   const { scored, searched, pruned } = earlier;
+  // From here on the folder is not complete, whatever it was.
+  await rm(place.run, { force: true });
+  if (scored) await writeBegunEngine(place.begun, engine.info);
   const input: PipelineInput = {
     ...run.input,
     ...(scored && { scored }),
     ...(searched && { searched }),
     onScored: async (result) => {
       signal?.throwIfAborted();
+      // Before the first result that others must go with.
+      await writeBegunEngine(place.begun, engine.info);
       await writeScores(place.scores, result, { ...provenance, examples: digestExamples(run.input.adaptation) });
       await run.input.onScored?.(result);
     },
@@ -240,7 +156,7 @@ export async function runInFolder(run: FolderRun): Promise<FolderRunResult> {
     ...(run.skippedRows && { skippedRows: run.skippedRows }),
   });
   const results = { record, scored: result.scored, searched: result.searched, plan: result.plans.pruned };
-  const answers = describeAnswers(input.test, result.test, provenance);
+  const answers = describeAnswers(input.test, result.test, { ...provenance, examples: digestExamples(input.test) });
   await writeAnswers(place.answers, answers);
   const read = [...input.adaptation, ...(input.selection ?? []), ...input.test];
   const traces = await traceNeurons(engine, read, results.plan, results.scored.scores, {
@@ -255,7 +171,12 @@ export async function runInFolder(run: FolderRun): Promise<FolderRunResult> {
   const complete: RunRecord = { ...record, digests: Object.fromEntries(digests) };
   await removeKeptAnswers(keptFolder);
   await writeRun(place.run, complete);
-  const unwritten = [...(checkpoint === null ? [place.pruned] : []), ...(run.report ? [] : [place.report])];
+  await rm(place.begun, { force: true });
+  const unwritten = [
+    place.begun,
+    ...(checkpoint === null ? [place.pruned] : []),
+    ...(run.report ? [] : [place.report]),
+  ];
   const taken = resume ? { ...earlier, answers: kept.hasFound } : null;
   return {
     input,

@@ -9,7 +9,7 @@ import type { ModelConfig } from "../checkpoint/model_config.ts";
 import { readModelConfig } from "../checkpoint/open.ts";
 import type { Progress } from "../engine/engine.ts";
 import { runFileNames } from "../method/files.ts";
-import { keptAnswersName } from "../method/run_folder.ts";
+import { keptAnswersName } from "../method/earlier_run.ts";
 import { checkRequest } from "./job_check.ts";
 import { JobEvents } from "./job_events.ts";
 import type { JobRequest } from "./job_request.ts";

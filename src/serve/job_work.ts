@@ -1,7 +1,8 @@
 /** The work of one job on its examples, into its folder; run again, it goes on where it was. */
 import type { Engine, Progress } from "../engine/engine.ts";
 import { openEngine } from "../engine/open.ts";
-import { type FolderRun, OtherOptionsError, removeResults, runInFolder } from "../method/run_folder.ts";
+import { begunKernels, OtherOptionsError } from "../method/earlier_run.ts";
+import { type FolderRun, removeResults, runInFolder } from "../method/run_folder.ts";
 import type { FingerprintMemo } from "./fingerprint_memo.ts";
 import { jobPaths } from "./job_paths.ts";
 import { commandArguments, planningOptions } from "./job_request.ts";
@@ -57,11 +58,14 @@ export async function workOnJob(
     signal.throwIfAborted();
     const { memoryBudgetBytes, weightBudgetBytes } = choice;
     const device = choice.engine === "reference" ? null : await kept.get();
+    const { results } = jobPaths(folder);
+    const adapterKernels = await begunKernels(results);
     engine = await openEngine(checkpoint, {
       engine: choice.engine,
       ...(device !== null && { device }),
       ...(memoryBudgetBytes !== null && { memoryBudgetBytes }),
       ...(weightBudgetBytes !== null && { weightBudgetBytes }),
+      ...(adapterKernels && { adapterKernels }),
       // A job gives the bytes that the program gives.
       batchInvariant: true,
       signal,
@@ -69,7 +73,7 @@ export async function workOnJob(
     });
     await runAnew({
       input: { engine, adaptation, selection, test, ...planningOptions(settings, metrics), signal, onProgress },
-      folder: jobPaths(folder).results,
+      folder: results,
       resume: true,
       checkpoint: settings.writePruned ? modelFolder : null,
       provenance: {

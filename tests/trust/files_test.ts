@@ -7,7 +7,7 @@ import { CommandError } from "../../src/cli/errors.ts";
 import { lockName, withFolderLock } from "../../src/cli/folder_lock.ts";
 import { createFolder } from "../../src/checkpoint/atomic_file.ts";
 import { removeFolderAtomic } from "../../src/checkpoint/atomic_folder.ts";
-import { keptAnswersName } from "../../src/method/run_folder.ts";
+import { begunEngineName, keptAnswersName } from "../../src/method/earlier_run.ts";
 import { command, projectPath, secateur } from "../cli/program.ts";
 import { denoInShell } from "../support/outcome.ts";
 import { withFolder } from "../support/temporary_folder.ts";
@@ -97,7 +97,7 @@ if (Deno.build.os !== "windows") {
       const full = await denoInShell("trap '' XFSZ; ulimit -f 1", [main, ...run(project, out)]);
       assertEquals(full.code, 1);
       assertMatch(full.stderr, /^Error: Cannot write .*scores\.safetensors: .*\nHint: free some space/);
-      assertEquals(await readdir(out), []);
+      assertEquals(await readdir(out), [begunEngineName]);
       assertEquals((await secateur([...run(project, out), "--resume"])).code, 0);
       assertEquals((await secateur(run(project, alone))).code, 0);
       const [resumed, single] = [await folderState(out), await folderState(alone)];

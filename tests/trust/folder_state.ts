@@ -1,7 +1,7 @@
 /** What a run's folder holds, as bytes that can be compared. */
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { keptAnswersName } from "../../src/method/run_folder.ts";
+import { begunEngineName, keptAnswersName } from "../../src/method/earlier_run.ts";
 import { lockName } from "../../src/cli/folder_lock.ts";
 
 /** Bytes as text, by path from the folder, `/` between the parts; temporary names and the lock are left out. */
@@ -26,9 +26,12 @@ export async function folderState(folder: string): Promise<FolderState> {
   return state;
 }
 
-/** A state without the answers that an interrupted run goes on from: how many there are depends on when it was. */
+/**
+ * A state without what only an interrupted run has, to go on from: how many answers there are depends on when it was.
+ */
 export function withoutKeptAnswers(state: FolderState): FolderState {
-  return Object.fromEntries(Object.entries(state).filter(([name]) => !name.startsWith(`${keptAnswersName}/`)));
+  const isKept = (name: string) => name === begunEngineName || name.startsWith(`${keptAnswersName}/`);
+  return Object.fromEntries(Object.entries(state).filter(([name]) => !isKept(name)));
 }
 
 /**

@@ -1,10 +1,15 @@
-/** A run that is resumed with another model or other rows under the same names takes over nothing. */
-import { assertEquals, assertMatch } from "@std/assert";
+/**
+ * What a resumed run takes over: nothing of another model or of other rows under the same names, all of a run that is
+ * complete, and the kernels that it was begun with.
+ */
+import { assert, assertEquals, assertMatch } from "@std/assert";
 import { readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { begunEngineName } from "../../src/method/earlier_run.ts";
 import { secateur } from "../cli/program.ts";
 import { withFolder } from "../support/temporary_folder.ts";
 import { writeTinyCheckpoint } from "../support/tiny_checkpoint.ts";
+import { folderState } from "./folder_state.ts";
 import { type TinyProject, tinyRun, writeTinyProject } from "./tiny_project.ts";
 
 /** What may change between a kill and the run that resumes. */
@@ -48,3 +53,76 @@ for (const [what, change] of Object.entries(changes)) {
     });
   });
 }
+
+/** No engine opens: whoever asks for one fails. */
+const noAdapter = { VK_DRIVER_FILES: "/nonexistent", VK_ICD_FILENAMES: "/nonexistent" };
+
+Deno.test("secateur run --resume says that a run is complete, and computes nothing", async () => {
+  await withFolder({}, async (folder) => {
+    const project = await writeTinyProject(folder);
+    const out = join(folder, "out");
+    const args = tinyRun(project, out);
+    const first = await secateur([...args, "--json"]);
+    assertEquals(first.code, 0, first.stderr);
+    const before = await folderState(out);
+    const record = JSON.parse(first.stdout);
+
+    const text = await secateur([...args, "--resume"], noAdapter);
+    assertEquals([text.code, text.stderr], [0, ""]);
+    assertMatch(text.stdout, /^this run is complete already, with the same options: nothing was computed$/m);
+    assertMatch(text.stdout, /^ {2}lowest attribution +\d/m);
+    assertEquals(await folderState(out), before);
+
+    const again = await secateur([...args, "--resume", "--json"], noAdapter);
+    assertEquals([again.code, again.stderr], [0, ""]);
+    const { takenOver, ...rest } = JSON.parse(again.stdout);
+    assertEquals(rest, record);
+    assertEquals(takenOver.map((name: string) => join(out, name.replace("/", ""))), record.files);
+    const events = await secateur([...args, "--resume", "--events"], noAdapter);
+    const lines = events.stdout.trim().split("\n").map((line) => JSON.parse(line));
+    assertEquals(lines.map(({ event }) => event), ["result"]);
+    assertEquals(lines[0].result, JSON.parse(again.stdout));
+
+    // A page is made again without an engine, and what a kill left is cleared away.
+    await rm(join(out, "report.html"));
+    await writeFile(join(out, begunEngineName), "{}");
+    assertEquals((await secateur([...args, "--resume"], noAdapter)).code, 0);
+    assertEquals(await folderState(out), before);
+
+    // Whatever is not as it was is computed.
+    await rm(join(out, "pruned"), { recursive: true });
+    for (const change of [[], ["--limit", "3"]]) {
+      const { code, stderr } = await secateur([...args, ...change, "--resume"], noAdapter);
+      assertEquals(code, 1);
+      assertMatch(stderr, /^Error: Cannot use WebGPU/);
+    }
+  });
+});
+
+Deno.test("secateur run --resume goes on with the kernels that the run was begun with, on their adapter alone", async () => {
+  await withFolder({}, async (folder) => {
+    const project = await writeTinyProject(folder);
+    const out = join(folder, "out");
+    const args = tinyRun(project, out);
+    assertEquals((await secateur(args)).code, 0);
+    const recorded = async () => JSON.parse(await readFile(join(out, "run.json"), "utf8")).engine;
+    const { adapter, details: { kernels } } = await recorded();
+    /** Leaves what a kill after scoring leaves, of a run that was begun so, and resumes. */
+    const resumed = async (begun: Record<string, string>) => {
+      for (const name of await readdir(out)) {
+        if (name !== "scores.safetensors") await rm(join(out, name), { recursive: true });
+      }
+      await writeFile(join(out, begunEngineName), JSON.stringify(begun));
+      const { code, stderr } = await secateur([...args, "--resume"]);
+      assertEquals([code, stderr], [0, ""]);
+      assert(!(await readdir(out)).includes(begunEngineName));
+      return (await recorded()).details.kernels;
+    };
+    assertEquals(await resumed({ kind: "webgpu", adapter: "another", kernels: "tile" }), kernels);
+    assertEquals(await resumed({ kind: "webgpu", adapter, kernels: "tile" }), "tile");
+    // Of a complete run of which something is to be computed, its record says it.
+    await rm(join(out, "answers.json"));
+    assertEquals((await secateur([...args, "--resume"])).code, 0);
+    assertEquals((await recorded()).details.kernels, "tile");
+  });
+});

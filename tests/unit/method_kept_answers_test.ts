@@ -5,7 +5,8 @@ import { join } from "node:path";
 import process from "node:process";
 import type { Intervention } from "../../src/engine/engine.ts";
 import { keepAnswers, removeKeptAnswers } from "../../src/method/kept_answers.ts";
-import { type FolderRun, keptAnswersName, runInFolder } from "../../src/method/run_folder.ts";
+import { begunEngineName, keptAnswersName } from "../../src/method/earlier_run.ts";
+import { type FolderRun, runInFolder } from "../../src/method/run_folder.ts";
 import { withFolder } from "../support/temporary_folder.ts";
 import { ToyEngine, toyExample } from "../support/toy_engine.ts";
 
@@ -183,7 +184,8 @@ Deno.test("runInFolder() goes on in the middle of its evaluation, to the bytes o
         return choices(some, ...rest);
       };
       await assertRejects(() => run(engine, folder, false, controller.signal), Error, "stop");
-      assertEquals((await readdir(folder)).sort(), [keptAnswersName, "grid.json", "plan.json", "scores.safetensors"]);
+      const left = [keptAnswersName, begunEngineName, "grid.json", "plan.json", "scores.safetensors"];
+      assertEquals((await readdir(folder)).sort(), left);
     };
     await interrupt(out);
     const resumed = toy();

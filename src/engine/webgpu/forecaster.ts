@@ -4,12 +4,12 @@ import { openGpu } from "../../gpu/device.ts";
 import { Memory } from "../../gpu/memory.ts";
 import { layOutWeights } from "../../model/weight_layout.ts";
 import { overheadBytes, waveSizes } from "../../model/wave_size.ts";
-import { chooseKernelVariant } from "../../ops/kernel_trial.ts";
 import { requireWeightRows } from "../../ops/weight_matrix.ts";
 import { checkExamples } from "../checks.ts";
 import type { Forecaster } from "../engine.ts";
 import { createOpContext, type WebGpuEngineOptions } from "../webgpu.ts";
 import { forecastWork } from "./forecast.ts";
+import { resolveKernelVariant } from "./kernel_choice.ts";
 import { waveLimits, weightBudget } from "./memory_plan.ts";
 
 /**
@@ -33,7 +33,7 @@ export async function createWebGpuForecaster(
   };
   try {
     const context = await createOpContext(gpu, memory);
-    context.variant = options.kernelVariant ?? await chooseKernelVariant(context);
+    context.variant = await resolveKernelVariant(options, context);
     const { residency, bytes, residentBytes, matrices } = layOutWeights(checkpoint, weightBudget(options));
     const splitMatrices = matrices.filter((matrix) => requireWeightRows(context, matrix) < matrix.rows).length;
     const fixedBytes = memory.liveBytes + bytes;

@@ -5,7 +5,8 @@ import { type Arm, type RedrawResult, runRedraws, type Spread } from "../method/
 import { type OptionValues, parseOptions } from "./arguments.ts";
 import { defineCommand } from "./command.ts";
 import { CommandError } from "./errors.ts";
-import { formatJob, type JobOptions, planningOptions, prepareJob, runJob } from "./job.ts";
+import { type JobOptions, planningOptions, prepareJob, runJob } from "./job.ts";
+import { formatJob } from "./job_text.ts";
 import { budgetOptions, engineOptions, runOptions, testOptions } from "./options.ts";
 import { adaptationSplit, withSession, type Work } from "./session.ts";
 import { formatConfiguration, formatShare, formatTable } from "./text.ts";

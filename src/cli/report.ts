@@ -11,7 +11,7 @@ import { parseStudy } from "../method/study/study.ts";
 import { commandLine } from "../report/command_line.ts";
 import { defineCommand } from "./command.ts";
 import { CommandError, UsageError } from "./errors.ts";
-import { studyFileNames } from "./study.ts";
+import { studyFileNames } from "./study_folder.ts";
 
 /**
  * Checks the folders that stand after a command's name: as many as there are placeholders, and all there.

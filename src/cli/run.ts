@@ -4,17 +4,9 @@ import { runFileNames } from "../method/files.ts";
 import type { Jsonable } from "../method/json.ts";
 import { begunKernels, prunedFolderName } from "../method/earlier_run.ts";
 import { type CommandContext, type CommandResult, defineCommand } from "./command.ts";
-import {
-  type Existing,
-  findDoneJob,
-  formatJob,
-  inspectFolder,
-  jobFiles,
-  type JobOptions,
-  namesTakenOver,
-  prepareJob,
-  runJob,
-} from "./job.ts";
+import { findDoneJob, type JobOptions, prepareJob, runJob } from "./job.ts";
+import { type Existing, inspectFolder, jobFiles } from "./job_folder.ts";
+import { formatJob, namesTakenOver } from "./job_text.ts";
 import { checkCopyPlace } from "./model.ts";
 import { engineOptions, modelOptions, runOptions, taskOptions } from "./options.ts";
 import { describeWork } from "./plan.ts";

@@ -7,7 +7,12 @@
  * context is empty is encoded without special tokens and follows the prefix token, which is BOS, else EOS.
  */
 import { Tokenizer as HuggingFaceTokenizer } from "@huggingface/tokenizers";
+import { makeAddedTokens } from "./added_tokens.ts";
+import { makeNormalizer } from "./normalizer.ts";
+import { specialFrame } from "./post_processor.ts";
+import { makePreTokenizer } from "./pre_tokenizer.ts";
 import { isRecord, quote, type ValueRecord } from "./python_value.ts";
+import { makeTokenModel } from "./token_model.ts";
 import { checkRuns, checkTokenizerLimits } from "./tokenizer_limits.ts";
 import { parseObject, specialTokenText, type TokenizerSettings } from "./tokenizer_settings.ts";
 
@@ -86,8 +91,40 @@ function checkSupported(path: string, file: ValueRecord): void {
 }
 
 /** The calls of the tokenizer package that are used here. */
-interface Calls extends Pick<HuggingFaceTokenizer, "decode" | "get_vocab" | "id_to_token" | "token_to_id"> {
-  encode(text: string, options?: { add_special_tokens?: boolean }): { ids: number[]; tokens: string[] };
+type Calls = Pick<HuggingFaceTokenizer, "decode" | "get_vocab" | "id_to_token" | "token_to_id">;
+
+/** From a text to the ids of its tokens without special ones; undefined where the unknown token is not there. */
+interface Encoder {
+  readonly encode: (text: string) => (number | undefined)[];
+  readonly unknownToken: string | null;
+  /** The special tokens in front of every text `[..]`, as the file says. */
+  readonly front: readonly number[];
+}
+
+/**
+ * Puts together the steps of a file. The package has them all, but not all with the results of the Rust library: here
+ * they are computed anew, and the package is asked for patterns, merges and decoding.
+ */
+function makeEncoder(path: string, file: ValueRecord): Encoder {
+  return guarded(path, () => {
+    const normalize = makeNormalizer(file.normalizer);
+    const divide = makePreTokenizer(file.pre_tokenizer, file.normalizer);
+    const model = makeTokenModel(file.model as ValueRecord);
+    const sections = makeAddedTokens((file.added_tokens ?? []) as ValueRecord[], model.ids, normalize);
+    const { front, behind } = specialFrame(file.post_processor);
+    if (behind.length > 0) {
+      throw new Error(`it puts special tokens after the text (${behind.join(", ")}), so a prompt cannot be continued`);
+    }
+    const encode = (text: string) =>
+      guarded(
+        path,
+        () =>
+          sections(text).flatMap((section) =>
+            "id" in section ? [section.id] : divide([section.piece]).flatMap((piece) => model.encode(piece.text))
+          ),
+      );
+    return { encode, unknownToken: model.unknownToken, front };
+  });
 }
 
 /**
@@ -111,16 +148,11 @@ function guarded<T>(path: string, work: () => T): T {
 
 function guardedCalls(path: string, inner: HuggingFaceTokenizer): Calls {
   return {
-    encode: (text, options) => guarded(path, () => inner.encode(text, options)),
     decode: (...args) => guarded(path, () => inner.decode(...args)),
     get_vocab: (...args) => guarded(path, () => inner.get_vocab(...args)),
     id_to_token: (...args) => guarded(path, () => inner.id_to_token(...args)),
     token_to_id: (...args) => guarded(path, () => inner.token_to_id(...args)),
   };
-}
-
-function startsWith(ids: Uint32Array, prefix: Uint32Array): boolean {
-  return prefix.every((id, i) => ids[i] === id);
 }
 
 class FolderTokenizer implements Tokenizer {
@@ -135,6 +167,7 @@ class FolderTokenizer implements Tokenizer {
   constructor(
     readonly path: string,
     readonly inner: Calls,
+    readonly encoder: Encoder,
     readonly bosId: number | null,
     readonly eosId: number | null,
     addBosToken: boolean | undefined,
@@ -142,7 +175,7 @@ class FolderTokenizer implements Tokenizer {
     this.vocabularySize = [...inner.get_vocab().values()].reduce((size, id) => Math.max(size, id + 1), 0);
     this.prefixId = bosId ?? eosId;
     this.#prefixText = this.prefixId === null ? "" : this.decode([this.prefixId]);
-    this.#specialIds = addBosToken === undefined ? this.#ownSpecialIds() : this.#bosIds(addBosToken);
+    this.#specialIds = addBosToken === undefined ? Uint32Array.from(encoder.front) : this.#bosIds(addBosToken);
     this.#anchorId = this.#tryEncode("a")?.at(-1) ?? null;
   }
 
@@ -152,23 +185,8 @@ class FolderTokenizer implements Tokenizer {
     throw new RangeError(`Cannot put BOS in front of texts: ${this.path} names no bos_token`);
   }
 
-  /** The special tokens that the file's own post-processor puts in front of a text. */
-  #ownSpecialIds(): Uint32Array {
-    const plain = this.#tryEncode("a") ?? new Uint32Array();
-    if (plain.length === 0) return plain;
-    const full = Uint32Array.from(this.inner.encode("a").ids);
-    const front = full.subarray(0, full.length - plain.length);
-    if (full.length < plain.length || !startsWith(full.subarray(front.length), plain)) {
-      throw new RangeError(
-        `Cannot use ${this.path}: it puts special tokens after the text (${quote(this.inner.encode("a").tokens)} for ` +
-          `"a"), so a prompt cannot be continued`,
-      );
-    }
-    return front;
-  }
-
   #tryEncode(text: string): Uint32Array | undefined {
-    const { ids } = this.inner.encode(text, { add_special_tokens: false });
+    const ids = this.encoder.encode(text);
     return ids.every((id) => id !== undefined) ? Uint32Array.from(ids) : undefined;
   }
 
@@ -176,11 +194,10 @@ class FolderTokenizer implements Tokenizer {
     checkRuns(text);
     const hasPrefix = this.#prefixText !== "" && text.startsWith(this.#prefixText);
     const special = options.addSpecialTokens ?? !hasPrefix ? this.#specialIds : [];
-    const { ids, tokens } = this.inner.encode(text, { add_special_tokens: false });
-    const unknown = ids.findIndex((id) => id === undefined);
-    if (unknown >= 0) {
+    const ids = this.#tryEncode(text);
+    if (ids === undefined) {
       throw new RangeError(
-        `Cannot encode ${quote(text)}: ${quote(tokens[unknown])} is not in the vocabulary of ${this.path}`,
+        `Cannot encode ${quote(text)}: ${quote(this.encoder.unknownToken)} is not in the vocabulary of ${this.path}`,
       );
     }
     return Uint32Array.from([...special, ...ids]);
@@ -262,7 +279,9 @@ export function buildTokenizer(
       // The package iterates over `added_tokens` and looks at the other sections; all of them may be absent in the
       // file.
       const sections = { added_tokens: [], normalizer: null, pre_tokenizer: null, post_processor: null, decoder: null };
-      return new HuggingFaceTokenizer({ ...sections, ...file }, config);
+      // Merges are the encoder's, and take long to read.
+      const model = { ...file.model as ValueRecord, merges: [] };
+      return new HuggingFaceTokenizer({ ...sections, ...file, model }, config);
     }),
   );
   const findId = (name: string): number | null => {
@@ -280,5 +299,13 @@ export function buildTokenizer(
     );
   }
   const configured = followsConfig && typeof config.add_bos_token === "boolean" ? config.add_bos_token : undefined;
-  return new FolderTokenizer(path, inner, findId("bos_token"), findId("eos_token"), options.addBosToken ?? configured);
+  const encoder = makeEncoder(path, file);
+  return new FolderTokenizer(
+    path,
+    inner,
+    encoder,
+    findId("bos_token"),
+    findId("eos_token"),
+    options.addBosToken ?? configured,
+  );
 }

@@ -25,7 +25,7 @@ const MOST_STEPS = 100 * LONGEST_RUN;
 const LONGEST_PATTERN = 20_000;
 
 /** A pattern as the package uses it, which is not as it is written; undefined where it cannot be used at all. */
-function compiled(pattern: string): RegExp | undefined {
+export function compilePattern(pattern: string): RegExp | undefined {
   const split = { type: "Split", pattern: { Regex: pattern }, behavior: "Isolated", invert: false };
   const rest = { added_tokens: [], normalizer: null, post_processor: null, decoder: null };
   try {
@@ -42,7 +42,7 @@ function compiled(pattern: string): RegExp | undefined {
 /** Whether the time of a pattern may grow faster than with the square of a text's length. */
 export function isSlowPattern(pattern: string): boolean {
   if (pattern.length > LONGEST_PATTERN) return true;
-  const regex = compiled(pattern);
+  const regex = compilePattern(pattern);
   return regex !== undefined && mostSteps(regex, LONGEST_RUN) > MOST_STEPS;
 }
 

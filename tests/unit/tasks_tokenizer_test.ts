@@ -86,6 +86,16 @@ Deno.test("loadTokenizer() finds BOS and EOS when they are text, objects, or onl
   assertEquals(ids(await withFolder(files, (folder) => loadTokenizer(folder))), [tinyEosId, null, tinyEosId]);
 });
 
+/** A change to what `tokenizer.json` holds. */
+// deno-lint-ignore no-explicit-any
+function changed(change: (file: any) => unknown): (files: Record<string, string>) => void {
+  return (files) => {
+    const file = JSON.parse(files["tokenizer.json"]);
+    change(file);
+    files["tokenizer.json"] = JSON.stringify(file);
+  };
+}
+
 /** A change to the files, and what the error must say. */
 const broken: readonly [string, (files: Record<string, string>) => void, string][] = [
   ["tokenizer.json is missing", (files) => delete files["tokenizer.json"], "save_pretrained"],
@@ -118,6 +128,33 @@ const broken: readonly [string, (files: Record<string, string>) => void, string]
     "EOS ends every text",
     (files) => Object.assign(files, tinyTokenizerFiles({ postProcessor: "both" })),
     "after the text",
+  ],
+  [
+    "a merge makes a token that is not there",
+    changed((file) => file.model.merges.push(["a", "b"])),
+    "ab in the vocabulary",
+  ],
+  ["pieces inside of words have a prefix", changed((file) => file.model.continuing_subword_prefix = "##"), '"##"'],
+  ["a byte has no token", changed((file) => file.model.byte_fallback = true), "a token <0x00>"],
+  [
+    "the normalizer has a table of its own",
+    changed((file) => file.normalizer = { type: "Precompiled" }),
+    "Precompiled",
+  ],
+  [
+    "an added token has another id than it is given",
+    changed((file) => {
+      file.added_tokens.push({ ...file.added_tokens[0], content: "<x>", id: 300 });
+    }),
+    'the added token "<x>" has the id 300, but is given 258',
+  ],
+  [
+    "the beginning of a text may be cut before it is looked at",
+    changed((file) => {
+      file.normalizer = { type: "Strip", strip_left: true, strip_right: false };
+      file.pre_tokenizer = { type: "Metaspace", replacement: "▁", prepend_scheme: "first", split: false };
+    }),
+    "beside prepend_scheme first",
   ],
   ["the configuration adds EOS", (files) => {
     const config = { add_eos_token: true, tokenizer_class: "LlamaTokenizer" };

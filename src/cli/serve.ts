@@ -45,9 +45,9 @@ export const serve = defineCommand({
   name: "serve",
   summary: "Answer requests for jobs over HTTP, with a web page.",
   description:
-    "Runs one job after the other, in Workers, and keeps them in a folder: jobs survive a restart. Ctrl-C stops the job that\n" +
-    "runs, and it goes on when the service is started again. The same service runs under `deno serve src/serve/main.ts`.\n" +
-    "docs/service.md describes the API.",
+    "Runs one job after the other, in Workers, and keeps them in a folder: jobs survive a restart. Ctrl-C and SIGTERM stop\n" +
+    "the job that runs, and it goes on when the service is started again. The same service runs under\n" +
+    "`deno serve src/serve/main.ts`. docs/service.md describes the API.",
   details: `Environment, overridden by options:\n${variableHelp}`,
   example: "serve --port 8000 --jobs out/service",
   options: {

@@ -1,4 +1,4 @@
-/** Counts requests to stop: the first asks for an orderly end, a later one does not want to wait for it. */
+/** Signals that ask to stop: the first asks for an orderly end, a later one does not want to wait for it. */
 
 /** Signals that ask a process to end, and its exit code where it then ends at once: 128 and the signal's number. */
 export const signalExitCodes = { SIGINT: 130, SIGTERM: 143 } as const;

@@ -264,6 +264,9 @@ Deno.test("parseRequest() fills in defaults, and names what it refuses", () => {
 Deno.test("parseSettings() gives what was kept of a request, and refuses what is none", () => {
   const { task: _task, rows: _rows, ...settings } = parseRequest(JSON.stringify(tinyRequest()));
   assertEquals(parseSettings("request.json", JSON.stringify(settings)), settings);
+  // One that an earlier version took has not all of them.
+  const { skipBadRows: _skipBadRows, truncate: _truncate, ...older } = settings;
+  assertEquals(parseSettings("request.json", JSON.stringify(older)), settings);
   const refused = [
     ["{", /^Cannot read request\.json: /],
     ["[]", /^Cannot read request\.json: the request must be object$/],

@@ -21,7 +21,8 @@ export const clusterOptions = {
     placeholder: "GPUS",
     description:
       "Predict a job in shards instead, on gpus=64,tflops=30,read_gbps=2 (achieved per GPU); also shared_gbps= of all processes, " +
-      "memory_gb= of a GPU (80), start_s= of a process (10).",
+      "memory_gb= of a GPU (80), start_s= of a process (10). Of the options of a run, those count that change the amount of " +
+      "work: layers, nodes, path, positions, fractions and examples.",
   },
   shape: {
     type: "text",

@@ -87,6 +87,7 @@ Deno.test("secateur eval gives the same numbers when --weight-budget makes it st
   const budget = String(resident.engine.details.weightBytes - 1);
   const streamed = JSON.parse(await succeed(...evaluation, "--weight-budget", budget));
   assertEquals([resident, streamed].map(({ engine }) => engine.details.weights), ["resident", "streamed"]);
+  assertEquals(streamed.engine.details.kernels, resident.engine.details.kernels);
   assertEquals([streamed.metrics, streamed.examples], [resident.metrics, resident.examples]);
 });
 

@@ -3,7 +3,7 @@ import { assertEquals } from "@std/assert";
 import { createOpContext } from "../../src/engine/webgpu.ts";
 import { type Gpu, openGpu } from "../../src/gpu/device.ts";
 import { Memory } from "../../src/gpu/memory.ts";
-import { chooseKernelVariant, timeKernelVariants } from "../../src/ops/kernel_trial.ts";
+import { chooseKernelVariant, fasterVariant, timeKernelVariants } from "../../src/ops/kernel_trial.ts";
 import type { KernelVariant } from "../../src/ops/context.ts";
 
 Deno.test("timeKernelVariants() chooses what chooseKernelVariant() remembers, by either clock, and releases its memory", async () => {
@@ -33,4 +33,23 @@ Deno.test("timeKernelVariants() chooses what chooseKernelVariant() remembers, by
     device?.destroy();
     await device?.lost;
   }
+});
+
+Deno.test("fasterVariant() goes on until one variant leads clearly, and stops where neither does", async () => {
+  const quick = [1, 0.2];
+  const slow = [1, 1];
+  const decide = async (batches: number[][][]) => {
+    let asked = 0;
+    const variant = await fasterVariant(() => Promise.resolve(batches[Math.min(asked++, batches.length - 1)]));
+    return [variant, asked];
+  };
+  const all = (round: number[]) => Array.from({ length: 5 }, () => round);
+  assertEquals(await decide([all(quick)]), ["subgroup", 1]);
+  assertEquals(await decide([all(slow)]), ["tile", 1]);
+  // Most of the first rounds were disturbed.
+  const disturbed = [slow, slow, quick, slow, quick];
+  assertEquals(await decide([disturbed, all(quick), all(quick)]), ["subgroup", 3]);
+  // Nearly alike: the variant that needs no luck.
+  const other = disturbed.map((round) => round === slow ? quick : slow);
+  assertEquals(await decide(Array.from({ length: 10 }, (_, i) => i % 2 ? other : disturbed)), ["tile", 9]);
 });

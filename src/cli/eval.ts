@@ -20,7 +20,7 @@ import { comparisonOptions, otherSide, reportComparison, type Side } from "./com
 import { formatPerformance } from "./forecast.ts";
 import { otherWeightsOptions, readPlanFor } from "./found_on.ts";
 import { preparePlace, requireFile } from "./input_file.ts";
-import { engineOptions, modelOptions, seedOptions, taskOptions, testOptions } from "./options.ts";
+import { engineOptions, evaluatedOptions, modelOptions, seedOptions, taskOptions } from "./options.ts";
 import {
   countSkipped,
   remarkOnCuts,
@@ -50,7 +50,7 @@ const evalOptions = {
     placeholder: "FILE",
     description: "Write every row with the log-probability of each choice as JSON Lines; an older file is replaced.",
   },
-  ...testOptions,
+  ...evaluatedOptions,
   ...seedOptions,
   ...engineOptions,
 } as const satisfies OptionTable;

@@ -49,14 +49,12 @@ export const prunedFolder = "pruned";
 export const evaluationFile = "eval.json";
 
 /**
- * The split that `eval` is asked for: the one that is asked for here, or the only one that there are rows of, where
- * adaptation examples are asked for from it by name. `eval` draws none, so it would take that name for a misspelt one.
+ * What `eval` is asked for besides. Where adaptation examples are asked for by name from the only split that there are
+ * rows of, it measures on the others: it draws none, so it would take that name for a misspelt one.
  */
-function evaluatedSplit(
-  { split, data = [], "adaptation-split": drawn }: OptionValues<typeof graphOptions>,
-): string | undefined {
+function evaluatedRest({ split, data = [], "adaptation-split": drawn }: OptionValues<typeof graphOptions>): string[] {
   const isOnly = drawn !== undefined && data.length > 0 && data.every((text) => text.startsWith(`${drawn}=`));
-  return split ?? (isOnly ? drawn : undefined);
+  return split === undefined && isOnly ? ["--split", drawn, "--unseen"] : [];
 }
 
 /** The steps, in an order in which they can run. */
@@ -101,14 +99,8 @@ export function jobGraph(
       shards: null,
       computes: true,
       words: [
-        ...[
-          "eval",
-          "--model",
-          pruned,
-          "--against",
-          options.model,
-          ...optionWords(forEval, { ...options, split: evaluatedSplit(options) }),
-        ],
+        ...["eval", "--model", pruned, "--against", options.model, ...optionWords(forEval, options)],
+        ...evaluatedRest(options),
         ...["--output", join(out, evaluationFile)],
       ],
     },

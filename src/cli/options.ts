@@ -146,6 +146,17 @@ export const testOptions = underHeading("Adaptation and test rows", {
   },
 });
 
+/** As `testOptions`, for what measures plans of earlier runs. */
+export const evaluatedOptions = {
+  ...testOptions,
+  ...underHeading("Adaptation and test rows", {
+    unseen: {
+      type: "flag",
+      description: "Leave out the rows that a plan was chosen on. Default: only where the data has one split.",
+    },
+  }),
+} as const satisfies OptionTable;
+
 const layersOption = {
   layers: { type: "integers", min: 0, max: 100_000, description: "Layers to work on, counted from 0. Default: all." },
 } as const satisfies OptionTable;

@@ -3,7 +3,7 @@
  * doubt.
  */
 import { basename, dirname, join, resolve } from "node:path";
-import { readRun, runFileNames } from "../method/files.ts";
+import { readGrid, readPlan, readRun, readScores, runFileNames } from "../method/files.ts";
 import type { Provenance } from "../method/provenance.ts";
 import { prunedFolderName } from "../method/earlier_run.ts";
 import { findShared } from "../tasks/draw.ts";
@@ -14,11 +14,12 @@ import type { OptionValues } from "./arguments.ts";
 import type { CommandContext } from "./command.ts";
 import type { Side } from "./comparison.ts";
 import { CommandError, UsageError } from "./errors.ts";
-import type { testOptions } from "./options.ts";
+import type { evaluatedOptions, testOptions } from "./options.ts";
 import { type Opened, requireSplit } from "./session.ts";
 import { counted } from "./text.ts";
 
 type TestOptions = OptionValues<typeof testOptions>;
+type EvaluatedOptions = OptionValues<typeof evaluatedOptions>;
 
 /** Rows by their ids. */
 type Rows = readonly Pick<Example, "id">[];
@@ -28,10 +29,10 @@ function testSplit(task: Task, asked: string | undefined): string {
   return requireSplit(task, asked ?? task.evaluationSplit, "split");
 }
 
-/** Ids of the rows of the only split, without those that are used already. */
-async function otherRows(task: Task, used: Rows): Promise<string[]> {
+/** Ids of the rows of a split, without those that are used already. */
+async function otherRows(task: Task, split: string, used: Rows): Promise<string[]> {
   const ids = new Set(used.map(({ id }) => id));
-  const rows = await task.rows(task.evaluationSplit);
+  const rows = await task.rows(split);
   const others = rows.map(({ id }) => id).filter((id) => !ids.has(id));
   if (others.length > 0) return others;
   throw new UsageError(
@@ -87,7 +88,7 @@ export async function testExamples(
   const split = testSplit(task, options.split);
   const standIn = describeStandIn(task, options);
   if (isShared(task, options)) {
-    const { taken: ids } = takeRows(task, await otherRows(task, used), limit);
+    const { taken: ids } = takeRows(task, await otherRows(task, split, used), limit);
     const examples = await task.examples(split, { ids });
     if (standIn !== null) note(`${standIn}; adaptation examples are drawn from it, and its other rows are the test.`);
     return examples;
@@ -111,9 +112,32 @@ function isSameData(a: Provenance, b: Provenance): boolean | null {
   return a.dataSha256 === b.dataSha256 && a.data === b.data && a.task === b.task ? true : null;
 }
 
+/** Which rows were used to find a plan, and of which data they are. */
+interface FoundOn {
+  readonly provenance: Provenance;
+  readonly ids: readonly string[];
+}
+
+/** As the record of a run tells it. */
+async function foundByRun(folder: string): Promise<FoundOn> {
+  const { provenance, examples: { adaptation, selection } } = await readRun(join(folder, runFileNames.run));
+  return { provenance, ids: [...adaptation, ...selection] };
+}
+
+/** As the results of `score` and `search` tell it, which leave no record. */
+async function foundInSteps(folder: string): Promise<FoundOn> {
+  const { model } = await readPlan(join(folder, runFileNames.plan));
+  const [grid, scores] = await Promise.all([
+    readGrid(join(folder, runFileNames.grid), model),
+    readScores(join(folder, runFileNames.scores), model),
+  ]);
+  if (!isSameData(grid.provenance, scores.provenance)) throw new RangeError("scores and grid are of other rows");
+  return { provenance: grid.provenance, ids: [...scores.result.examples, ...grid.result.examples] };
+}
+
 /**
  * The rows of this task's data that a plan, or the plan of a pruned checkpoint, was chosen on: none for a plain
- * checkpoint and for a run on other files; null where no run tells.
+ * checkpoint and for a run on other files; null where nothing tells.
  */
 async function fittedRows(side: Side, { task, provenance }: Pick<Opened, "task" | "provenance">): Promise<Rows | null> {
   if (side.plan === null && basename(resolve(side.model)) !== prunedFolderName) return [];
@@ -121,15 +145,18 @@ async function fittedRows(side: Side, { task, provenance }: Pick<Opened, "task" 
   // Another plan than the run's own may lie beside it.
   const isOwn = side.plan === null || basename(side.plan) === runFileNames.plan;
   // A run that did not finish, or a file that another program wrote, tells as little as none.
-  const run = isOwn ? await readRun(join(folder, runFileNames.run)).catch(() => null) : null;
-  const isSame = run && isSameData(run.provenance, provenance);
-  if (run === null || isSame === null) return null;
+  const found = isOwn ? await foundByRun(folder).catch(() => foundInSteps(folder)).catch(() => null) : null;
+  const isSame = found && isSameData(found.provenance, provenance);
+  if (found === null || isSame === null) return null;
   if (!isSame) return [];
-  const ids = [...new Set([...run.examples.adaptation, ...run.examples.selection])];
+  const ids = [...new Set(found.ids)];
   // The same file may have been given as another split: its rows have the same numbers.
   const isOneFile = task.group === null && task.splits.length === 1 && provenance.dataSha256 !== undefined;
   return ids.map((id) => ({ id: isOneFile ? `${task.splits[0]}/${id.slice(id.lastIndexOf("/") + 1)}` : id }));
 }
+
+/** What would tell which rows a plan was chosen on. */
+const missingRecords = `no ${runFileNames.run} of this data, nor ${runFileNames.scores} with ${runFileNames.grid}`;
 
 /** The rows of an evaluation. */
 export interface EvaluatedRows {
@@ -157,23 +184,26 @@ function takeCommon(
 /**
  * The examples to evaluate models and plans on.
  *
- * @param sides What is evaluated. Rows that a plan was chosen on are left out where the data has one split only, and
- * counted in a note where a split is asked for.
+ * @param sides What is evaluated. Rows that a plan was chosen on are left out where that is asked for (`--unseen`) or
+ * the data has one split only and none is asked for; otherwise they are counted in a note.
  * @param others `candidates` of the model that this one is compared with: only rows that both can be asked are taken,
  * which are not the same where those that are too long for a model are left out. Default: all rows.
- * @throws {UsageError} If the training split would stand in for the one that the task names.
- * @throws {CommandError} If no row can be asked of both models.
+ * @throws {UsageError} If the training split would stand in for the one that the task names, and nothing tells which of
+ * its rows a plan was chosen on.
+ * @throws {CommandError} If no row can be asked of both models, or nothing tells which rows to leave out.
  */
 export async function evaluatedRows(
   work: Pick<Opened, "task" | "provenance">,
-  options: TestOptions,
+  options: EvaluatedOptions,
   sides: readonly Side[],
   others?: readonly string[],
 ): Promise<EvaluatedRows> {
   const { task } = work;
   const split = testSplit(task, options.split);
+  const known = await Promise.all(sides.map((side) => fittedRows(side, work)));
+  const fitted = new Set(known.flatMap((rows) => rows ?? []).map(({ id }) => id));
   const standIn = describeStandIn(task, options);
-  if (standIn !== null && task.standIn!.isTraining) {
+  if (standIn !== null && task.standIn!.isTraining && fitted.size === 0) {
     throw new UsageError(
       `task ${task.name} is evaluated on its split ${task.standIn!.of}, and the data has only ${
         task.splits.join(", ")
@@ -184,19 +214,23 @@ export async function evaluatedRows(
     );
   }
   const notes = standIn === null ? [] : [`${standIn}.`];
-  const known = await Promise.all(sides.map((side) => fittedRows(side, work)));
-  const fitted = new Set(known.flatMap((rows) => rows ?? []).map(({ id }) => id));
-  if (task.splits.length === 1 && known.includes(null)) {
-    notes.push(
-      "Rows that the plan was chosen on may be among those evaluated: the data has one split only, and no " +
-        `${runFileNames.run} beside it tells which they are.`,
+  if (options.unseen && known.includes(null)) {
+    throw new CommandError(
+      `nothing tells which rows the plan was chosen on: beside it is ${missingRecords}`,
+      "evaluate the plan where the run has left it, or leave out --unseen.",
     );
   }
-  const isRest = fitted.size > 0 && isShared(task, options);
-  const candidates = isRest
-    ? await otherRows(task, [...fitted].map((id) => ({ id })))
-    : (await task.rows(split)).map(({ id }) => id);
-  if (isRest) notes.push(`Left out ${counted(fitted.size, "row")} of ${split} that the plan was chosen on.`);
+  if (task.splits.length === 1 && known.includes(null)) {
+    notes.push(
+      "Rows that the plan was chosen on may be among those evaluated: the data has one split only, and nothing tells " +
+        `which they are: beside the plan is ${missingRecords}.`,
+    );
+  }
+  const isRest = fitted.size > 0 && (options.unseen || isShared(task, options));
+  const all = (await task.rows(split)).map(({ id }) => id);
+  const candidates = isRest ? await otherRows(task, split, [...fitted].map((id) => ({ id }))) : all;
+  const seen = all.length - candidates.length;
+  if (seen > 0) notes.push(`Left out ${counted(seen, "row")} of ${split} that the plan was chosen on.`);
   const { ids, missing } = takeCommon(task, candidates, others ?? candidates, options.limit);
   const examples = await task.examples(split, { ids });
   if (missing > 0) notes.push(`Left out ${counted(missing, "row")} that only one of the two models can be asked.`);

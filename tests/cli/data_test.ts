@@ -1,6 +1,7 @@
 /** Rows of the caller's own, as a process: built-in tasks on files, folders and datasets of a hub. */
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { HubServer, smallFile } from "../support/hub_server.ts";
+import { readGrid, readPlan, readScores } from "../../src/method/files.ts";
 import { assertDocumentedCommands, demoModel, secateur, withFolder } from "./program.ts";
 
 const commit = "fedcba98".repeat(5);
@@ -62,7 +63,7 @@ Deno.test("secateur run does the whole job on a built-in task and one file of ro
     const own = evaluation.toSpliced(4, 1, `${folder}/task.yaml`);
     const named = await secateur([...own, "--plan", `${folder}/run/plan.json`]);
     assertEquals([named.code, JSON.parse(named.stdout).notes.length], [0, 1]);
-    assertMatch(named.stderr, /no run\.json beside it tells which they are\.$/m);
+    assertMatch(named.stderr, /nothing tells which they are: beside the plan is no run\.json of this data, nor .*\.$/m);
     // Other rows are no question.
     await Deno.writeTextFile(`${folder}/other.jsonl`, questions(4, 50));
     const others = await secateur([...evaluation, "--data", `${folder}/other.jsonl`, ...plan.slice(0, 2)]);
@@ -110,6 +111,48 @@ Deno.test("secateur eval refuses to evaluate on training rows that it was not as
       run.stderr,
       /train stands in for it; adaptation examples are drawn from it, and its other rows are the test\./,
     );
+  });
+});
+
+Deno.test("secateur eval leaves out the rows that score and search have used, whatever split they are of", async () => {
+  await withFolder(async (folder) => {
+    const out = `${folder}/steps`;
+    await Deno.writeTextFile(`${folder}/rows.jsonl`, questions(12));
+    const onRows = ["--model", demoModel, "--task", "boolq", "--data", `train=${folder}/rows.jsonl`];
+    const few = ["--adaptation-examples", "3", "--out", out];
+    const selection = ["--selection-examples", "2", "--fractions", "0.1", "--scores", `${out}/scores.safetensors`];
+    for (
+      const step of [
+        ["score", ...onRows, ...few, "--nodes", "1"],
+        ["search", ...onRows, ...few, ...selection],
+      ]
+    ) assertEquals((await secateur(step)).code, 0);
+    const { model } = await readPlan(`${out}/plan.json`);
+    const scored = await readScores(`${out}/scores.safetensors`, model);
+    const grid = await readGrid(`${out}/grid.json`, model);
+    const used = [...scored.result.examples, ...grid.result.examples];
+    assertEquals(new Set(used).size, 5);
+
+    const evaluation = ["eval", ...onRows, "--json", "--plan"];
+    const measured = async (...args: string[]) => JSON.parse((await secateur([...evaluation, ...args])).stdout);
+    const idsOf = ({ examples }: { examples: { id: string }[] }) => examples.map(({ id }) => id);
+    const rest = Array.from({ length: 12 }, (_, i) => `train/${i}`).filter((id) => !used.includes(id));
+    // Training rows that are left are test rows, as in a run.
+    const alone = await measured(`${out}/plan.json`);
+    assertEquals(idsOf(alone), rest);
+    assertEquals(alone.notes, [
+      "Task boolq is evaluated on its split validation, which the data lacks: train stands in for it.",
+      "Left out 5 rows of train that the plan was chosen on.",
+    ]);
+    const asked = await measured(`${out}/plan.json`, "--split", "train");
+    assertEquals([idsOf(asked).length, asked.notes.length], [12, 1]);
+    const unseen = await measured(`${out}/plan.json`, "--split", "train", "--unseen");
+    assertEquals([idsOf(unseen), unseen.notes], [rest, ["Left out 5 rows of train that the plan was chosen on."]]);
+    // Of another name than the search gave it, it may be any plan.
+    await Deno.copyFile(`${out}/plan.json`, `${out}/other.json`);
+    const untold = await secateur([...evaluation, `${out}/other.json`, "--split", "train", "--unseen"]);
+    assertEquals([untold.code, untold.stdout], [1, ""]);
+    assertMatch(untold.stderr, /^Error: nothing tells which rows the plan was chosen on: .*\nHint: .*--unseen\.$/m);
   });
 });
 

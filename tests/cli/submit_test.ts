@@ -66,15 +66,16 @@ Deno.test("jobGraph() is one chain, and only shards and settings of a step reach
   assertEquals(steps[5].words.slice(0, 3), ["eval", "--model", `${hostile}/pruned`]);
 });
 
-Deno.test("jobGraph() asks eval for the split that adaptation examples are drawn from where there is no other", () => {
+Deno.test("jobGraph() asks eval for the other rows of the split that adaptation examples are drawn from where there is no other", () => {
   const evaluated = (args: readonly string[]) => {
     const options = parseOptions("submit", graphOptions, ["--model", "m", "--task", "boolq", ...args]);
     const { words } = jobGraph(options, { out: "out", scoreShards: 1, searchShards: 1 }).at(-1)!;
-    return words.flatMap((word, index) => word === "--split" ? [words[index + 1]] : []);
+    const split = words.flatMap((word, index) => word === "--split" ? [words[index + 1]] : []);
+    return words.includes("--unseen") ? [...split, "unseen"] : split;
   };
   const drawn = ["--adaptation-split", "mine"];
-  assertEquals(evaluated([...drawn, "--data", "mine=a.jsonl"]), ["mine"]);
-  assertEquals(evaluated([...drawn, "--data", "mine=a.jsonl", "--data", "mine=b.jsonl"]), ["mine"]);
+  assertEquals(evaluated([...drawn, "--data", "mine=a.jsonl"]), ["mine", "unseen"]);
+  assertEquals(evaluated([...drawn, "--data", "mine=a.jsonl", "--data", "mine=b.jsonl"]), ["mine", "unseen"]);
   assertEquals(evaluated([...drawn, "--data", "mine=a.jsonl", "--split", "other"]), ["other"]);
   // Where there are others, the task says which is evaluated.
   assertEquals(evaluated([...drawn, "--data", "mine=a.jsonl", "--data", "test=b.jsonl"]), []);

@@ -46,20 +46,20 @@ Deno.test("testExamples() takes as many rows of each task of a group as it is to
 Deno.test("evaluatedRows() takes the first rows that both models can be asked, and says the same for either", async () => {
   await withGroup(async (group) => {
     const work = { task: group, provenance: { model: "m", task: "both", versions: {} } };
-    const all = (await evaluatedRows(work, { split: undefined, limit: 1 }, [])).candidates;
+    const all = (await evaluatedRows(work, { split: undefined, unseen: false, limit: 1 }, [])).candidates;
     assertEquals(all, idsOf(await group.rows("test")));
     const others = all.filter((id) => !["a/test/0", "a/test/4", "b/test/1"].includes(id));
     const taken = ["a/test/1", "a/test/2", "b/test/0", "b/test/2"];
     const notes = ["Left out 2 rows that only one of the two models can be asked."];
-    const longer = await evaluatedRows(work, { split: undefined, limit: 2 }, [], others);
+    const longer = await evaluatedRows(work, { split: undefined, unseen: false, limit: 2 }, [], others);
     assertEquals([idsOf(longer.examples), longer.notes, longer.candidates], [taken, notes, all]);
     // The model of fewer positions has left its rows out itself.
     const rows = group.rows.bind(group);
     group.rows = async (split) => (await rows(split)).filter(({ id }) => others.includes(id));
-    const shorter = await evaluatedRows(work, { split: undefined, limit: 2 }, [], all);
+    const shorter = await evaluatedRows(work, { split: undefined, unseen: false, limit: 2 }, [], all);
     assertEquals([idsOf(shorter.examples), shorter.notes, shorter.candidates], [taken, notes, others]);
     await assertRejects(
-      () => evaluatedRows(work, { split: undefined, limit: 2 }, [], ["c/test/0"]),
+      () => evaluatedRows(work, { split: undefined, unseen: false, limit: 2 }, [], ["c/test/0"]),
       CommandError,
       "no row can be asked of both models",
     );

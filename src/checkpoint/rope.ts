@@ -85,10 +85,12 @@ function longrope(plain: Float64Array, fields: Fields, context: RopeContext): Ro
   const inside = fields.has("original_max_position_embeddings")
     ? fields.count("original_max_position_embeddings", MOST_POSITIONS)
     : undefined;
-  const original = inside ?? context.originalMaxPositions ?? context.defaultOriginalMaxPositions;
+  // As in transformers: the field outside decides, also where the file leaves it out and the family assumes a value.
+  const original = context.originalMaxPositions ?? context.defaultOriginalMaxPositions ?? inside;
   if (original === undefined) throw fields.unsupported("rope_type", "original_max_position_embeddings beside longrope");
-  if (context.originalMaxPositions !== undefined && original !== context.originalMaxPositions) {
-    throw fields.unsupported("original_max_position_embeddings", `${context.originalMaxPositions}, as outside it`);
+  if (inside !== undefined && inside !== original) {
+    const place = context.originalMaxPositions === undefined ? "assumed without such a field" : "as";
+    throw fields.unsupported("original_max_position_embeddings", `${original}, ${place} outside it`);
   }
   const factor = context.maxPositions / original;
   if (fields.positive("factor", factor) !== factor) {

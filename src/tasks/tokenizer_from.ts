@@ -8,8 +8,9 @@
  */
 import { Tokenizer as HuggingFaceTokenizer } from "@huggingface/tokenizers";
 import { makeAddedTokens } from "./added_tokens.ts";
+import { withConfiguredTokens } from "./configured_tokens.ts";
 import { makeNormalizer } from "./normalizer.ts";
-import { specialFrame } from "./post_processor.ts";
+import { type Frame, specialFrame } from "./post_processor.ts";
 import { makePreTokenizer } from "./pre_tokenizer.ts";
 import { isRecord, quote, type ValueRecord } from "./python_value.ts";
 import { makeTokenModel } from "./token_model.ts";
@@ -97,8 +98,8 @@ type Calls = Pick<HuggingFaceTokenizer, "decode" | "get_vocab" | "id_to_token" |
 interface Encoder {
   readonly encode: (text: string) => (number | undefined)[];
   readonly unknownToken: string | null;
-  /** The special tokens in front of every text `[..]`, as the file says. */
-  readonly front: readonly number[];
+  /** The special tokens around every text, as the file says. */
+  readonly frame: Frame;
 }
 
 /**
@@ -111,10 +112,7 @@ function makeEncoder(path: string, file: ValueRecord): Encoder {
     const divide = makePreTokenizer(file.pre_tokenizer, file.normalizer);
     const model = makeTokenModel(file.model as ValueRecord);
     const sections = makeAddedTokens((file.added_tokens ?? []) as ValueRecord[], model.ids, normalize);
-    const { front, behind } = specialFrame(file.post_processor);
-    if (behind.length > 0) {
-      throw new Error(`it puts special tokens after the text (${behind.join(", ")}), so a prompt cannot be continued`);
-    }
+    const frame = specialFrame(file.post_processor);
     const encode = (text: string) =>
       guarded(
         path,
@@ -123,7 +121,7 @@ function makeEncoder(path: string, file: ValueRecord): Encoder {
             "id" in section ? [section.id] : divide([section.piece]).flatMap((piece) => model.encode(piece.text))
           ),
       );
-    return { encode, unknownToken: model.unknownToken, front };
+    return { encode, unknownToken: model.unknownToken, frame };
   });
 }
 
@@ -175,7 +173,7 @@ class FolderTokenizer implements Tokenizer {
     this.vocabularySize = [...inner.get_vocab().values()].reduce((size, id) => Math.max(size, id + 1), 0);
     this.prefixId = bosId ?? eosId;
     this.#prefixText = this.prefixId === null ? "" : this.decode([this.prefixId]);
-    this.#specialIds = addBosToken === undefined ? Uint32Array.from(encoder.front) : this.#bosIds(addBosToken);
+    this.#specialIds = addBosToken === undefined ? this.#ownSpecialIds() : this.#bosIds(addBosToken);
     this.#anchorId = this.#tryEncode("a")?.at(-1) ?? null;
   }
 
@@ -183,6 +181,18 @@ class FolderTokenizer implements Tokenizer {
     if (!addBosToken) return new Uint32Array();
     if (this.bosId !== null) return Uint32Array.of(this.bosId);
     throw new RangeError(`Cannot put BOS in front of texts: ${this.path} names no bos_token`);
+  }
+
+  /** The special tokens that the file's own post-processor puts in front of a text. */
+  #ownSpecialIds(): Uint32Array {
+    const { front, behind } = this.encoder.frame;
+    if (behind.length > 0) {
+      throw new RangeError(
+        `Cannot use ${this.path}: it puts special tokens after the text (${quote(this.decode(behind))}), so a prompt ` +
+          "cannot be continued",
+      );
+    }
+    return Uint32Array.from(front);
   }
 
   #tryEncode(text: string): Uint32Array | undefined {
@@ -261,15 +271,17 @@ export function createTokenizer(sources: TokenizerSources, options: LoadTokenize
  * Makes a tokenizer from what its files hold.
  *
  * @param path Names the file of the tokenizer in errors.
+ * @param ownFile What `tokenizer.json` holds.
  * @throws {RangeError | TypeError} As `createTokenizer`.
  */
 export function buildTokenizer(
   path: string,
-  file: ValueRecord,
+  ownFile: ValueRecord,
   settings: TokenizerSettings,
   options: LoadTokenizerOptions,
 ): Tokenizer {
   const { configPath, config } = settings;
+  const file = withConfiguredTokens(ownFile, settings);
   checkSupported(path, file);
   checkTokenizerLimits(path, file);
 

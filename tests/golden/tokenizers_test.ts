@@ -1,4 +1,7 @@
-/** Token ids of hostile texts are those of the Rust library, under tokenizers of every kind (`tokenizers/record.py`). */
+/**
+ * Token ids of hostile texts are those of the Rust library, under tokenizers of every kind (`tokenizers/record.py`), and
+ * those of transformers where the configuration names further tokens (`tokenizers/record_configured.py`).
+ */
 import { assertEquals, assertThrows } from "@std/assert";
 import { readFile } from "node:fs/promises";
 import { createTokenizer } from "../../src/tasks/tokenizer_from.ts";
@@ -14,8 +17,21 @@ interface Expected {
   }[];
 }
 
-const path = new URL("./tokenizers/expected.json", import.meta.url);
-const { texts, models, tokenizers }: Expected = JSON.parse(await readFile(path, "utf8"));
+interface Configured {
+  readonly text: string;
+  readonly tokenizers: readonly {
+    readonly name: string;
+    readonly file: unknown;
+    readonly config: unknown;
+    readonly ids: readonly number[];
+  }[];
+}
+
+async function read<T>(name: string): Promise<T> {
+  return JSON.parse(await readFile(new URL(`./tokenizers/${name}`, import.meta.url), "utf8"));
+}
+
+const { texts, models, tokenizers } = await read<Expected>("expected.json");
 
 for (const { name, model, ids, ...sections } of tokenizers) {
   Deno.test(`encode() gives the ids of the Rust library: ${name}`, () => {
@@ -29,5 +45,18 @@ for (const { name, model, ids, ...sections } of tokenizers) {
       if (ids[i] === null) assertThrows(encode, RangeError, "Cannot encode", text);
       else assertEquals(encode(), ids[i], JSON.stringify(text));
     });
+  });
+}
+
+const configured = await read<Configured>("configured.json");
+
+for (const { name, file, config, ids } of configured.tokenizers) {
+  Deno.test(`encode() gives the ids of transformers when ${name}`, () => {
+    const tokenizer = createTokenizer({
+      location: name,
+      tokenizer: JSON.stringify(file),
+      config: JSON.stringify(config),
+    });
+    assertEquals([...tokenizer.encode(configured.text, { addSpecialTokens: false })], ids);
   });
 }

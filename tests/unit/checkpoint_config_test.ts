@@ -481,6 +481,9 @@ Deno.test("parseConfig() throws when the fields of longrope do not fit the model
   assertThrows(() => parse(scaling({ long_factor: [1, 1, 1, 1, 1, 0] })), RangeError, "long_factor");
   assertThrows(() => parse(scaling({ factor: 16 })), RangeError, "factor = 16");
   assertThrows(() => parse(scaling({ original_max_position_embeddings: 2048 })), RangeError, "4096, as outside it");
+  // transformers does not look inside: without the field outside it takes what the family assumes.
+  const inside = { ...scaling({ original_max_position_embeddings: 32 }), original_max_position_embeddings: undefined };
+  assertThrows(() => parse(inside), RangeError, "4096, assumed without such a field outside it");
   assertThrows(() => parse(llama({ rope_scaling: longrope.rope_scaling })), RangeError, 'type = "longrope"');
   assertThrows(() => parse(llama({ original_max_position_embeddings: 64 })), RangeError, "original_max_position");
 });

@@ -36,6 +36,10 @@ Deno.test("encode() follows addBosToken when it is given", async () => {
   assertEquals([...(await load({ postProcessor: "front" }, { addBosToken: false })).encode("a")], [97]);
 });
 
+Deno.test("encode() leaves out what the post-processor puts behind a text when addBosToken is given", async () => {
+  assertEquals([...(await load({ postProcessor: "both" }, { addBosToken: true })).encode("a")], [tinyBosId, 97]);
+});
+
 Deno.test("encode() follows add_bos_token of tokenizer_config.json only when the class is Llama's or like it", async () => {
   const config = { add_bos_token: false, tokenizer_class: "LlamaTokenizerFast" };
   assertEquals([...(await load({ postProcessor: "front", config })).encode("a")], [97]);
@@ -156,6 +160,12 @@ const broken: readonly [string, (files: Record<string, string>) => void, string]
     }),
     "beside prepend_scheme first",
   ],
+  ["the configuration has added tokens that are none", (files) => {
+    Object.assign(files, tinyTokenizerFiles({ config: { added_tokens_decoder: { 7: "<x>" } } }));
+  }, "added_tokens_decoder"],
+  ["special tokens are to be divided", (files) => {
+    Object.assign(files, tinyTokenizerFiles({ config: { split_special_tokens: true } }));
+  }, "split_special_tokens"],
   ["the configuration adds EOS", (files) => {
     const config = { add_eos_token: true, tokenizer_class: "LlamaTokenizer" };
     Object.assign(files, tinyTokenizerFiles({ config }));

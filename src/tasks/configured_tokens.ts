@@ -1,4 +1,4 @@
-/** Added tokens that `tokenizer_config.json` names: transformers gives them to the tokenizer when it loads both files. */
+/** Added tokens that `tokenizer_config.json` names: transformers gives them to the tokenizer when it loads both. */
 import { isRecord, quote, type ValueRecord } from "./python_value.ts";
 import { specialTokenText, type TokenizerSettings } from "./tokenizer_settings.ts";
 

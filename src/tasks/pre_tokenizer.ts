@@ -27,6 +27,8 @@ function partsOf(text: string, pattern: RegExp): { text: string; matches: boolea
   const parts: { text: string; matches: boolean }[] = [];
   let end = 0;
   for (const match of text.matchAll(pattern)) {
+    // An empty match may stand inside of a character that takes two UTF-16 units.
+    if (match[0] === "" && text.codePointAt(match.index - 1)! > 0xffff) continue;
     if (match.index > end) parts.push({ text: text.slice(end, match.index), matches: false });
     parts.push({ text: match[0], matches: true });
     end = match.index + match[0].length;

@@ -23,6 +23,25 @@ export function recordOf(what: string, section: Section): ValueRecord {
   return section;
 }
 
+/** Letters that are written otherwise without case, as several characters or as one: `ß`, `ﬁ`. */
+const FOLDED_PAIRS = /ss|st|f[fil]/i;
+
+/**
+ * A pattern in which groups without case also have the two letters beyond ASCII that stand for one of its letters. The
+ * package folds the letters of ASCII alone.
+ *
+ * @throws {Error} If such a group has anything but plain ASCII characters.
+ */
+function withFoldedLetters(pattern: string): string {
+  return pattern.replace(/\(\?i:(([^()[\]\\]*)\))?/g, (group, closed, body) => {
+    // deno-lint-ignore no-control-regex
+    if (closed === undefined || /[^\x00-\x7f]/.test(body) || FOLDED_PAIRS.test(body)) {
+      throw unsupported("a pattern", pattern, "a group (?i:…) of plain ASCII characters that have single lower cases");
+    }
+    return group.replace(body, () => body.replace(/s/gi, "[s\u017f]").replace(/k/gi, "[k\u212a]"));
+  });
+}
+
 /** A `String` or `Regex` as a global regular expression. */
 export function patternOf(section: Section): RegExp {
   const pattern = recordOf("a pattern", section);
@@ -30,7 +49,7 @@ export function patternOf(section: Section): RegExp {
     return new RegExp(pattern.String.replace(/[.*+?^${}()|[\]\\/]/g, "\\$&"), "gu");
   }
   if (typeof pattern.Regex !== "string") throw unsupported("a pattern", section, "a Regex or a String");
-  const compiled = compilePattern(pattern.Regex);
+  const compiled = compilePattern(withFoldedLetters(pattern.Regex));
   if (compiled === undefined) throw unsupported("a pattern", pattern.Regex, "one that can be used here too");
   return compiled;
 }

@@ -160,6 +160,14 @@ const broken: readonly [string, (files: Record<string, string>) => void, string]
     }),
     "beside prepend_scheme first",
   ],
+  [
+    "a pattern has other letters than those of ASCII without case",
+    changed((file) => {
+      const pattern = { Regex: "(?i:é)" };
+      file.pre_tokenizer = { type: "Split", pattern, behavior: "Isolated", invert: false };
+    }),
+    "plain ASCII",
+  ],
   ["the configuration has added tokens that are none", (files) => {
     Object.assign(files, tinyTokenizerFiles({ config: { added_tokens_decoder: { 7: "<x>" } } }));
   }, "added_tokens_decoder"],

@@ -25,6 +25,7 @@ TEXTS = [
     " ",
     "yes",
     "qq zz qxq \u0378\u00ad\ue000\ufffd",
+    "it'\u017fa it'\u017f it'Sa It'S \u212aelvin",
 ]
 GPT2 = "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+"
 LLAMA3 = (
@@ -175,6 +176,8 @@ for behavior in BEHAVIORS:
     case(f"a string {behavior}", "unknown", None, splits({"String": "e"}, behavior))
     case(f"a pattern {behavior}", "unknown", None, splits({"Regex": "\\s+|(a)|(e)"}, behavior))
     case(f"a pattern {behavior}, inverted", "unknown", None, splits({"Regex": "\\w+"}, behavior, True))
+case("letters without case", "unknown", None, splits({"Regex": "(?i:'s|'t|k)"}, "Removed"))
+case("ends of lines", "unknown", None, splits({"Regex": "$"}))
 case("runs of digits", "unknown", None, {"type": "Digits", "individual_digits": False})
 case("single digits", "unknown", None, DIGITS)
 case("words of BERT", "wordpiece", None, {"type": "BertPreTokenizer"})

@@ -46,8 +46,9 @@ function checkMerges(model: ValueRecord, ids: ReadonlyMap<string, number>): void
   const special = new Set(model.byte_fallback === true ? BYTE_TOKENS : []);
   if (typeof model.unk_token === "string") special.add(model.unk_token);
   for (const [left, right] of mergesOf(model)) {
-    const outside = [left, right, left + right].find((part) => !ids.has(part));
-    if (outside !== undefined) throw unsupported("a merge", [left, right], `${outside} in the vocabulary`);
+    if (!ids.has(left) || !ids.has(right) || !ids.has(left + right)) {
+      throw unsupported("a merge", [left, right], "its parts and what they make in the vocabulary");
+    }
     if (special.has(left) || special.has(right)) {
       throw unsupported("a merge", [left, right], "no token in it that stands for a byte or for what is unknown");
     }
@@ -62,8 +63,9 @@ function bpe(model: ValueRecord, ids: ReadonlyMap<string, number>): TokenModel["
   const bytes = byteIds(model, ids);
   const unknown = typeof model.unk_token === "string" ? model.unk_token : null;
   const suffix = typeof model.end_of_word_suffix === "string" ? model.end_of_word_suffix : "";
+  // What it makes of a word depends on the merges alone.
   const makeMerger = (end: string) =>
-    new BPE({ ...model, end_of_word_suffix: end } as unknown as ConstructorParameters<typeof BPE>[0]);
+    new BPE({ ...model, vocab: {}, end_of_word_suffix: end } as unknown as ConstructorParameters<typeof BPE>[0]);
   const merger = makeMerger(suffix), openMerger = suffix === "" ? merger : makeMerger("");
   /** Where nothing stands for unknown characters they are left out first, so that their neighbours may merge. */
   const merge = (word: string): string[] => {

@@ -136,7 +136,7 @@ const broken: readonly [string, (files: Record<string, string>) => void, string]
   [
     "a merge makes a token that is not there",
     changed((file) => file.model.merges.push(["a", "b"])),
-    "ab in the vocabulary",
+    "what they make in the vocabulary",
   ],
   ["pieces inside of words have a prefix", changed((file) => file.model.continuing_subword_prefix = "##"), '"##"'],
   ["a byte has no token", changed((file) => file.model.byte_fallback = true), "a token <0x00>"],

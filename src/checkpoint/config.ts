@@ -31,6 +31,9 @@ const FIXED: Readonly<Record<string, readonly (string | number | boolean)[]>> = 
   tie_encoder_decoder: [false],
   is_causal: [true],
   use_bidirectional_attention: [false],
+  // Also in files of families that have no such field, where transformers does not look at them.
+  mlp_bias: [false],
+  pretraining_tp: [1],
 };
 
 /**

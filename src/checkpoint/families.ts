@@ -115,7 +115,7 @@ export const FAMILIES: readonly Family[] = [
     ropeTypes: ["default", "linear", "llama3"],
     window: "none",
     defaults: { max_position_embeddings: 2048, rms_norm_eps: 1e-6 },
-    fixed: { attention_bias: [false], mlp_bias: [false], pretraining_tp: [1], rope_interleaved: [false] },
+    fixed: { attention_bias: [false], rope_interleaved: [false] },
   },
   {
     modelType: "granite",
@@ -130,7 +130,7 @@ export const FAMILIES: readonly Family[] = [
       logitsDivisor: "logits_scaling",
     },
     defaults: { max_position_embeddings: 2048, rms_norm_eps: 1e-6 },
-    fixed: { attention_bias: [false], mlp_bias: [false] },
+    fixed: { attention_bias: [false] },
   },
   {
     modelType: "mistral",
@@ -144,7 +144,7 @@ export const FAMILIES: readonly Family[] = [
       num_key_value_heads: 8,
       sliding_window: 4096,
     },
-    fixed: { attention_bias: [false], mlp_bias: [false] },
+    fixed: { attention_bias: [false] },
   },
   {
     modelType: "qwen2",
@@ -156,7 +156,7 @@ export const FAMILIES: readonly Family[] = [
       { name: "self_attn.v_proj.bias", holds: ["vBias"] },
     ],
     ...QWEN,
-    fixed: { use_mrope: [false] },
+    fixed: { attention_bias: [true], use_mrope: [false] },
   },
   {
     modelType: "qwen3",
@@ -185,7 +185,7 @@ export const FAMILIES: readonly Family[] = [
     partialRotary: true,
     window: "every-layer",
     defaults: { max_position_embeddings: 4096, rms_norm_eps: 1e-5, original_max_position_embeddings: 4096 },
-    fixed: { attention_bias: [false], mlp_bias: [false] },
+    fixed: { attention_bias: [false] },
   },
 ];
 

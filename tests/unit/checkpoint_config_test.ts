@@ -376,6 +376,19 @@ Deno.test("parseConfig() accepts an unknown field when it is null", () => {
   assertEquals(parse(llama({ quantization_config: null, num_local_experts: null })), parse(llama({})));
 });
 
+Deno.test("parseConfig() accepts fields of other families where they say what is so, and only then", () => {
+  for (const name of GOLDEN_NAMES) {
+    const config = goldenConfig(name);
+    const hasBiases = config.model_type === "qwen2";
+    for (const field of [{ mlp_bias: false }, { pretraining_tp: 1 }, { attention_bias: hasBiases }]) {
+      assertEquals(show(parse({ ...config, ...field })), show(parse(config)));
+    }
+    for (const field of [{ mlp_bias: true }, { pretraining_tp: 2 }, { attention_bias: !hasBiases }]) {
+      assertThrows(() => parse({ ...config, ...field }), RangeError, Object.keys(field)[0]);
+    }
+  }
+});
+
 Deno.test("parseConfig() assumes what transformers assumes when fields are left out", () => {
   const bare = {
     model_type: "llama",

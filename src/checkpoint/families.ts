@@ -93,9 +93,12 @@ const SEPARATE: readonly LayerTensor[] = [
   { name: "mlp.down_proj.weight", holds: ["down"] },
 ];
 
+/** The scalings of every class of transformers that has no field of its own for them. */
+const COMMON_ROPE = ["default", "linear", "llama3", "yarn"] as const satisfies readonly RopeType[];
+
 /** What the Qwen families share. */
 const QWEN = {
-  ropeTypes: ["default", "linear", "llama3"],
+  ropeTypes: COMMON_ROPE,
   window: "upper-layers",
   defaults: {
     max_position_embeddings: 32_768,
@@ -112,7 +115,7 @@ export const FAMILIES: readonly Family[] = [
     modelType: "llama",
     architecture: "LlamaForCausalLM",
     layerTensors: SEPARATE,
-    ropeTypes: ["default", "linear", "llama3"],
+    ropeTypes: COMMON_ROPE,
     window: "none",
     defaults: { max_position_embeddings: 2048, rms_norm_eps: 1e-6 },
     fixed: { attention_bias: [false], rope_interleaved: [false] },
@@ -121,7 +124,7 @@ export const FAMILIES: readonly Family[] = [
     modelType: "granite",
     architecture: "GraniteForCausalLM",
     layerTensors: SEPARATE,
-    ropeTypes: ["default", "linear", "llama3"],
+    ropeTypes: COMMON_ROPE,
     window: "none",
     multipliers: {
       embedding: "embedding_multiplier",
@@ -136,7 +139,7 @@ export const FAMILIES: readonly Family[] = [
     modelType: "mistral",
     architecture: "MistralForCausalLM",
     layerTensors: SEPARATE,
-    ropeTypes: ["default", "linear", "llama3"],
+    ropeTypes: COMMON_ROPE,
     window: "every-layer",
     defaults: {
       max_position_embeddings: 131_072,

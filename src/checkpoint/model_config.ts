@@ -10,7 +10,7 @@ export interface RopeConfig {
    * inverseFrequencies[i]`.
    */
   readonly inverseFrequencies: Float64Array;
-  /** Factor on cos and sin (1 except for longrope). */
+  /** Factor on cos and sin (1 except for yarn and longrope). */
   readonly attentionFactor: number;
 }
 

@@ -3,7 +3,7 @@ import type { Fields } from "./fields.ts";
 import type { RopeConfig } from "./model_config.ts";
 
 /** A way to scale rotary frequencies, by its Hugging Face name. */
-export type RopeType = "default" | "linear" | "llama3" | "longrope";
+export type RopeType = "default" | "linear" | "llama3" | "yarn" | "longrope";
 
 /** What the scaling may depend on besides its own fields. */
 export interface RopeContext {
@@ -76,6 +76,43 @@ function llama3Frequencies(plain: Float64Array, fields: Fields): Float64Array {
 }
 
 /**
+ * YaRN: pairs that turn more than `beta_fast` times within the original length are kept, those that turn less than
+ * `beta_slow` times are slowed by `factor`, and those between go from one to the other in proportion to their index.
+ * arXiv:2309.00071, with the defaults of transformers 5.
+ */
+function yarn(plain: Float64Array, theta: number, fields: Fields, { maxPositions }: RopeContext): RopeConfig {
+  if (theta <= 1) throw fields.unsupported("rope_theta", `more than 1 (here ${theta})`);
+  const original = fields.count("original_max_position_embeddings", MOST_POSITIONS, maxPositions);
+  // Written as null it is the ratio of the lengths; it may not be left out.
+  const factor = fields.positive("factor", fields.has("factor") ? maxPositions / original : undefined);
+  const width = 2 * plain.length;
+  const pairThatTurns = (times: number) => width * Math.log(original / (times * 2 * Math.PI)) / (2 * Math.log(theta));
+  let first = pairThatTurns(fields.positive("beta_fast", 32));
+  let last = pairThatTurns(fields.positive("beta_slow", 1));
+  // Left out it is true, written as null it is false.
+  if (fields.flag("truncate", !fields.has("truncate"))) {
+    first = Math.floor(first);
+    last = Math.ceil(last);
+  }
+  first = Math.max(first, 0);
+  last = Math.min(last, width - 1);
+  const length = first === last ? 0.001 : last - first;
+  const inverseFrequencies = plain.map((frequency, pair) => {
+    const slowed = Math.min(Math.max((pair - first) / length, 0), 1);
+    return slowed * frequency / factor + (1 - slowed) * frequency;
+  });
+  return { inverseFrequencies, attentionFactor: fields.positive("attention_factor", yarnFactor(factor, fields)) };
+}
+
+/** The attention factor of YaRN where none is written: a ratio where both scales of the logarithm are. */
+function yarnFactor(factor: number, fields: Fields): number {
+  const both = fields.value("mscale") !== undefined && fields.value("mscale_all_dim") !== undefined;
+  const grown = (scale: number) => factor <= 1 ? 1 : 0.1 * scale * Math.log(factor) + 1;
+  const [scale, ofAll] = [fields.positive("mscale", 1), fields.positive("mscale_all_dim", 1)];
+  return both ? grown(scale) / grown(ofAll) : grown(1);
+}
+
+/**
  * LongRoPE: every frequency has a divisor of its own, one list for sequences up to the original length and one for
  * longer ones. Only the first list is used, so the model is limited to its original length.
  */
@@ -137,23 +174,32 @@ export function readRope(config: Fields, supported: readonly RopeType[], context
   const type = supported.find((one) => one === settle(written));
   const field = fields.has("rope_type") ? "rope_type" : "type";
   if (type === undefined) throw fields.unsupported(field, supported.join(" or "));
-  const result = scale(type, plain, fields, context) ?? unscaled;
+  const result = scale(type, { plain, theta }, fields, context) ?? unscaled;
   fields.refuseOthers();
   return result;
 }
 
 /** The scaled frequencies, or undefined for `default`. */
-function scale(type: RopeType, plain: Float64Array, fields: Fields, context: RopeContext): RopeResult | undefined {
+function scale(
+  type: RopeType,
+  { plain, theta }: { readonly plain: Float64Array; readonly theta: number },
+  fields: Fields,
+  context: RopeContext,
+): RopeResult | undefined {
   const { maxPositions } = context;
-  if (type === "longrope") return longrope(plain, fields, context);
-  if (type === "llama3") {
-    return { rope: { inverseFrequencies: llama3Frequencies(plain, fields), attentionFactor: 1 }, maxPositions };
-  }
-  if (type === "linear") {
-    const factor = fields.positive("factor");
-    return {
-      rope: { inverseFrequencies: plain.map((frequency) => frequency / factor), attentionFactor: 1 },
-      maxPositions,
-    };
+  switch (type) {
+    case "default":
+      return undefined;
+    case "linear": {
+      const factor = fields.positive("factor");
+      const inverseFrequencies = plain.map((frequency) => frequency / factor);
+      return { rope: { inverseFrequencies, attentionFactor: 1 }, maxPositions };
+    }
+    case "llama3":
+      return { rope: { inverseFrequencies: llama3Frequencies(plain, fields), attentionFactor: 1 }, maxPositions };
+    case "yarn":
+      return { rope: yarn(plain, theta, fields, context), maxPositions };
+    case "longrope":
+      return longrope(plain, fields, context);
   }
 }

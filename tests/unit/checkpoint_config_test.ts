@@ -289,7 +289,31 @@ const refused: readonly [when: string, config: Config, message: string][] = [
   ["the head is absurdly wide", llama({ head_dim: 2 ** 17 }), "head_dim"],
   ["epsilon is above 1", llama({ rms_norm_eps: 2 }), "rms_norm_eps = 2"],
   ["theta is 0", llama({ rope_theta: 0 }), "rope_theta = 0"],
-  ["the scaling is yarn", llama({ rope_scaling: { rope_type: "yarn", factor: 4 } }), 'rope_scaling.rope_type = "yarn"'],
+  [
+    "the scaling is yarn without a factor",
+    llama({ rope_scaling: { rope_type: "yarn", original_max_position_embeddings: 64 } }),
+    "rope_scaling.factor is missing",
+  ],
+  [
+    "yarn turns nothing",
+    llama({ rope_theta: 1, rope_scaling: { type: "yarn", factor: 4 } }),
+    "rope_theta is not supported, expected more than 1 (here 1)",
+  ],
+  [
+    "yarn has an attention factor of 0",
+    llama({ rope_scaling: { type: "yarn", factor: 4, attention_factor: 0 } }),
+    "attention_factor = 0",
+  ],
+  [
+    "yarn has a field that the class has not",
+    llama({ rope_scaling: { type: "yarn", factor: 4, llama_4_scaling_beta: 0.1 } }),
+    "rope_scaling.llama_4_scaling_beta = 0.1 is not known",
+  ],
+  [
+    "phi3 has yarn",
+    { ...goldenConfig("phi3_bf16"), rope_scaling: { type: "yarn", factor: 4 } },
+    'rope_scaling.type = "yarn" is not supported, expected default or longrope',
+  ],
   ["the scaling is dynamic", llama({ rope_scaling: { type: "dynamic", factor: 2 } }), 'rope_scaling.type = "dynamic"'],
   ["the scaling lacks its factor", llama({ rope_scaling: { type: "linear" } }), "rope_scaling.factor is missing"],
   [
@@ -450,6 +474,21 @@ Deno.test("parseConfig() scales frequencies as Llama 3.1 says", () => {
   assertAlmostEquals(inverseFrequencies[2], plain[2] * (almostNone + (1 - almostNone) / 8), 1e-16);
   assert(almostNone > 0 && almostNone < 0.01);
   for (let i = 3; i < 8; i++) assertAlmostEquals(inverseFrequencies[i], plain[i] / 8, 1e-17);
+});
+
+Deno.test("parseConfig() reads yarn in both layouts", () => {
+  const yarn = { factor: 4, original_max_position_embeddings: 16, beta_fast: 4 };
+  const older = parse(llama({ rope_scaling: { type: "yarn", ...yarn } }));
+  const newer = { rope_theta: undefined, rope_scaling: undefined };
+  const inside = { rope_type: "yarn", rope_theta: 10_000, ...yarn };
+  assertEquals(parse(llama({ ...newer, rope_parameters: inside })), older);
+  // Pairs turn 2.5, 0.8, 0.25 ... times in 16 tokens: the ramp goes from pair 0 to 1.
+  const plain = Array.from({ length: 8 }, (_, i) => 10_000 ** (-i / 8));
+  older.rope.inverseFrequencies.forEach((frequency, i) => {
+    assertAlmostEquals(frequency, plain[i] / (i === 0 ? 1 : 4), 1e-15);
+  });
+  assertAlmostEquals(older.rope.attentionFactor, 1 + Math.log(4) / 10, 1e-15);
+  assertEquals(older.maxPositions, parse(llama({})).maxPositions);
 });
 
 const longrope = {

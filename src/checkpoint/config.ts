@@ -6,7 +6,7 @@ import { FAMILIES, type Family, obstacleOf } from "./families.ts";
 import { Fields } from "./fields.ts";
 import { expectedTensors, type Sizes, weightRefs } from "./layout.ts";
 import type { ModelConfig, Multipliers } from "./model_config.ts";
-import { MOST_POSITIONS, readRope } from "./rope.ts";
+import { MOST_POSITIONS, readRope, readRotatedLayers } from "./rope.ts";
 import { parseJsonObject } from "./strict_json.ts";
 
 /** Bounds that no real model comes near; beyond them a configuration is a mistake or an attack. */
@@ -140,11 +140,13 @@ function readMultipliers(fields: Fields, { multipliers: names }: Family, headWid
 }
 
 /** The sliding window of every layer in tokens, null for full attention. */
-function readWindows(fields: Fields, family: Family, layers: number): (number | null)[] {
+function readWindows(fields: Fields, family: Family, rotated: readonly boolean[]): (number | null)[] {
+  const layers = rotated.length;
   const types = fields.list("layer_types");
   if (family.window === "none") fields.only("sliding_window", []);
-  const enabled = family.window === "every-layer" ||
-    family.window === "upper-layers" && fields.flag("use_sliding_window", false);
+  // The rules of these families may be replaced by the list, and apply only where a flag is set.
+  const isByLayer = family.window === "upper-layers" || family.window === "unrotated-layers";
+  const enabled = family.window === "every-layer" || isByLayer && fields.flag("use_sliding_window", false);
   const assumed = fields.has("sliding_window") ? undefined : family.defaults.sliding_window;
   let windowed: number | null = null;
   // A window that is switched off is not looked at, as in transformers; reading marks the field as understood.
@@ -157,11 +159,12 @@ function readWindows(fields: Fields, family: Family, layers: number): (number | 
     if (!Number.isSafeInteger(value) || (value as number) < 0) throw fields.unsupported("max_window_layers", "a layer");
     first = value as number;
   }
-  const ruled = Array.from({ length: layers }, (_, layer) => layer >= first ? windowed : null);
+  const isWindowed = (layer: number) => layer >= first && !(family.window === "unrotated-layers" && rotated[layer]);
+  const ruled = Array.from({ length: layers }, (_, layer) => isWindowed(layer) ? windowed : null);
   if (!types) return ruled;
 
   const expected = ruled.map((window) => window === null ? "full_attention" : "sliding_attention");
-  const listed = family.window === "upper-layers" && windowed !== null &&
+  const listed = isByLayer && windowed !== null &&
     types.every((type) => type === "full_attention" || type === "sliding_attention");
   if (types.length !== layers || !listed && types.some((type, layer) => type !== expected[layer])) {
     const kinds = [...new Set(expected)].join(" or ");
@@ -189,7 +192,10 @@ export interface ParsedConfig {
 export function parseConfig(text: string | Uint8Array): ParsedConfig {
   const fields = new Fields(parseJsonObject("config.json", text), "config.json");
   const family = readFamily(fields);
-  for (const [name, accepted] of Object.entries({ ...FIXED, ...family.fixed })) fields.only(name, accepted);
+  for (const name of family.unread ?? []) fields.value(name);
+  for (const [name, accepted] of Object.entries({ ...FIXED, ...family.fixed })) {
+    if (!family.unread?.includes(name)) fields.only(name, accepted);
+  }
   for (const name of ["quantization_config", "compression_config"]) {
     if (fields.value(name) !== undefined) throw fields.unsupported(name, "none: weights in BF16, F16 or F32");
   }
@@ -209,11 +215,16 @@ export function parseConfig(text: string | Uint8Array): ParsedConfig {
     maxPositions: fields.count("max_position_embeddings", MOST_POSITIONS, defaults.max_position_embeddings),
     originalMaxPositions: original,
     defaultOriginalMaxPositions: defaults.original_max_position_embeddings,
+    defaultTheta: defaults.rope_theta ?? 10_000,
   });
-  const tiedHead = fields.flag("tie_word_embeddings", false);
+  const rotated = family.unrotatedLayers
+    ? readRotatedLayers(fields, sizes.layers, defaults.no_rope_layer_interval!)
+    : new Array<boolean>(sizes.layers).fill(true);
+  const assumedTied = !fields.has("tie_word_embeddings") && (defaults.tie_word_embeddings ?? false);
+  const tiedHead = fields.flag("tie_word_embeddings", assumedTied);
   const normEpsilon = fields.positive("rms_norm_eps", defaults.rms_norm_eps);
   if (normEpsilon > 1) throw fields.unsupported("rms_norm_eps", "at most 1");
-  const slidingWindow = readWindows(fields, family, sizes.layers);
+  const slidingWindow = readWindows(fields, family, rotated);
   const multipliers = readMultipliers(fields, family, sizes.headWidth);
   fields.refuseOthers(HARMLESS);
   const config: ModelConfig = {
@@ -222,6 +233,7 @@ export function parseConfig(text: string | Uint8Array): ParsedConfig {
     normEpsilon,
     multipliers,
     rope,
+    rotated,
     maxPositions,
     slidingWindow,
     tiedHead,

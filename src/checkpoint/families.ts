@@ -38,8 +38,9 @@ export interface LayerTensor {
  * - `every-layer`: `sliding_window` tokens in all layers; null for none
  * - `upper-layers`: the same in the layers from `max_window_layers` on, and only with `use_sliding_window`; where
  *   `layer_types` is given, that list says which layers
+ * - `unrotated-layers`: the same in the layers without rotary embedding
  */
-export type WindowRule = "none" | "every-layer" | "upper-layers";
+export type WindowRule = "none" | "every-layer" | "upper-layers" | "unrotated-layers";
 
 /** One family of decoder-only transformers with SwiGLU feed-forward blocks and rotary embeddings. */
 export interface Family {
@@ -53,6 +54,8 @@ export interface Family {
   readonly ropeTypes: readonly RopeType[];
   /** Whether its configuration may ask for rotating only the first part of each head. */
   readonly partialRotary?: boolean;
+  /** Whether `no_rope_layers` may say that some layers have no rotary embedding. */
+  readonly unrotatedLayers?: boolean;
   /** Which layers have a sliding window. */
   readonly window: WindowRule;
   /** Fields with constant factors of the forward pass, where the family has them; left out, such a field is 1. */
@@ -75,9 +78,17 @@ export interface Family {
     readonly sliding_window?: number;
     readonly max_window_layers?: number;
     readonly original_max_position_embeddings?: number;
+    /** Absent: 10,000. */
+    readonly rope_theta?: number;
+    /** Layers from one without rotary embedding to the next, where `unrotatedLayers`. */
+    readonly no_rope_layer_interval?: number;
+    /** Absent: false. */
+    readonly tie_word_embeddings?: boolean;
   };
   /** Fields of this family besides the common ones that have one value here; anything else is refused. */
   readonly fixed?: Readonly<Record<string, readonly (string | number | boolean)[]>>;
+  /** Fields that its published files have and its class does not look at, whatever other families make of them. */
+  readonly unread?: readonly string[];
 }
 
 /** One tensor per weight, without biases: the layout that most families start from. */
@@ -189,6 +200,24 @@ export const FAMILIES: readonly Family[] = [
     window: "every-layer",
     defaults: { max_position_embeddings: 4096, rms_norm_eps: 1e-5, original_max_position_embeddings: 4096 },
     fixed: { attention_bias: [false] },
+  },
+  {
+    modelType: "smollm3",
+    architecture: "SmolLM3ForCausalLM",
+    layerTensors: SEPARATE,
+    ropeTypes: COMMON_ROPE,
+    unrotatedLayers: true,
+    window: "unrotated-layers",
+    defaults: {
+      max_position_embeddings: 32_768,
+      rms_norm_eps: 1e-6,
+      num_key_value_heads: 4,
+      rope_theta: 2_000_000,
+      no_rope_layer_interval: 4,
+      tie_word_embeddings: true,
+    },
+    fixed: { attention_bias: [false] },
+    unread: ["max_window_layers", "pretraining_tp"],
   },
 ];
 

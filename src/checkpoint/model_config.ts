@@ -86,8 +86,10 @@ export interface ModelConfig {
   readonly normEpsilon: number;
   /** Constant factors in the forward pass. */
   readonly multipliers: Multipliers;
-  /** How positions enter attention. */
+  /** How positions enter attention in the layers that are rotated. */
   readonly rope: RopeConfig;
+  /** Per layer: whether q and k are rotated; where they are not, positions enter attention through its mask alone. */
+  readonly rotated: readonly boolean[];
   /** Longest sequence the model was made for, in tokens. */
   readonly maxPositions: number;
   /** Per layer: the sliding window W in tokens (query i sees keys j with i-W < j <= i), or null for full attention. */

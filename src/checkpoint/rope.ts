@@ -17,6 +17,8 @@ export interface RopeContext {
   readonly originalMaxPositions?: number;
   /** What the family assumes when the file has it nowhere. */
   readonly defaultOriginalMaxPositions?: number;
+  /** What the family assumes for `rope_theta`. */
+  readonly defaultTheta: number;
 }
 
 /** Rotary frequencies, and the length up to which they hold. */
@@ -156,8 +158,9 @@ export function readRope(config: Fields, supported: readonly RopeType[], context
   const newer = config.object("rope_parameters");
   if (older && newer) throw config.unsupported("rope_scaling", "only one of rope_scaling and rope_parameters");
   const fields = newer ?? older;
-  const outerTheta = config.has("rope_theta") ? config.positive("rope_theta", 10_000) : undefined;
-  const theta = fields?.positive("rope_theta", outerTheta ?? 10_000) ?? outerTheta ?? 10_000;
+  const outerTheta = config.has("rope_theta") ? config.positive("rope_theta", context.defaultTheta) : undefined;
+  const assumedTheta = outerTheta ?? context.defaultTheta;
+  const theta = fields?.positive("rope_theta", assumedTheta) ?? assumedTheta;
   if (outerTheta !== undefined && theta !== outerTheta) {
     throw config.unsupported("rope_theta", `${theta}, as in the rotary parameters`);
   }
@@ -177,6 +180,23 @@ export function readRope(config: Fields, supported: readonly RopeType[], context
   const result = scale(type, { plain, theta }, fields, context) ?? unscaled;
   fields.refuseOthers();
   return result;
+}
+
+/**
+ * Which layers are rotated: those whose entry in `no_rope_layers` is 1. Without the list, each layer whose number,
+ * counted from 1, is a multiple of `no_rope_layer_interval` is not.
+ *
+ * @param interval What the family assumes for `no_rope_layer_interval`.
+ * @throws {TypeError | RangeError} If there are fewer entries than layers, or one is neither 0 nor 1.
+ */
+export function readRotatedLayers(config: Fields, layers: number, interval: number): boolean[] {
+  const list = config.list("no_rope_layers");
+  const every = config.count("no_rope_layer_interval", MOST_POSITIONS, interval);
+  if (!list) return Array.from({ length: layers }, (_, layer) => (layer + 1) % every !== 0);
+  if (list.length < layers || list.some((entry) => entry !== 0 && entry !== 1)) {
+    throw config.unsupported("no_rope_layers", `${layers} entries, each 1 (rotated) or 0`);
+  }
+  return list.slice(0, layers).map((entry) => entry === 1);
 }
 
 /** The scaled frequencies, or undefined for `default`. */

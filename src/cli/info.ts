@@ -52,10 +52,16 @@ async function describeAdapter() {
 function describeModel(checkpoint: Checkpoint | null, fields: JsonObject) {
   if (checkpoint) {
     const { family, layers, width, neurons, queryHeads, keyValueHeads, headWidth } = checkpoint.config;
-    const { vocabularySize, maxPositions, tiedHead, slidingWindow } = checkpoint.config;
+    const { vocabularySize, maxPositions, tiedHead, slidingWindow, rotated } = checkpoint.config;
     const windows = slidingWindow.filter((window) => window !== null).length;
     const shape = { layers, width, neurons, queryHeads, keyValueHeads, headWidth, vocabularySize, maxPositions };
-    return { family, ...shape, tiedHead, slidingWindowLayers: windows };
+    return {
+      family,
+      ...shape,
+      tiedHead,
+      slidingWindowLayers: windows,
+      unrotatedLayers: rotated.filter((is) => !is).length,
+    };
   }
   const or = (name: string) => fields[name] ?? null;
   return {
@@ -70,6 +76,7 @@ function describeModel(checkpoint: Checkpoint | null, fields: JsonObject) {
     maxPositions: or("max_position_embeddings"),
     tiedHead: or("tie_word_embeddings"),
     slidingWindowLayers: null,
+    unrotatedLayers: null,
   };
 }
 

@@ -128,7 +128,7 @@ async function allocateLayers(uploader: WeightUploader, config: ModelConfig): Pr
 async function uploadVectors(uploader: WeightUploader, config: ModelConfig, layer: number): Promise<LayerVectors> {
   const refs = config.layerWeights[layer];
   const name = (part: string) => `layer ${layer} ${part}`;
-  const turned = 2 * config.rope.inverseFrequencies.length;
+  const turned = config.rotated[layer] ? 2 * config.rope.inverseFrequencies.length : 0;
   const heads = { width: config.headWidth, turned, epsilon: config.normEpsilon };
   return {
     inputNorm: await uploader.norm(refs.inputNorm),

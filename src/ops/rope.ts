@@ -14,7 +14,7 @@ export interface RopeHeads {
   readonly rotated: number;
   /** K */
   readonly width: number;
-  /** Elements of a rotated head that are rotated, from the first; even. Default K. */
+  /** Elements of a rotated head that are rotated, from the first; even, and 0 for none. Default K. */
   readonly turned?: number;
   /** Bias of all heads, where there is one. */
   readonly bias?: GPUBuffer;

@@ -46,6 +46,15 @@ export const TINY_MODELS: Readonly<Record<string, TinyOptions>> = {
   },
   "qwen2 in f16": { family: "qwen2", layers: 2, width: 24, neurons: 33, queryHeads: 6, keyValueHeads: 3, dtype: "F16" },
   "qwen3 in bf16": { family: "qwen3", layers: 2, width: 18, neurons: 40, headWidth: 12, dtype: "BF16" },
+  "smollm3 in bf16, its middle layer neither rotated nor seeing more than 4 tokens": {
+    family: "smollm3",
+    layers: 3,
+    width: 20,
+    neurons: 23,
+    headWidth: 12,
+    dtype: "BF16",
+    config: { no_rope_layers: [1, 0, 1], use_sliding_window: true, sliding_window: 4 },
+  },
   "granite in bf16": {
     family: "granite",
     layers: 2,

@@ -13,6 +13,7 @@ export const GOLDEN_NAMES = [
   "phi3_bf16",
   "qwen2_tied_f16",
   "qwen3_tied_bf16",
+  "smollm3_tied_bf16",
 ] as const;
 
 /** The name of a golden set. */

@@ -85,6 +85,7 @@ export function toyConfig(model: Pick<ToyModel, "layers" | "neurons" | "width">)
     normEpsilon: 1e-5,
     multipliers: { embedding: 1, attention: 1, residual: 1, logits: 1 },
     rope: { inverseFrequencies: new Float64Array(width / 2), attentionFactor: 1 },
+    rotated: new Array(layers).fill(true),
     maxPositions: 16,
     slidingWindow: new Array(layers).fill(null),
     tiedHead: true,

@@ -134,6 +134,7 @@ const switchedOff: Readonly<Record<string, readonly string[]>> = {
   qwen2: ["sliding_window", "max_window_layers"],
   qwen3: ["sliding_window", "max_window_layers"],
   phi3: ["original_max_position_embeddings"],
+  smollm3: ["max_window_layers", "pretraining_tp"],
 };
 
 /** Other values for a field, of its type and of other types. */
@@ -252,10 +253,10 @@ const refused: readonly [when: string, config: Config, message: string][] = [
   [
     "the family is a mixture of experts",
     llama({ model_type: "qwen3_moe" }),
-    "phi3; its feed-forward blocks are mixtures",
+    "smollm3; its feed-forward blocks are mixtures",
   ],
-  ["the family has GeGLU", llama({ model_type: "gemma2" }), "phi3; its feed-forward blocks are GeGLU"],
-  ["the norms follow the blocks", llama({ model_type: "olmo2" }), "phi3; its norms follow the blocks"],
+  ["the family has GeGLU", llama({ model_type: "gemma2" }), "smollm3; its feed-forward blocks are GeGLU"],
+  ["the norms follow the blocks", llama({ model_type: "olmo2" }), "smollm3; its norms follow the blocks"],
   [
     "a factor belongs to another family",
     llama({ residual_multiplier: 0.22 }),
@@ -407,7 +408,9 @@ Deno.test("parseConfig() accepts fields of other families where they say what is
     for (const field of [{ mlp_bias: false }, { pretraining_tp: 1 }, { attention_bias: hasBiases }]) {
       assertEquals(show(parse({ ...config, ...field })), show(parse(config)));
     }
-    for (const field of [{ mlp_bias: true }, { pretraining_tp: 2 }, { attention_bias: !hasBiases }]) {
+    // The files of SmolLM3 say 2, and its class does not look at it.
+    const divided = config.model_type === "smollm3" ? [] : [{ pretraining_tp: 2 }];
+    for (const field of [{ mlp_bias: true }, ...divided, { attention_bias: !hasBiases }]) {
       assertThrows(() => parse({ ...config, ...field }), RangeError, Object.keys(field)[0]);
     }
   }
@@ -432,6 +435,32 @@ Deno.test("parseConfig() assumes what transformers assumes when fields are left 
   assertEquals(parse({ ...bare, model_type: "qwen3", num_key_value_heads: 2 }).headWidth, 128);
   assertEquals(parse({ ...bare, model_type: "phi3" }).slidingWindow, [null, null]);
   assertEquals(parse({ ...bare, model_type: "phi3" }).normEpsilon, 1e-5);
+  const smollm = parse({ ...bare, model_type: "smollm3", num_hidden_layers: 9, num_attention_heads: 8 });
+  assertEquals([smollm.keyValueHeads, smollm.maxPositions, smollm.tiedHead], [4, 32_768, true]);
+  assertEquals([...smollm.rope.inverseFrequencies], Array.from({ length: 4 }, (_, i) => 1 / 2e6 ** (i / 4)));
+  assertEquals(smollm.rotated, [true, true, true, false, true, true, true, false, true]);
+  assertEquals(smollm.slidingWindow, new Array(9).fill(null));
+  assertEquals(
+    parse({ ...bare, model_type: "smollm3", num_key_value_heads: 4, tie_word_embeddings: null }).tiedHead,
+    false,
+  );
+});
+
+Deno.test("parseConfig() leaves unrotated the layers that smollm3 names", () => {
+  const smollm = (changes: Config) => parse({ ...goldenConfig("smollm3_tied_bf16"), layer_types: null, ...changes });
+  const rotated = (changes: Config) => smollm(changes).rotated;
+  assertEquals(rotated({}), [true, false, true, false]);
+  assertEquals(rotated({ no_rope_layers: [0, 0, 0, 1, 0, 1] }), [false, false, false, true]);
+  const byInterval = { no_rope_layers: null, no_rope_layer_interval: 3 };
+  assertEquals(rotated(byInterval), [true, true, false, true]);
+  assertEquals(rotated({ ...byInterval, no_rope_layer_interval: 1 }), [false, false, false, false]);
+  assertEquals(rotated({ ...byInterval, no_rope_layer_interval: null }), [true, true, true, false]);
+  assertThrows(() => rotated({ no_rope_layers: [1, 1, 0] }), RangeError, "4 entries, each 1 (rotated) or 0");
+  assertThrows(() => rotated({ no_rope_layers: [1, 1, 0, 2] }), RangeError, "4 entries, each 1 (rotated) or 0");
+  assertThrows(() => rotated({ no_rope_layers: [1, 1, 0, true] }), RangeError, "no_rope_layers");
+  assertThrows(() => rotated({ no_rope_layer_interval: 0 }), RangeError, "no_rope_layer_interval = 0");
+  assertThrows(() => parse(llama({ no_rope_layers: [1, 1, 0] })), RangeError, "no_rope_layers = [1,1,0] is not known");
+  assertEquals(parse(llama({})).rotated, [true, true, true]);
 });
 
 Deno.test("parseConfig() gives a window to the layers that the family's rule names", () => {
@@ -454,6 +483,13 @@ Deno.test("parseConfig() gives a window to the layers that the family's rule nam
   assertEquals(mistral({ sliding_window: null }), [null, null, null]);
   assertThrows(() => mistral({ sliding_window: 0 }), RangeError, "sliding_window = 0");
   assertThrows(() => mistral({ layer_types: Array(3).fill("full_attention") }), RangeError, "layer_types");
+  const smollm = (changes: Config) =>
+    parse({ ...goldenConfig("smollm3_tied_bf16"), layer_types: null, ...changes }).slidingWindow;
+  assertEquals(smollm({}), [null, 6, null, 6]);
+  assertEquals(smollm({ use_sliding_window: false }), [null, null, null, null]);
+  assertEquals(smollm({ sliding_window: undefined }), [null, null, null, null]);
+  assertEquals(smollm({ layer_types: mixed }), [6, null, null, 6]);
+  assertThrows(() => smollm({ use_sliding_window: false, layer_types: mixed }), RangeError, "layer_types");
 });
 
 Deno.test("parseConfig() scales frequencies as linear scaling says", () => {

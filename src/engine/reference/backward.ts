@@ -6,7 +6,7 @@ import { feedForwardInputGradient, type SiteGradients, siteGradients } from "./f
 import type { ForwardPass, LayerTape } from "./forward.ts";
 import { addTimes } from "./matrix.ts";
 import { addRmsNormGradient } from "./norm.ts";
-import { rotateGradient, type Rotation } from "./rotary.ts";
+import { rotateGradient } from "./rotary.ts";
 import type { LayerWeights, Model } from "./weights.ts";
 
 /**
@@ -25,7 +25,7 @@ export function backward(
   lowestLayer: number,
   visit: (layer: number, tape: LayerTape, gradients: SiteGradients) => void,
 ): void {
-  const { rows, rotation } = pass;
+  const { rows } = pass;
   const { residual: factor } = model.config.multipliers;
   let gradient = headGradient(model, pass, row, dLogits);
   for (let layer = model.layers.length - 1; layer >= lowestLayer; layer--) {
@@ -35,7 +35,7 @@ export function backward(
     const dBlock = gradient.map((value) => factor * value);
     const sites = siteGradients(tape.feedForward, dBlock, rows, tape.firstRow, weights);
     visit(layer, tape, sites);
-    if (layer > lowestLayer) gradient = layerGradient(model, weights, tape, sites, gradient, rows, rotation);
+    if (layer > lowestLayer) gradient = layerGradient(model, weights, tape, sites, gradient, rows);
   }
 }
 
@@ -60,10 +60,9 @@ function layerGradient(
   sites: SiteGradients,
   dOutput: Float64Array,
   rows: number,
-  rotation: Rotation,
 ): Float64Array {
   const { width, queryHeads, keyValueHeads, headWidth, normEpsilon, multipliers } = model.config;
-  const { firstRow } = tape;
+  const { firstRow, rotation } = tape;
   const queryWidth = queryHeads * headWidth, keyWidth = keyValueHeads * headWidth;
 
   // Feed-forward block: output = middle + factor block(norm(middle)).
@@ -84,8 +83,10 @@ function layerGradient(
     dAttention,
   );
   const { dq, dk, dv } = attentionGradient(tape.attention, dAttention);
-  rotateGradient(dq, firstRow, queryHeads, rotation);
-  rotateGradient(dk, 0, keyValueHeads, rotation);
+  if (rotation) {
+    rotateGradient(dq, firstRow, queryHeads, rotation);
+    rotateGradient(dk, 0, keyValueHeads, rotation);
+  }
   let dRawQ = dq, dRawK = dk;
   if (headNorm && tape.beforeHeadNorm) {
     const { q, k } = tape.beforeHeadNorm;

@@ -15,6 +15,8 @@ export interface LayerTape {
   readonly input: Float64Array;
   /** q `[T, Q*K]` and k `[T, G*K]` before the norm over each head, where the family has one. */
   readonly beforeHeadNorm?: { readonly q: Float64Array; readonly k: Float64Array };
+  /** How q and k were rotated; null where the layer has no rotary embedding. */
+  readonly rotation: Rotation | null;
   readonly attention: AttentionTape;
   /** Residual stream between attention and the feed-forward block, `[T, D]`. */
   readonly middle: Float64Array;
@@ -25,7 +27,6 @@ export interface LayerTape {
 export interface ForwardPass {
   /** T */
   readonly rows: number;
-  readonly rotation: Rotation;
   /** Tapes of the layers from `keepFrom` up; the entries below are undefined. */
   readonly tapes: readonly (LayerTape | undefined)[];
   /** Residual stream leaving the last layer, `[T, D]`, right for rows `firstRow` and up. */
@@ -48,16 +49,18 @@ export interface ForwardOptions {
 export function forward(model: Model, tokens: Uint32Array, options: ForwardOptions = {}): ForwardPass {
   const { firstRow = 0, scalings = unscaled, keepFrom = Infinity, resume } = options;
   const rows = tokens.length;
-  const rotation = makeRotation(model.config.rope, model.config.headWidth, rows);
+  const { rope, rotated, headWidth } = model.config;
+  const rotation = makeRotation(rope, headWidth, rows);
   let residual = resume?.residual ?? embed(model, tokens);
   const tapes: (LayerTape | undefined)[] = new Array(resume?.layer ?? 0);
   for (let layer = tapes.length; layer < model.layers.length; layer++) {
     const rowsFrom = layer === model.layers.length - 1 ? firstRow : 0;
-    const tape = layerForward(model, layer, residual, rows, rowsFrom, rotation, scalings.get(layer) ?? []);
+    const turning = rotated[layer] ? rotation : null;
+    const tape = layerForward(model, layer, residual, rows, rowsFrom, turning, scalings.get(layer) ?? []);
     residual = sum(tape.middle, tape.feedForward.output, model.config.multipliers.residual);
     tapes.push(layer >= keepFrom ? tape : undefined);
   }
-  return { rows, rotation, tapes, residual };
+  return { rows, tapes, residual };
 }
 
 /** Embedding of each token, times its factor, `[T, D]`. */
@@ -85,7 +88,7 @@ function layerForward(
   input: Float64Array,
   rows: number,
   firstRow: number,
-  rotation: Rotation,
+  rotation: Rotation | null,
   scalings: readonly Scaling[],
 ): LayerTape {
   const { config } = model;
@@ -101,8 +104,10 @@ function layerForward(
     q = rmsNorm(q, rows * queryHeads, firstRow * queryHeads, headWidth, weights.headNorm.q, normEpsilon);
     k = rmsNorm(k, rows * keyValueHeads, 0, headWidth, weights.headNorm.k, normEpsilon);
   }
-  rotate(q, firstRow, queryHeads, rotation);
-  rotate(k, 0, keyValueHeads, rotation);
+  if (rotation) {
+    rotate(q, firstRow, queryHeads, rotation);
+    rotate(k, 0, keyValueHeads, rotation);
+  }
   const window = config.slidingWindow[layer];
   const scale = multipliers.attention;
   const attention = attend(q, k, v, { rows, firstRow, queryHeads, keyValueHeads, headWidth, window, scale });
@@ -113,6 +118,7 @@ function layerForward(
     firstRow,
     input,
     beforeHeadNorm,
+    rotation,
     attention: attention.tape,
     middle,
     feedForward: feedForward(middleNormed, rows, firstRow, weights, scalings),

@@ -120,7 +120,8 @@ async function upload(workspace: Workspace, formula: RopeFormula, positions: rea
     workspace.words(label, packWords(Array.from(values, (f32) => ({ f32 }))));
   const angles: { f32: number }[] = [];
   for (let position = 0; position < POSITIONS; position++) {
-    for (let pair = 0; pair < turned / 2; pair++) {
+    // Where nothing is rotated the table is that of other layers: here without a number.
+    for (let pair = 0; pair < Math.max(1, turned / 2); pair++) {
       const { cos, sin } = turn(position, pair);
       angles.push({ f32: cos }, { f32: sin });
     }
@@ -157,6 +158,8 @@ const SHAPES: readonly RopeParameters[] = [
   { T: 7, heads: 2, rotated: 1, K: 16, magnitude: 150 },
   { T: 5, heads: 4, rotated: 2, K: 12, W: 6, first: 1 },
   { T: 3, heads: 2, rotated: 1, K: 128, W: 96, bias: true, norm: true },
+  { T: 5, heads: 4, rotated: 2, K: 12, W: 0, bias: true },
+  { T: 4, heads: 3, rotated: 3, K: 20, W: 0, norm: true, first: 2 },
 ];
 
 /** The table of the forward kernel. */

@@ -3,6 +3,7 @@ import type { Normalizer } from "./normalizer.ts";
 import type { Piece } from "./pre_tokenizer.ts";
 import { quote, type ValueRecord } from "./python_value.ts";
 import { unsupported, WORD_CHARACTERS } from "./tokenizer_section.ts";
+import { Trie } from "./trie.ts";
 
 /** An added token, or what lies between such tokens. */
 export type TextSection = { readonly id: number } | { readonly piece: Piece };
@@ -15,51 +16,31 @@ interface AddedToken {
   readonly rstrip: boolean;
 }
 
-/** Tokens by their characters: following UTF-16 units, and the token that ends here. */
-interface Trie {
-  readonly next: Map<string, Trie>;
-  token?: AddedToken;
-}
-
 const WORD_BEFORE = new RegExp(`[${WORD_CHARACTERS}]$`, "u");
 const WORD_AFTER = new RegExp(`^[${WORD_CHARACTERS}]`, "u");
 const SPACE = /\p{White_Space}/u;
 
-function insert(root: Trie, content: string, token: AddedToken): void {
+function insert(tokens: Trie<AddedToken>, content: string, token: AddedToken): void {
   if (content === "") throw unsupported("an added token", content, "one that is not empty when it is normalized");
-  let node = root;
-  for (const unit of content.split("")) {
-    let next = node.next.get(unit);
-    if (next === undefined) node.next.set(unit, next = { next: new Map() });
-    node = next;
-  }
-  node.token ??= token;
-}
-
-/** The longest token at a place of a text, and where it ends. */
-function longestAt(root: Trie, text: string, start: number): { token: AddedToken; end: number } | undefined {
-  let found: { token: AddedToken; end: number } | undefined;
-  let node: Trie | undefined = root;
-  for (let end = start; node !== undefined; node = node.next.get(text[end++])) {
-    if (node.token) found = { token: node.token, end };
-  }
-  return found;
+  tokens.insert(content, token);
 }
 
 /** Cuts a piece where tokens of a trie stand: from left to right, the longest one first. */
-function cut(root: Trie, { text, first }: Piece): TextSection[] {
+function cut(tokens: Trie<AddedToken>, { text, first }: Piece): TextSection[] {
   const sections: TextSection[] = [];
   let done = 0;
+  // Where the white space ends that a token took: one inside of it takes no more, and need not look again.
+  let spacesEnd = 0;
   const addPiece = (end: number) => {
     if (done < end) sections.push({ piece: { text: text.slice(done, end), first: first && done === 0 } });
   };
   for (let at = 0; at < text.length;) {
-    const found = longestAt(root, text, at);
+    const found = tokens.matchesAt(text, at).at(-1);
     if (found === undefined) {
       at++;
       continue;
     }
-    const { token, end } = found;
+    const { value: token, end } = found;
     let start = at, stop = end;
     at = end;
     if (token.singleWord) {
@@ -69,7 +50,10 @@ function cut(root: Trie, { text, first }: Piece): TextSection[] {
       if (touches) continue;
     }
     if (token.lstrip) { while (start > done && SPACE.test(text[start - 1])) start--; }
-    if (token.rstrip) { while (stop < text.length && SPACE.test(text[stop])) stop++; }
+    if (token.rstrip) {
+      if (stop >= spacesEnd) { for (spacesEnd = stop; SPACE.test(text.charAt(spacesEnd)); spacesEnd++); }
+      stop = spacesEnd;
+    }
     addPiece(start);
     sections.push({ id: token.id });
     done = stop;
@@ -113,7 +97,7 @@ export function makeAddedTokens(
   normalize: Normalizer,
 ): (text: string) => TextSection[] {
   checkIds(tokens, ids);
-  const asWritten: Trie = { next: new Map() }, normalized: Trie = { next: new Map() };
+  const asWritten = new Trie<AddedToken>(), normalized = new Trie<AddedToken>();
   for (const { content, id, single_word, lstrip, rstrip, normalized: late, special } of tokens) {
     const token = {
       id: id as number,

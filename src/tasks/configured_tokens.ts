@@ -42,7 +42,8 @@ export function withConfiguredTokens(file: ValueRecord, settings: TokenizerSetti
 
   const decoder = config.added_tokens_decoder ?? {};
   const entries = isRecord(decoder) ? Object.entries(decoder) : [["", decoder] as const];
-  for (const [id, token] of entries.toSorted(([one], [other]) => one < other ? -1 : 1)) {
+  // In the order of their ids, in which new tokens are numbered.
+  for (const [id, token] of entries.toSorted(([one], [other]) => Number(one) - Number(other))) {
     if (!isRecord(token) || typeof token.content !== "string") {
       throw new TypeError(`Cannot load ${configPath}: added_tokens_decoder has ${quote(token)}, expected tokens by id`);
     }

@@ -2,6 +2,7 @@
 import { BPE } from "@huggingface/tokenizers";
 import { isRecord, type ValueRecord } from "./python_value.ts";
 import { unsupported } from "./tokenizer_section.ts";
+import { Trie } from "./trie.ts";
 
 /** A tokenizer's model. */
 export interface TokenModel {
@@ -126,9 +127,8 @@ function unigram(model: ValueRecord, ids: ReadonlyMap<string, number>): TokenMod
   const vocabulary = model.vocab as unknown as readonly (readonly [string, number])[];
   const unknownId = typeof model.unk_id === "number" ? model.unk_id : undefined;
   const bytes = byteIds(model, ids);
-  const longest = vocabulary.reduce((most, [piece]) => Math.max(most, piece.length), 0);
-  const prefixes = new Set<string>();
-  for (const [piece] of vocabulary) for (let end = 1; end <= piece.length; end++) prefixes.add(piece.slice(0, end));
+  const pieces = new Trie<number>();
+  for (const [piece, id] of ids) pieces.insert(piece, id);
   const unknownScore = vocabulary.reduce((least, [, score]) => Math.min(least, score), Infinity) - UNKNOWN_PENALTY;
 
   const bestSteps = (word: string) => {
@@ -140,11 +140,7 @@ function unigram(model: ValueRecord, ids: ReadonlyMap<string, number>): TokenMod
       const width = word.codePointAt(start)! > 0xffff ? 2 : 1;
       const { score } = best[start]!;
       let hasSingle = false;
-      for (let end = start + 1; end <= Math.min(word.length, start + longest); end++) {
-        const piece = word.slice(start, end);
-        if (!prefixes.has(piece)) break;
-        const id = ids.get(piece);
-        if (id === undefined) continue;
+      for (const { value: id, end } of pieces.matchesAt(word, start)) {
         offer(start, end, score + vocabulary[id][1], id);
         hasSingle ||= end === start + width;
       }

@@ -12,7 +12,7 @@ import { isRecord, quote, type ValueRecord } from "./python_value.ts";
  */
 export const LONGEST_RUN = 50_000;
 
-/** Longest word of a WordPiece model: its package's time grows with the cube. Models have 100. */
+/** Longest word of a WordPiece model: the time for one grows with its cube. Models have 100. */
 const LONGEST_PIECED_WORD = 200;
 
 /**
@@ -74,10 +74,12 @@ export function checkTokenizerLimits(path: string, file: ValueRecord): void {
         "be tried in too many combinations",
     );
   }
-  const longest = isRecord(model) ? model.max_input_chars_per_word : undefined;
-  if (typeof longest === "number" && longest > LONGEST_PIECED_WORD) {
+  const longest = (isRecord(model) ? model.max_input_chars_per_word : null) ?? 0;
+  if (typeof longest !== "number" || longest > LONGEST_PIECED_WORD) {
     throw new RangeError(
-      `Cannot use ${path}: model.max_input_chars_per_word is ${longest}, expected at most ${LONGEST_PIECED_WORD}`,
+      `Cannot use ${path}: model.max_input_chars_per_word is ${
+        quote(longest)
+      }, expected at most ${LONGEST_PIECED_WORD}`,
     );
   }
 }

@@ -1,5 +1,6 @@
 import { assertEquals, assertRejects, assertStringIncludes, assertThrows } from "@std/assert";
 import { loadTokenizer, type LoadTokenizerOptions, type Tokenizer } from "../../src/tasks/tokenizer.ts";
+import { createTokenizer } from "../../src/tasks/tokenizer_from.ts";
 import { withFolder } from "../support/temporary_folder.ts";
 import { tinyBosId, tinyEosId, tinyTokenizerFiles, type TinyTokenizerOptions } from "../support/tiny_tokenizer.ts";
 
@@ -77,6 +78,38 @@ Deno.test("encode() throws when neither a character nor the unknown token is in 
   const tokenizer = await withFolder(files, (folder) => loadTokenizer(folder));
   const error = assertThrows(() => tokenizer.encode("lazy"), RangeError);
   assertStringIncludes(error.message, 'Cannot encode "lazy": "<unk>" is not in the vocabulary');
+});
+
+/** The ids of a text under a tokenizer that exists as files alone. */
+function idsUnder(file: unknown, config: unknown, text: string): number[] {
+  const tokenizer = createTokenizer({
+    location: "a test",
+    tokenizer: JSON.stringify(file),
+    config: JSON.stringify(config),
+  });
+  return [...tokenizer.encode(text)];
+}
+
+Deno.test("encode() knows the tokens of added_tokens_decoder when their ids have other numbers of digits", () => {
+  const model = {
+    type: "BPE",
+    vocab: Object.fromEntries([..."abcdefghi"].map((letter, id) => [letter, id])),
+    merges: [],
+  };
+  const config = { added_tokens_decoder: { 10: { content: "<y>" }, 9: { content: "<x>" } } };
+  assertEquals(idsUnder({ model }, config, "a<x>b<y>"), [0, 9, 1, 10]);
+});
+
+Deno.test("encode() finds white space that is an added token also where one before it took the rest of a run", () => {
+  const added_tokens = [{ id: 1, content: " ", rstrip: true, special: true }];
+  const model = { type: "BPE", vocab: { a: 0 }, merges: [] };
+  assertEquals(idsUnder({ added_tokens, model }, {}, "a   a a "), [0, 1, 1, 1, 0, 1, 0, 1]);
+});
+
+Deno.test("encode() takes no more memory than a piece is long when a Unigram model has a long one", () => {
+  const long = "a".repeat(100_000);
+  const model = { type: "Unigram", unk_id: 0, vocab: [["<unk>", 0], ["a", -1], ["aa", -1.5], [long, -2]] };
+  assertEquals(idsUnder({ model }, {}, "aaa"), [1, 2]);
 });
 
 Deno.test("loadTokenizer() finds BOS and EOS when they are text, objects, or only in special_tokens_map.json", async () => {

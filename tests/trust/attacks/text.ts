@@ -108,16 +108,18 @@ export const textAttacks: readonly Attack[] = [
     error: RangeError,
     message: "may take for ever: repetitions and alternatives in it may be tried in too many combinations",
   })),
-  {
-    name: "loadTokenizer() throws when a word may be a million characters long before it is cut into pieces",
+  ...[1e6, "1000000"].map((longest): Attack => ({
+    name: `loadTokenizer() throws when a word may be ${
+      JSON.stringify(longest)
+    } characters long before it is cut into pieces`,
     attempt: () =>
       useChanged((file) => ({
         ...file,
-        model: { ...file.model as object, type: "WordPiece", max_input_chars_per_word: 1e6 },
+        model: { ...file.model as object, type: "WordPiece", max_input_chars_per_word: longest },
       })),
     error: RangeError,
-    message: "model.max_input_chars_per_word is 1000000, expected at most 200",
-  },
+    message: `model.max_input_chars_per_word is ${JSON.stringify(longest)}, expected at most 200`,
+  })),
   {
     name: "loadTokenizer() throws when an added token has no content",
     attempt: () => useChanged((file) => ({ ...file, added_tokens: [{ id: 256, special: true }] })),

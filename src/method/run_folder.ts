@@ -103,9 +103,10 @@ export async function runInFolder(run: FolderRun): Promise<FolderRunResult> {
   else await removeKeptAnswers(keptFolder);
   const earlier = resume ? await readEarlier(run) : nothing;
   const { scored, searched, pruned } = earlier;
+  // Before the record goes, which says it of a run that was complete.
+  if (scored) await writeBegunEngine(place.begun, engine.info);
   // From here on the folder is not complete, whatever it was.
   await rm(place.run, { force: true });
-  if (scored) await writeBegunEngine(place.begun, engine.info);
   const input: PipelineInput = {
     ...run.input,
     ...(scored && { scored }),

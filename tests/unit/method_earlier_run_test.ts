@@ -114,6 +114,20 @@ Deno.test("findCompleteRun() refuses other options, and scores or a grid that ch
   });
 });
 
+Deno.test("runInFolder() notes what computes before the record of a complete run goes", async () => {
+  await withFolder({}, async (root) => {
+    const { folder, input, provenance } = await completeRun(join(root, "run"));
+    const run = { folder, input: { ...input, engine: toy() }, provenance };
+    // The record does not go, so that nothing after it is done.
+    await rm(join(folder, "run.json"));
+    await mkdir(join(folder, "run.json"));
+    await assertRejects(() =>
+      runInFolder({ ...run, resume: true, checkpoint: null, arguments: [], tokenText: String })
+    );
+    assert((await readdir(folder)).includes(begunEngineName));
+  });
+});
+
 Deno.test("begunKernels() reads the kernels of an interrupted run, else those of a complete one", async () => {
   await withFolder({}, async (root) => {
     const folder = join(root, "run");

@@ -1,5 +1,5 @@
 /** Fractions so small that they switch nothing off: the search would compare the model with itself. */
-import { neuronCount } from "../method/rank.ts";
+import { emptyFractions, leastFraction } from "../method/fractions.ts";
 import { UsageError } from "./errors.ts";
 import { counted } from "./text.ts";
 
@@ -15,9 +15,10 @@ export function remarkOnFractions(
   neurons: number,
   note: (line: string) => void,
 ): void {
-  const empty = fractions?.filter((fraction) => neuronCount(fraction, neurons) === 0) ?? [];
-  if (fractions === undefined || empty.length === 0) return;
-  const least = `the smallest that switches one off is ${(0.5 / neurons).toPrecision(2)}`;
+  if (fractions === undefined) return;
+  const empty = emptyFractions(fractions, neurons);
+  if (empty.length === 0) return;
+  const least = `the smallest that switches one off is ${leastFraction(neurons)}`;
   if (empty.length === fractions.length) {
     throw new UsageError(
       `--fractions ${fractions.join(",")} switches off none of the ${counted(neurons, "neuron")} of a layer`,

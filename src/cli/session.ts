@@ -8,7 +8,7 @@ import { openEngine } from "../engine/open.ts";
 import type { WebGpuEngineOptions } from "../engine/webgpu.ts";
 import { hashFiles, loadTaskWithData, type TaskOptions } from "../method/load_task.ts";
 import type { PlanningOptions } from "../method/pipeline.ts";
-import { resolveScoreSettings } from "../method/score.ts";
+import { resolveScoreSettings, scoresToCome } from "../method/score.ts";
 import { resolveSearchSettings } from "../method/search.ts";
 import type { Provenance } from "../method/provenance.ts";
 import {
@@ -248,8 +248,8 @@ export function decidingMetric(task: Task, asked: Metric | undefined): Metric {
  * @throws {OptionError} If a setting does not fit the model or another one.
  */
 export function checkSettings({ score = {}, search = {} }: PlanningOptions, { config }: Pick<Checkpoint, "config">) {
-  const { layers: scored } = resolveScoreSettings(score, { config });
-  resolveSearchSettings(search, { config }, { scored });
+  const settings = resolveScoreSettings(score, { config });
+  resolveSearchSettings(search, { config }, scoresToCome(settings, config));
 }
 
 /**

@@ -10,7 +10,7 @@ import type { Example } from "../tasks/example.ts";
 import type { Random } from "../tasks/random.ts";
 import { allLayers, checkLayers, emptyScores, type NeuronScores } from "./neuron_scores.ts";
 import { forStage } from "./progress.ts";
-import { scoreNeurons, type ScoreOptions } from "./score.ts";
+import { decidingOptions, scoreNeurons, type ScoreOptions } from "./score.ts";
 
 /**
  * A uniformly random order in every layer: the first neuron has score H, the last one 1 (D instead of H for `down`).
@@ -74,7 +74,7 @@ export async function gradientActivationScores(
   examples: readonly Example[],
   options: ScoreOptions = {},
 ): Promise<NeuronScores> {
-  return (await scoreNeurons(engine, examples, { ...options, rule: "right", nodes: 1 })).scores;
+  return (await scoreNeurons(engine, examples, decidingOptions({ ...options, rule: "right", nodes: 1 }))).scores;
 }
 
 /** Options of `ablationScores`. */

@@ -13,8 +13,14 @@ import type { NeuronScores } from "./neuron_scores.ts";
 import { type Plan, planToIntervention } from "./plan.ts";
 import { renameStages, secondsSince } from "./progress.ts";
 import type { Ranking } from "./rank.ts";
-import { objectives, type ScoreSettings } from "./score.ts";
-import { type Configuration, planFromSearch, searchGrid, type SearchSettings } from "./search.ts";
+import { decidingOptions, objectives, resolveScoreSettings, type ScoreSettings, scoresToCome } from "./score.ts";
+import {
+  type Configuration,
+  planFromSearch,
+  resolveSearchSettings,
+  searchGrid,
+  type SearchSettings,
+} from "./search.ts";
 
 /** One method with its options. */
 export interface AttributionVariant extends Pick<AttributionInput, "shapley" | "hessians"> {
@@ -124,6 +130,11 @@ export function integratedGradientsVariants(nodes = 16): AttributionVariant[] {
   ];
 }
 
+/** How a variant scores: as all do, but for what it changes. */
+function scoreOf(input: CompareAttributionsInput, { score }: AttributionVariant): Partial<ScoreSettings> {
+  return decidingOptions({ ...input.score, ...score });
+}
+
 /**
  * Scores with every variant, searches the same grid with each, and evaluates the chosen plans on the test examples in
  * one call. Agreement is measured on what the rankings make of the scores: sizes for `absolute`, and for `positive`
@@ -142,6 +153,12 @@ export async function compareAttributions(input: CompareAttributionsInput): Prom
   if (repeated !== undefined) {
     throw new RangeError(`Cannot compare two attributions labelled "${repeated}": name it once`);
   }
+  // What one variant would fail by after the others have run shows before any has.
+  resolveScoreSettings(input.score ?? {}, engine);
+  for (const variant of variants) {
+    const settings = resolveScoreSettings(scoreOf(input, variant), engine);
+    if (!variant.rankOnly) resolveSearchSettings(input.search ?? {}, engine, scoresToCome(settings, engine.config));
+  }
 
   const outcomes: Omit<AttributionOutcome, "test">[] = [];
   const allScores: NeuronScores[] = [];
@@ -157,7 +174,7 @@ export async function compareAttributions(input: CompareAttributionsInput): Prom
       engine: method === "integrated-hessians" ? input.referenceEngine ?? engine : engine,
       examples: adaptation,
       ...(input.checkpoint && { checkpoint: input.checkpoint }),
-      score: { ...input.score, ...variant.score },
+      score: scoreOf(input, variant),
       ...(variant.shapley && { shapley: variant.shapley }),
       ...(variant.hessians && { hessians: variant.hessians }),
       seed,

@@ -5,7 +5,7 @@ import { siteNeurons } from "../engine/engine.ts";
 import type { Example } from "../tasks/example.ts";
 import { quadratureRule } from "./quadrature.ts";
 import { neuronCount } from "./rank.ts";
-import { exampleGroups, nodeCounts, resolveScoreSettings, type ScoreSettings } from "./score.ts";
+import { exampleGroups, nodeCounts, resolveScoreSettings, type ScoreSettings, scoresToCome } from "./score.ts";
 import { resolveSearchSettings, type SearchSettings } from "./search.ts";
 
 /** Waves of one stage of a job. */
@@ -58,7 +58,7 @@ export interface ForecastInput {
 export function forecastJob(input: ForecastInput): StageForecast[] {
   const { engine, adaptation, selection, test, randomDraws = 5, randomSearch = true } = input;
   const score = resolveScoreSettings(input.score ?? {}, engine);
-  const search = resolveSearchSettings(input.search ?? {}, engine, { scored: score.layers });
+  const search = resolveSearchSettings(input.search ?? {}, engine, scoresToCome(score, engine.config));
   const stages: StageForecast[] = [];
   const forward = (
     stage: string,

@@ -220,7 +220,15 @@ function bestCell(cells: readonly PlanMask[], measured: readonly Measured[], cur
 }
 
 function resolveForwardSettings(input: ForwardInput): ForwardSettings {
-  const search = resolveSearchSettings(input, input.engine, input.scores);
+  const { layers, fractions, ranking, metric, selectionRule } = input;
+  const asked = {
+    ...(layers && { layers }),
+    ...(fractions && { fractions }),
+    ...(ranking && { ranking }),
+    ...(metric && { metric }),
+    ...(selectionRule && { selectionRule }),
+  };
+  const search = resolveSearchSettings(asked, input.engine, input.scores);
   const { maxSteps = search.layers.length, minimumGain = 0 } = input;
   if (!Number.isInteger(maxSteps) || maxSteps < 1) {
     throw new RangeError(`Cannot select forward for ${maxSteps} steps: expected an integer from 1`);

@@ -3,7 +3,7 @@ import type { Engine, RunOptions, WaveForecast } from "../engine/engine.ts";
 import { type ForecastInput, gridInterventions, type StageForecast } from "./forecast.ts";
 import { engineDetail } from "./performance.ts";
 import { quadratureRule } from "./quadrature.ts";
-import { nodeCounts, resolveScoreSettings } from "./score.ts";
+import { nodeCounts, resolveScoreSettings, scoresToCome } from "./score.ts";
 import { resolveSearchSettings } from "./search.ts";
 
 /** Work that was timed. */
@@ -99,7 +99,7 @@ function forwardSample(input: SpeedInput, signal: AbortSignal | undefined): Samp
   const examples = input.selection.length > 0 ? input.selection : input.test;
   if (examples.length === 0) return null;
   const score = resolveScoreSettings(input.score ?? {}, engine);
-  const search = resolveSearchSettings(input.search ?? {}, engine, { scored: score.layers });
+  const search = resolveSearchSettings(input.search ?? {}, engine, scoresToCome(score, engine.config));
   const grid = gridInterventions(engine.config, score, search);
   const waves = (count: number, masks: number) =>
     forecast(engine, examples.slice(0, count), { interventions: grid.slice(0, masks) });

@@ -15,6 +15,7 @@ import {
   type ScoreOptions,
   type ScoreResult,
   type ScoreSettings,
+  scoresToCome,
 } from "./score.ts";
 import {
   checkSelectionExamples,
@@ -131,8 +132,9 @@ export async function makePlans(input: PlanningInput): Promise<PlanningResult> {
   const random = createRandom(seed);
   const run = runOptionsOf(input);
   // Scoring may take hours: what would fail after it fails now.
-  const { layers } = resolveScoreSettings(input.score ?? {}, engine);
-  resolveSearchSettings(input.search ?? {}, engine, input.scored?.scores ?? { scored: layers });
+  const settings = resolveScoreSettings(input.score ?? {}, engine);
+  const scoresFor = input.scored?.scores ?? scoresToCome(settings, engine.config);
+  resolveSearchSettings(input.search ?? {}, engine, scoresFor);
   checkSelectionExamples(selection);
 
   const scored = input.scored ?? await scoreNeurons(engine, adaptation, { ...input.score, ...run });

@@ -18,6 +18,7 @@ import {
   pathCompleteness,
   summariseCompleteness,
 } from "./completeness.ts";
+import { type OptionNames, refuseUnknownOptions } from "./known_options.ts";
 import { checkLayers, type NeuronScores, type Normalisation, normaliseScores, siteNeurons } from "./neuron_scores.ts";
 import type { PlanModel } from "./plan.ts";
 import { forStage, secondsSince } from "./progress.ts";
@@ -111,15 +112,102 @@ function checkOneOf(what: string, value: string, allowed: readonly string[]): vo
   }
 }
 
+/** All options of `scoreNeurons`. */
+const optionNames: OptionNames<ScoreOptions> = {
+  site: true,
+  positions: true,
+  objective: true,
+  path: true,
+  layers: true,
+  rule: true,
+  nodes: true,
+  initialNodes: true,
+  maxNodes: true,
+  tolerance: true,
+  filter: true,
+  metric: true,
+  confidence: true,
+  normalise: true,
+  base: true,
+  keepPerExample: true,
+  resultBudgetBytes: true,
+  signal: true,
+  onProgress: true,
+};
+
+const defaultMaxNodes = 64;
+
+/** The number of nodes that the adaptive rule starts with where none is asked for. */
+function defaultInitialNodes(maxNodes: number): number {
+  return Math.min(8, maxNodes);
+}
+
+/** An option that says nothing beside others. */
+interface IdleOption {
+  readonly name: "initialNodes" | "maxNodes" | "confidence";
+  /** What it would be by default. */
+  readonly usual: number;
+  /** Beside what it says nothing, and what to do. */
+  readonly problem: string;
+}
+
+/** Options that say nothing beside these ones, whether they are given or not. */
+function idleOptions({ nodes, filter = "all" }: Partial<ScoreSettings>): IdleOption[] {
+  const idle: IdleOption[] = [];
+  if (nodes !== undefined && nodes !== null) {
+    const problem = `beside nodes ${nodes}: that is the number for every path, so leave out one of them`;
+    idle.push(
+      { name: "maxNodes", usual: defaultMaxNodes, problem },
+      { name: "initialNodes", usual: defaultInitialNodes(defaultMaxNodes), problem },
+    );
+  }
+  if (filter !== "confident") {
+    const problem = `and the filter "${filter}": it is for the filter confident, so ask for that, or leave it out`;
+    idle.push({ name: "confidence", usual: defaultConfidence, problem });
+  }
+  return idle;
+}
+
 /**
- * Fills in the defaults of the options and checks them.
+ * The same options without those that say nothing beside the others: for settings of which some were replaced, and for
+ * what earlier versions kept, which took such.
+ */
+export function decidingOptions<Options extends Partial<ScoreSettings>>(options: Options): Partial<Options> {
+  const idle: readonly string[] = idleOptions(options).map(({ name }) => name);
+  return Object.fromEntries(
+    Object.entries(options).filter(([name]) => !idle.includes(name)),
+  ) as unknown as Partial<Options>;
+}
+
+/**
+ * Fills in the defaults of the options and checks them. What comes out can be given again. Of options that say nothing
+ * beside others only the defaults are taken, so that nobody takes them for something.
  *
- * @throws {RangeError} If an option is out of its range or contradicts another one.
+ * @throws {OptionError} If there is no such option, or one is out of its range, contradicts another one or says nothing
+ * beside it.
  */
 export function resolveScoreSettings(
   options: Partial<ScoreSettings>,
   engine: { readonly config: Pick<ModelConfig, "layers"> },
 ): ScoreSettings {
+  refuseUnknownOptions<ScoreOptions>("score", options, optionNames);
+  for (const { name, usual, problem } of idleOptions(options)) {
+    const given = options[name] ?? usual;
+    if (given !== usual) throw new OptionError(`Cannot score with ${name} ${given} ${problem}`, name);
+  }
+  return completeScoreSettings(options, engine);
+}
+
+/**
+ * As `resolveScoreSettings`, for settings that were read from a file: nobody can be told to leave one out.
+ *
+ * @throws {OptionError} If one is out of its range or does not fit the model.
+ */
+export function completeScoreSettings(
+  options: Partial<ScoreSettings>,
+  engine: { readonly config: Pick<ModelConfig, "layers"> },
+): ScoreSettings {
+  const { maxNodes = defaultMaxNodes } = options;
   const settings: ScoreSettings = {
     site: options.site ?? "gate",
     positions: options.positions ?? "all",
@@ -128,8 +216,8 @@ export function resolveScoreSettings(
     layers: checkLayers(options.layers, engine.config),
     rule: options.rule ?? "gauss-legendre",
     nodes: options.nodes ?? null,
-    initialNodes: options.initialNodes ?? Math.min(8, options.maxNodes ?? 8),
-    maxNodes: options.maxNodes ?? 64,
+    initialNodes: options.initialNodes ?? defaultInitialNodes(maxNodes),
+    maxNodes,
     tolerance: options.tolerance ?? 0.01,
     filter: options.filter ?? "all",
     metric: options.metric ?? "acc",
@@ -161,6 +249,14 @@ export function resolveScoreSettings(
     quadratureRule(settings.rule, nodes);
   }
   return settings;
+}
+
+/** What is known of scores before there are any: which layers have some, and for how many neurons each. */
+export function scoresToCome(
+  { layers, site }: Pick<ScoreSettings, "layers" | "site">,
+  config: Pick<ModelConfig, "width" | "neurons">,
+): Pick<NeuronScores, "scored" | "neurons"> {
+  return { scored: layers, neurons: siteNeurons(config, site) };
 }
 
 /** Examples in groups whose attributions, f64, fit into `budgetBytes` of host memory. */

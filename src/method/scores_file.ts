@@ -12,7 +12,7 @@ import type { PlanModel } from "./plan.ts";
 import { type Provenance, provenanceSchema } from "./provenance.ts";
 import { ruleNames } from "./quadrature.ts";
 import { type Infer, integer, list, nullable, number, oneOf, record, type Schema, text } from "./schema.ts";
-import { objectives, resolveScoreSettings, type ScoreResult, type ScoreSettings } from "./score.ts";
+import { completeScoreSettings, objectives, type ScoreResult, type ScoreSettings } from "./score.ts";
 import { metrics } from "../tasks/scoring.ts";
 
 const format = "secateur-scores";
@@ -101,7 +101,7 @@ export async function decodeScores(source: ByteSource, config: PlanModel): Promi
   /** Settings that no option asked for: if they do not fit the model, the file does not. */
   function settingsFor(saved: ScoreSettings): ScoreSettings {
     try {
-      return resolveScoreSettings(saved, { config });
+      return completeScoreSettings(saved, { config });
     } catch (error) {
       throw new RangeError(`Cannot use ${source.name}: ${(error as Error).message}`, { cause: error });
     }

@@ -3,6 +3,8 @@ import type { Engine, Intervention, RunOptions, Site } from "../engine/engine.ts
 import type { Example } from "../tasks/example.ts";
 import { type Metric, metrics, scoreExamples } from "../tasks/scoring.ts";
 import { OptionError } from "../text/option_error.ts";
+import { emptyFractions, leastFraction } from "./fractions.ts";
+import { type OptionNames, refuseUnknownOptions } from "./known_options.ts";
 import { checkLayers, layerScores, type NeuronScores } from "./neuron_scores.ts";
 import { createPlan, type Plan, type PlanModel } from "./plan.ts";
 import { forStage, secondsSince } from "./progress.ts";
@@ -82,18 +84,30 @@ function descending(a: number, b: number): number {
   return a === b ? 0 : b > a ? 1 : -1;
 }
 
+/** All options of `searchGrid`. */
+const optionNames: OptionNames<SearchOptions> = {
+  layers: true,
+  fractions: true,
+  ranking: true,
+  metric: true,
+  selectionRule: true,
+  signal: true,
+  onProgress: true,
+};
+
 /**
  * Fills in the defaults of the options and checks them.
  *
- * @param scores The scores, or at least which layers will have some.
- * @throws {RangeError} If a layer is not among them, the fractions are empty, repeated or not in (0,1], or the ranking
- * or the metric is unknown.
+ * @param scores The scores, or what `scoresToCome` knows of them.
+ * @throws {OptionError} If there is no such option, a layer is not scored, the fractions are none, repeated, not in
+ * (0,1] or all too small to switch a neuron off, or the ranking, the metric or the rule is unknown.
  */
 export function resolveSearchSettings(
   options: Partial<SearchSettings>,
   engine: { readonly config: Pick<PlanModel, "layers"> },
-  { scored }: Pick<NeuronScores, "scored">,
+  { scored, neurons }: Pick<NeuronScores, "scored" | "neurons">,
 ): SearchSettings {
+  refuseUnknownOptions<SearchOptions>("search", options, optionNames);
   const { fractions = defaultFractions, ranking = "signed", metric = "acc", selectionRule = "paper" } = options;
   if (fractions.length === 0) {
     throw new OptionError("Cannot search over 0 fractions: expected at least one", "fractions");
@@ -109,6 +123,13 @@ export function resolveSearchSettings(
       throw new OptionError(`Cannot search over the fraction ${fraction} twice: name it once`, "fractions");
     }
   });
+  if (emptyFractions(fractions, neurons).length === fractions.length) {
+    throw new OptionError(
+      `Cannot search over the fractions ${fractions.join(", ")}: they switch off none of the ${neurons} neurons of a ` +
+        `layer; the smallest that switches one off is ${leastFraction(neurons)}`,
+      "fractions",
+    );
+  }
   const layers = checkLayers(options.layers ?? scored, engine.config);
   const unscored = layers.find((layer) => !scored.includes(layer));
   if (unscored !== undefined) {

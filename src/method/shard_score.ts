@@ -9,6 +9,7 @@ import { checkPartials, missingUnits, readField } from "./partial_file.ts";
 import { type Infer, integer, list, record, text } from "./schema.ts";
 import {
   attributePathsAdaptively,
+  completeScoreSettings,
   createScoreSum,
   nodeCounts,
   type PathResult,
@@ -87,7 +88,7 @@ export function mergeScores(partials: readonly Partial[]): ScoreResult {
   const { model, settings: json, unitCount, file } = partials[0];
   const settings = readField(
     file,
-    () => resolveScoreSettings(scoreSettingsSchema(json, "settings"), { config: model }),
+    () => completeScoreSettings(scoreSettingsSchema(json, "settings"), { config: model }),
   );
   const examples = readMore(partials[0]).examples.map((id) => ({ id }));
   const paths = scoredPaths(examples, settings);

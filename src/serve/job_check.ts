@@ -3,7 +3,7 @@
  * shape of the model. Templates and texts are left to the job's Worker, for they may take long.
  */
 import type { ModelConfig } from "../checkpoint/model_config.ts";
-import { resolveScoreSettings } from "../method/score.ts";
+import { resolveScoreSettings, scoresToCome } from "../method/score.ts";
 import { resolveSearchSettings } from "../method/search.ts";
 import { adaptationSplit, AskedSplitError, requireSplit } from "../tasks/asked_split.ts";
 import { checkPoolSize } from "../tasks/fewshot.ts";
@@ -76,7 +76,10 @@ function checkFewshot(request: JobRequest, named: ReturnType<typeof namedSplits>
  * @param config Of the model that it names.
  * @throws {ProblemError} Status 400, naming the field, if the job could only fail.
  */
-export function checkRequest(request: JobRequest, config: Pick<ModelConfig, "layers">): void {
+export function checkRequest(
+  request: JobRequest,
+  config: Pick<ModelConfig, "layers" | "width" | "neurons">,
+): void {
   const { task: { task: name }, rows, adaptation, test, score, search } = request;
   const named = namedSplits(request);
   const { trainingSplit, evaluationSplit } = ownRoles(named);
@@ -93,6 +96,6 @@ export function checkRequest(request: JobRequest, config: Pick<ModelConfig, "lay
     refuse("test.split", `is ${measured}, whose rows the adaptation examples are drawn from: name another one`);
   }
   checkFewshot(request, named);
-  const { layers: scored } = look("score", () => resolveScoreSettings(score, { config }));
-  look("search", () => resolveSearchSettings(search, { config }, { scored }));
+  const settings = look("score", () => resolveScoreSettings(score, { config }));
+  look("search", () => resolveSearchSettings(search, { config }, scoresToCome(settings, config)));
 }

@@ -4,7 +4,7 @@ import { sampleFilters } from "../method/filter.ts";
 import type { PlanningOptions } from "../method/pipeline.ts";
 import { maxRuleNodes, ruleNames } from "../method/quadrature.ts";
 import { rankings } from "../method/rank.ts";
-import { objectives, type ScoreSettings } from "../method/score.ts";
+import { decidingOptions, objectives, type ScoreSettings } from "../method/score.ts";
 import { searchRules, type SearchSettings } from "../method/search.ts";
 import { type Metric, metrics } from "../tasks/scoring.ts";
 import type { Sampling } from "../tasks/sample.ts";
@@ -205,14 +205,14 @@ export const requestSchema = {
           type: "integer",
           minimum: 1,
           maximum: maxRuleNodes,
-          description: "Default 64; says nothing beside nodes.",
+          description: "Default 64; not with `nodes`.",
         },
         filter: { type: "string", enum: sampleFilters, description: "Default all." },
         confidence: {
           type: "number",
           minimum: 0,
           maximum: 0.999999,
-          description: "Default 0.8; for the filter confident.",
+          description: "Default 0.8; only with the filter confident.",
         },
         normalise: { type: "string", enum: ["none", "layer-max"], description: "Default none." },
         layers,
@@ -306,21 +306,14 @@ export function parseSettings(what: string, text: string): JobSettings {
   throw new SyntaxError(`Cannot read ${what}: ${explain(validateSettings.errors!.at(-1)!)}`);
 }
 
-/** What decides the scores, without what says nothing beside the rest: the program refuses to be told such. */
-function decidingScore({ score }: JobSettings): JobSettings["score"] {
-  const { maxNodes, confidence, ...rest } = score;
-  return {
-    ...rest,
-    ...(score.nodes == null && maxNodes !== undefined && { maxNodes }),
-    ...(score.filter === "confident" && confidence !== undefined && { confidence }),
-  };
-}
-
-/** How plans are made, in the method's words. */
+/**
+ * How plans are made, in the method's words. A request that an earlier version took may have options of scoring that
+ * say nothing beside others.
+ */
 export function planningOptions(request: JobSettings, taskMetrics: readonly Metric[]): PlanningOptions {
   const metric = request.metric ?? taskMetrics[0];
   return {
-    score: { ...decidingScore(request), metric },
+    score: { ...decidingOptions(request.score), metric },
     search: { ...request.search, metric },
     seed: request.seed,
     randomDraws: request.randomDraws,
@@ -330,7 +323,7 @@ export function planningOptions(request: JobSettings, taskMetrics: readonly Metr
 /** The command line that does the same in the job's folder, after `secateur`. */
 export function commandArguments(request: JobSettings): string[] {
   const { model, adaptation, test, fewshot, skipBadRows, truncate, metric, seed, randomDraws, search } = request;
-  const { maxNodes, ...scoreRest } = decidingScore(request);
+  const { maxNodes, ...scoreRest } = decidingOptions(request.score);
   const { selectionRule, layers: searchLayers, ...searchRest } = search;
   const values: Readonly<Record<string, string | number | readonly number[] | null | undefined>> = {
     model,

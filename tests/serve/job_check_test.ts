@@ -7,7 +7,7 @@ import { parseRequest } from "../../src/serve/job_request.ts";
 import { ProblemError } from "../../src/serve/problem.ts";
 import { posting, tinyRequest, withService } from "../support/service.ts";
 
-const config = { layers: 2 };
+const config = { layers: 2, width: 100, neurons: 192 };
 const { task, rows } = tinyRequest() as { task: Record<string, unknown>; rows: Record<string, unknown[]> };
 
 /** What is wrong with a request; null where nothing is. */
@@ -31,6 +31,8 @@ Deno.test("checkRequest() takes what fits, to the last row and layer", () => {
     { adaptation: { count: 3 }, test: { split: "train", limit: 5 } },
     { score: { layers: [1, 0], path: "joint" }, search: { layers: [1] } },
     { score: { maxNodes: 3 } },
+    { score: { filter: "confident", confidence: 0.9 } },
+    { search: { fractions: [0.0001, 0.5] } },
     { fewshot: 8 },
     { task: { ...task, training_split: null }, adaptation: { split: "train", count: 8 }, fewshot: 6 },
     { task: { ...task, test_split: null, validation_split: "test" } },
@@ -74,6 +76,16 @@ Deno.test("checkRequest() refuses what the job could only fail by, and names the
     [{ score: { layers: [0] }, search: { layers: [1] } }, "search.layers: Cannot search layer 1: only layers 0 are"],
     [{ score: { layers: [0], path: "joint" } }, "score.path: Cannot score 1 of 2 layers on the joint path"],
     [{ score: { rule: "trapezoid", nodes: 1 } }, "score.rule: Cannot build the trapezoid rule with 1 nodes"],
+    [{ score: { nodes: 8, maxNodes: 16 } }, "score.maxNodes: Cannot score with maxNodes 16 beside nodes 8: that is"],
+    [{ score: { confidence: 0.9 } }, 'score.confidence: Cannot score with confidence 0.9 and the filter "all": it is'],
+    [
+      { search: { fractions: [0.0001] } },
+      "search.fractions: Cannot search over the fractions 0.0001: they switch off none of the 192 neurons of a layer",
+    ],
+    [
+      { score: { site: "down" }, search: { fractions: [0.003, 0.004] } },
+      "search.fractions: Cannot search over the fractions 0.003, 0.004: they switch off none of the 100 neurons",
+    ],
   ];
   for (const [changes, problem] of refused) {
     const found = problemOf(changes);

@@ -3,6 +3,7 @@ import { createReferenceEngine } from "../../src/engine/reference/engine.ts";
 import { attributionMethodNames, attributionMethods, scoreByMethod } from "../../src/method/attribution_methods.ts";
 import { compareAttributions, integratedGradientsVariants } from "../../src/method/compare_attributions.ts";
 import { scoreNeurons } from "../../src/method/score.ts";
+import { OptionError } from "../../src/text/option_error.ts";
 import { makeTinyCheckpoint } from "../support/tiny_checkpoint.ts";
 import { makeTinyExamples } from "../support/tiny_examples.ts";
 import { ToyEngine, toyExamples } from "../support/toy_engine.ts";
@@ -107,5 +108,27 @@ Deno.test("compareAttributions() throws when variants are missing or repeat a la
     () => compareAttributions({ ...input, test: [], variants: [{ label: "a", method: "random" }] }),
     RangeError,
     "0 test examples",
+  );
+  // The second variant fails before the first has run.
+  const variants = [{ label: "a", method: "random" }, {
+    label: "b",
+    method: "integrated-gradients",
+    score: { site: "down" },
+  }] as const;
+  await assertRejects(
+    () =>
+      compareAttributions({
+        ...input,
+        variants,
+        search: { fractions: [0.055] },
+        onProgress: () => assert(false, "something ran"),
+      }),
+    OptionError,
+    "switch off none of the 8 neurons",
+  );
+  await assertRejects(
+    () => compareAttributions({ ...input, variants, score: { nodes: 8, maxNodes: 16 } }),
+    OptionError,
+    "maxNodes 16 beside nodes 8",
   );
 });

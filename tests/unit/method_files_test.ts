@@ -114,6 +114,13 @@ Deno.test("decodeScores() gives back layers and null layers when layers are name
   }
 });
 
+Deno.test("decodeScores() reads settings that nobody may ask for any more, as an earlier version wrote them", async () => {
+  const scored = await scoreNeurons(toyEngine(), toyExamples(2), { nodes: 8 });
+  const settings = { ...scored.settings, maxNodes: 16, confidence: 0.9 };
+  const source = memorySource("scores", concatenated(encodeScores({ ...scored, settings }, provenance)));
+  assertEquals((await decodeScores(source, config)).result.settings, settings);
+});
+
 Deno.test("decodeScores() throws when the file is another one or does not fit the model", async () => {
   const scored = await scoreNeurons(toyEngine(), toyExamples(2));
   const source = memorySource("scores", concatenated(encodeScores(scored, provenance)));

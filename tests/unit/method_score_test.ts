@@ -2,7 +2,8 @@ import { assert, assertAlmostEquals, assertEquals, assertLess, assertRejects, as
 import type { PairAttribution, Progress } from "../../src/engine/engine.ts";
 import { pathCompleteness, summariseCompleteness } from "../../src/method/completeness.ts";
 import { choiceConfidence } from "../../src/method/filter.ts";
-import { resolveScoreSettings, scoreNeurons } from "../../src/method/score.ts";
+import { decidingOptions, resolveScoreSettings, scoreNeurons, type ScoreOptions } from "../../src/method/score.ts";
+import { OptionError } from "../../src/text/option_error.ts";
 import { silu, ToyEngine, toyExample, toyExamples, toyTarget } from "../support/toy_engine.ts";
 
 /** Gates that every rule integrates well, different for every neuron. */
@@ -215,6 +216,43 @@ Deno.test("resolveScoreSettings() throws when an option is out of range", () => 
     assertThrows(() => resolveScoreSettings(options, engine), RangeError, message);
   }
   assertEquals(resolveScoreSettings({ maxNodes: 4 }, engine).initialNodes, 4);
+});
+
+Deno.test("scoreNeurons() refuses, by its name, an option that would change nothing, or that there is none of", async () => {
+  const engine = new ToyEngine({ layers: 1, neurons: 2 });
+  const refused: readonly (readonly [ScoreOptions, string, string])[] = [
+    [{ nodes: 8, maxNodes: 16 }, "maxNodes", "maxNodes 16 beside nodes 8: that is the number for every path"],
+    [{ nodes: 4, initialNodes: 2 }, "initialNodes", "initialNodes 2 beside nodes 4"],
+    [{ confidence: 0.9 }, "confidence", 'confidence 0.9 and the filter "all": it is for the filter confident'],
+    [{ confidence: 0.9, filter: "correct" }, "confidence", 'confidence 0.9 and the filter "correct"'],
+    [{ tolerence: 1 } as ScoreOptions, "tolerence", "there is no such option; did you mean tolerance?"],
+    [{ colour: "red" } as ScoreOptions, "colour", "there is no such option; expected some of site, positions,"],
+  ];
+  for (const [options, name, message] of refused) {
+    const error = await assertRejects(() => scoreNeurons(engine, toyExamples(1), options), OptionError, message);
+    assertEquals(error.option, name);
+  }
+  assertEquals(engine.calls, []);
+  const { settings } = await scoreNeurons(engine, toyExamples(1), { confidence: 0, filter: "confident" });
+  assertEquals([settings.confidence, settings.filter], [0, "confident"]);
+});
+
+Deno.test("resolveScoreSettings() takes what it gave, and decidingOptions() what was replaced in it", () => {
+  const engine = new ToyEngine({ layers: 2, neurons: 2 });
+  for (const options of [{}, { nodes: 8 }, { maxNodes: 4 }, { filter: "confident", confidence: 0.3 }] as const) {
+    const settings = resolveScoreSettings(options, engine);
+    assertEquals(resolveScoreSettings(settings, engine), settings);
+    const { nodes, maxNodes, confidence } = resolveScoreSettings(
+      decidingOptions({ ...settings, nodes: 3, filter: "all" }),
+      engine,
+    );
+    assertEquals([nodes, maxNodes, confidence], [3, 64, 0.8]);
+  }
+  assertEquals(decidingOptions({ maxNodes: 4, filter: "confident", confidence: 0.3 }), {
+    maxNodes: 4,
+    filter: "confident",
+    confidence: 0.3,
+  });
 });
 
 Deno.test("pathCompleteness() is relative to |M(1) - M(0)| when contributions do not cancel", () => {

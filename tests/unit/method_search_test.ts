@@ -1,8 +1,16 @@
 import { assertEquals, assertLess, assertRejects } from "@std/assert";
+import { emptyFractions, leastFraction } from "../../src/method/fractions.ts";
 import type { NeuronScores } from "../../src/method/neuron_scores.ts";
 import { scoreNeurons } from "../../src/method/score.ts";
 import type { SelectionRule } from "../../src/method/selection_rules.ts";
-import { compareConfigurations, type Configuration, planFromSearch, searchGrid } from "../../src/method/search.ts";
+import {
+  compareConfigurations,
+  type Configuration,
+  planFromSearch,
+  searchGrid,
+  type SearchOptions,
+} from "../../src/method/search.ts";
+import { OptionError } from "../../src/text/option_error.ts";
 import { ToyEngine, toyExample, toyExamples } from "../support/toy_engine.ts";
 
 /** Scores of a gate site whose neurons are ranked in the order 0, 1, 2, ... in every layer. */
@@ -148,9 +156,25 @@ Deno.test("searchGrid() throws when the examples or the grid cannot be searched"
   await rejects({ ranking: "lowest" as "signed" }, 'ranking "lowest"');
   await rejects({ metric: "f1" as "acc" }, 'metric "f1"');
   await rejects({ layers: [1] }, "layer 1: expected an integer in 0..0");
+  await rejects({ fractions: [0.1, 0.12] }, "fractions 0.1, 0.12: they switch off none of the 4 neurons of a layer");
+  await rejects({ fractions: [0.1] }, "the smallest that switches one off is 0.13");
+  await rejects({ fraction: [0.5] } as SearchOptions, "fraction: there is no such option; did you mean fractions?");
   await rejects({}, "0 examples", []);
   await rejects({}, "toy/0: it has 1 choices", [toyExample(0, 0, [1])]);
   assertEquals(engine.calls, []);
+  const empty = () => searchGrid(engine, toyExamples(1), scores, { fractions: [0.01] });
+  assertEquals((await assertRejects(empty, OptionError)).option, "fractions");
+  // One that is a neuron is enough.
+  const { configurations } = await searchGrid(engine, toyExamples(1), scores, { fractions: [0.01, 0.13] });
+  assertEquals(configurations.map(({ neurons }) => neurons), [0, 0, 1]);
+});
+
+Deno.test("leastFraction() is a neuron, and there is hardly a smaller one", () => {
+  for (let neurons = 1; neurons < 3000; neurons++) {
+    const least = leastFraction(neurons);
+    assertEquals(emptyFractions([least], neurons), [], String(neurons));
+    assertEquals(emptyFractions([least * 0.9], neurons), [least * 0.9], String(neurons));
+  }
 });
 
 Deno.test("planFromSearch() holds the chosen neurons and says how they were chosen", async () => {

@@ -131,6 +131,20 @@ Deno.test("runStudy() leaves out methods that cost passes for every neuron when 
   assert(attribution!.leftOut[0].includes("40 neurons exceed the limit of 39"));
 });
 
+Deno.test("runStudy() takes a confidence for the part that filters by it, and leaves out sites where the grid is empty", async () => {
+  const input = studyToyInput();
+  const options = {
+    ...input.options,
+    parts: ["main", "examples", "attribution", "layers"] as const,
+    score: { confidence: 0.6, maxNodes: 32 },
+    search: { fractions: [0.03] },
+  };
+  const { settings, results: { attribution } } = (await runStudy({ ...input, options })).tasks[0];
+  assertEquals([settings.score.confidence, settings.score.filter], [0.6, "all"]);
+  assert(attribution!.leftOut.includes("site down: no fraction of the grid is a neuron there"));
+  assertEquals(attribution!.variants.some(({ label }) => label === "site down"), false);
+});
+
 Deno.test("runStudy() keeps to the layers and the site asked for", async () => {
   const input = studyToyInput();
   for (const [site, layers] of [["up", [1]], ["down", [0, 1]]] as const) {

@@ -7,7 +7,7 @@ import { selectForward } from "../forward_selection.ts";
 import type { Intervention } from "../../engine/engine.ts";
 import { planToIntervention } from "../plan.ts";
 import { firstNeurons, rankNeurons } from "../rank.ts";
-import { scoreNeurons } from "../score.ts";
+import { decidingOptions, scoreNeurons } from "../score.ts";
 import { integer, list, number, record, type Schema, text } from "../schema.ts";
 import { compareConfigurations, searchGrid } from "../search.ts";
 import { layerScores, type NeuronScores } from "../neuron_scores.ts";
@@ -111,7 +111,8 @@ export async function studyLayers(subject: StudySubject): Promise<LayersStudy> {
         heldOut,
         ...search,
         ...(anew && {
-          rescore: async (base, run) => (await scoreNeurons(engine, draw.examples, { ...score, base, ...run })).scores,
+          rescore: async (base, run) =>
+            (await scoreNeurons(engine, draw.examples, { ...decidingOptions(score), base, ...run })).scores,
         }),
         ...stepOf(subject, `${arm}, ${name}`),
       });

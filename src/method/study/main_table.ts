@@ -10,6 +10,7 @@ import {
   scoreByMethod,
 } from "../attribution_methods.ts";
 import type { NeuronScores } from "../neuron_scores.ts";
+import { decidingOptions } from "../score.ts";
 import { type ArmPlan, type Attempt, attemptFromSearch, compareArms, type Comparison } from "./comparison.ts";
 import { type Draw, drawsOf, scoreDraw, searchDraw, stepOf, type StudySubject } from "./subject.ts";
 
@@ -51,7 +52,8 @@ async function rivalAttempts(
   name: AttributionMethodName,
   draws: readonly Draw[],
 ): Promise<Attempt[]> {
-  const { engine, checkpoint, settings: { score } } = subject;
+  const { engine, checkpoint } = subject;
+  const score = decidingOptions(subject.settings.score);
   const { needs } = attributionMethods[name];
   const attempts: Attempt[] = [];
   let scores: NeuronScores | null = null;

@@ -3,7 +3,7 @@ import type { Engine } from "../../engine/engine.ts";
 import type { Sampling } from "../../tasks/sample.ts";
 import { searchSettingsSchema } from "../grid_file.ts";
 import { integer, list, oneOf, record, type Schema } from "../schema.ts";
-import { resolveScoreSettings, type ScoreSettings } from "../score.ts";
+import { resolveScoreSettings, type ScoreSettings, scoresToCome } from "../score.ts";
 import { scoreSettingsSchema } from "../scores_file.ts";
 import { resolveSearchSettings, type SearchSettings } from "../search.ts";
 
@@ -118,8 +118,13 @@ export function resolveStudySettings(options: StudyOptions, engine: Pick<Engine,
   checkCount("a draw of size", size);
   sizes.forEach((other) => checkCount("a draw of size", other));
   if (sizes.length === 0) throw new RangeError("Cannot study 0 sizes: name at least one");
-  const score = resolveScoreSettings(options.score ?? {}, engine);
-  const search = resolveSearchSettings(options.search ?? {}, engine, { scored: score.layers });
+  // The part examples filters by confidence whatever the others filter by.
+  const { confidence, ...asked } = options.score ?? {};
+  const score = {
+    ...resolveScoreSettings(asked, engine),
+    ...(confidence !== undefined && { confidence }),
+  };
+  const search = resolveSearchSettings(options.search ?? {}, engine, scoresToCome(score, engine.config));
   return {
     parts: studyParts.filter((part) => parts.includes(part)),
     redraws,

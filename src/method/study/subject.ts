@@ -10,7 +10,7 @@ import type { OtherTask } from "../damage.ts";
 import { evaluate, type Evaluation } from "../evaluate.ts";
 import type { NeuronScores } from "../neuron_scores.ts";
 import { renameStages, runOptionsOf } from "../progress.ts";
-import { scoreNeurons, type ScoreOptions, type ScoreResult } from "../score.ts";
+import { decidingOptions, scoreNeurons, type ScoreOptions, type ScoreResult } from "../score.ts";
 import { searchGrid, type SearchResult } from "../search.ts";
 import { OptionError } from "../../text/option_error.ts";
 import type { StudySettings } from "./settings.ts";
@@ -108,8 +108,7 @@ export async function scoreDraw(
   options: ScoreOptions = {},
 ): Promise<ScoreResult> {
   return await scoreNeurons(subject.engine, examples, {
-    ...subject.settings.score,
-    ...options,
+    ...decidingOptions({ ...subject.settings.score, ...options }),
     ...stepOf(subject, step),
   });
 }

@@ -10,7 +10,7 @@ import { writeFolderAtomic } from "./atomic_folder.ts";
 import type { ByteSource } from "./byte_source.ts";
 import type { Checkpoint } from "./checkpoint.ts";
 import { bytesPerWeight } from "./dtype.ts";
-import { contains } from "./links.ts";
+import { checkLinks, contains } from "./links.ts";
 import type { WeightRef } from "./model_config.ts";
 import { findWeightFiles, openCheckpoint, TEMPLATE_FOLDER } from "./open.ts";
 import { INDEX_FILE } from "./open_from.ts";
@@ -78,6 +78,9 @@ const PIECE = 1 << 23;
 
 /** Room for a longer header in rewritten files, per file, in bytes. */
 const HEADER_GROWTH = 1 << 20;
+
+/** Key in the metadata of a rewritten weight file; its value says what was zeroed. */
+const RECORD_KEY = "secateur";
 
 /** File names that belong to a checkpoint in some format, and so may hold the unpruned model. */
 const WEIGHTS = /\.(safetensors|bin|pth?|ckpt|h5|msgpack|gguf|ggml|npz|onnx|onnx_data|tflite)$|\.index\.json$/i;
@@ -167,9 +170,28 @@ async function* rewrite(
   const metadata = new Map(header.metadata);
   // Hugging Face's loader asks for this key; a source without it loads nowhere either, so adding it does no harm.
   if (!metadata.has("format")) metadata.set("format", "pt");
-  metadata.set("secateur", describe(masks, note, metadata.get("secateur")));
+  metadata.set(RECORD_KEY, describe(masks, note, metadata.get(RECORD_KEY)));
   yield encodeSafetensorsHeader(header.tensors.values(), metadata);
   yield* stream(source, header.dataOffset, zeros);
+}
+
+/**
+ * Whether a checkpoint says of itself that `writePrunedCheckpoint` wrote it, wherever it lies now. Only headers are
+ * read.
+ *
+ * @throws {Error} If its weight files are not there or malformed, as `openCheckpoint`.
+ */
+export async function isPrunedCheckpoint(folder: string): Promise<boolean> {
+  await checkLinks(folder, [TEMPLATE_FOLDER]);
+  for (const name of (await findWeightFiles(folder)).files) {
+    const source = await openFileSource(join(folder, name));
+    try {
+      if ((await readSafetensorsHeader(source)).metadata.has(RECORD_KEY)) return true;
+    } finally {
+      await source.close();
+    }
+  }
+  return false;
 }
 
 /** The files of a checkpoint folder that a copy has, with their bytes, and the entries it leaves out. */

@@ -2,6 +2,7 @@
  * `secateur eval`: accuracy of a checkpoint, as it is or with a plan applied as a mask, alone or beside another one.
  */
 import { writeFileAtomic } from "../checkpoint/atomic_file.ts";
+import { isPrunedCheckpoint } from "../checkpoint/prune_checkpoint.ts";
 import type { Intervention } from "../engine/engine.ts";
 import { evaluate as evaluateExamples, type Evaluation } from "../method/evaluate.ts";
 import { runFileNames } from "../method/files.ts";
@@ -20,6 +21,7 @@ import { comparisonOptions, otherSide, reportComparison, type Side } from "./com
 import { formatPerformance } from "./forecast.ts";
 import { otherWeightsOptions, readPlanFor } from "./found_on.ts";
 import { preparePlace, requireFile } from "./input_file.ts";
+import { findModel } from "./model.ts";
 import { engineOptions, evaluatedOptions, modelOptions, seedOptions, taskOptions } from "./options.ts";
 import {
   countSkipped,
@@ -31,7 +33,7 @@ import {
   type Work,
   type WorkOptions,
 } from "./session.ts";
-import { type EvaluatedRows, evaluatedRows } from "./test_rows.ts";
+import { type EvaluatedRows, evaluatedRows, type EvaluatedSide } from "./test_rows.ts";
 import { counted, finite, formatEngine, formatShare, formatTable } from "./text.ts";
 
 const evalOptions = {
@@ -80,6 +82,14 @@ interface MeasuredModel extends Pick<WorkOptions, "model" | "fingerprint"> {
 }
 
 /**
+ * Looks at the model of a side, which is found for that; what is wrong with its files is said where it is opened.
+ */
+async function inspectSide(side: Side, context: CommandContext): Promise<EvaluatedSide> {
+  const { folder } = await findModel(side.model, context);
+  return { ...side, isPruned: await isPrunedCheckpoint(folder).catch(() => false) };
+}
+
+/**
  * Finds mistakes in what both sides of an evaluation name, before either model is asked anything.
  *
  * @returns The other side's model, and the rows that it can be asked; null where there is none but the first one.
@@ -87,12 +97,9 @@ interface MeasuredModel extends Pick<WorkOptions, "model" | "fingerprint"> {
 async function checkSides(
   options: EvalOptions,
   other: Side | null,
-  sides: readonly Side[],
+  sides: readonly EvaluatedSide[],
   context: CommandContext,
 ): Promise<{ readonly side: MeasuredModel; readonly candidates: readonly string[] } | null> {
-  const { plan, "against-plan": againstPlan } = options;
-  if (plan !== undefined) await requireFile(plan, "plan", runFileNames.plan);
-  if (againstPlan !== undefined) await requireFile(againstPlan, "against-plan", runFileNames.plan);
   if (other === null || other.model === options.model) return null;
   const { model } = other;
   const side = { ...options, model };
@@ -127,7 +134,7 @@ function measure(
   options: EvalOptions,
   { others, ...model }: MeasuredModel,
   plans: readonly (string | null)[],
-  sides: readonly Side[],
+  sides: readonly EvaluatedSide[],
   context: CommandContext,
 ): Promise<Measured> {
   const { signal, onProgress } = context;
@@ -212,9 +219,12 @@ async function evaluateTask(options: EvalOptions, context: CommandContext): Prom
   const other = otherSide(options);
   await preparePlace(options.output);
   await preparePlace(options["log-samples"]);
-  const { model, plan = null } = options;
+  const { model, plan = null, "against-plan": againstPlan } = options;
+  if (plan !== null) await requireFile(plan, "plan", runFileNames.plan);
+  if (againstPlan !== undefined) await requireFile(againstPlan, "against-plan", runFileNames.plan);
   const isSameModel = other?.model === model;
-  const sides = [{ model, plan }, ...(other ? [other] : [])];
+  const sides: EvaluatedSide[] = [];
+  for (const side of [{ model, plan }, ...(other ? [other] : [])]) sides.push(await inspectSide(side, context));
   const opposite = await checkSides(options, other, sides, context);
   const plans = other && isSameModel ? [plan, other.plan] : [plan];
   const measured = await measure(options, { model, others: opposite?.candidates }, plans, sides, context);

@@ -135,15 +135,40 @@ async function foundInSteps(folder: string): Promise<FoundOn> {
   return { provenance: grid.provenance, ids: [...scores.result.examples, ...grid.result.examples] };
 }
 
-/**
- * The rows of this task's data that a plan, or the plan of a pruned checkpoint, was chosen on: none for a plain
- * checkpoint and for a run on other files; null where nothing tells.
- */
-async function fittedRows(side: Side, { task, provenance }: Pick<Opened, "task" | "provenance">): Promise<Rows | null> {
-  if (side.plan === null && basename(resolve(side.model)) !== prunedFolderName) return [];
-  const folder = dirname(resolve(side.plan ?? side.model));
-  // Another plan than the run's own may lie beside it.
-  const isOwn = side.plan === null || basename(side.plan) === runFileNames.plan;
+/** A side of an evaluation, with what its model says of itself. */
+export interface EvaluatedSide extends Side {
+  /** Whether its model is known to be a pruned copy, whatever its folder is called. */
+  readonly isPruned: boolean;
+}
+
+/** What was chosen on some rows, and where that may be told. */
+interface Chosen {
+  /** In words. */
+  readonly what: "plan" | "pruned copy";
+  /** The folder beside. */
+  readonly folder: string;
+  /** Whether it is what a run leaves there: other plans and copies may lie beside. */
+  readonly isOwn: boolean;
+}
+
+/** What of a side was chosen on rows: nothing of a plain checkpoint. */
+function listChosen({ model, plan, isPruned }: EvaluatedSide): Chosen[] {
+  const chosen: Chosen[] = [];
+  if (plan !== null) {
+    const path = resolve(plan);
+    chosen.push({ what: "plan", folder: dirname(path), isOwn: basename(path) === runFileNames.plan });
+  }
+  const path = resolve(model);
+  const isOwn = basename(path) === prunedFolderName;
+  if (isPruned || isOwn) chosen.push({ what: "pruned copy", folder: dirname(path), isOwn });
+  return chosen;
+}
+
+/** Rows of this task's data that something was chosen on: none for a run on other files; null where nothing tells. */
+async function fittedRows(
+  { folder, isOwn }: Chosen,
+  { task, provenance }: Pick<Opened, "task" | "provenance">,
+): Promise<Rows | null> {
   // A run that did not finish, or a file that another program wrote, tells as little as none.
   const found = isOwn ? await foundByRun(folder).catch(() => foundInSteps(folder)).catch(() => null) : null;
   const isSame = found && isSameData(found.provenance, provenance);
@@ -155,8 +180,11 @@ async function fittedRows(side: Side, { task, provenance }: Pick<Opened, "task" 
   return ids.map((id) => ({ id: isOneFile ? `${task.splits[0]}/${id.slice(id.lastIndexOf("/") + 1)}` : id }));
 }
 
-/** What would tell which rows a plan was chosen on. */
-const missingRecords = `no ${runFileNames.run} of this data, nor ${runFileNames.scores} with ${runFileNames.grid}`;
+/** What would tell which rows something was chosen on, and does not. */
+function describeMissing({ what }: Chosen): string {
+  return `beside the ${what} is no ${runFileNames.run} of this data, nor ${runFileNames.scores} with ` +
+    runFileNames.grid;
+}
 
 /** The rows of an evaluation. */
 export interface EvaluatedRows {
@@ -195,13 +223,15 @@ function takeCommon(
 export async function evaluatedRows(
   work: Pick<Opened, "task" | "provenance">,
   options: EvaluatedOptions,
-  sides: readonly Side[],
+  sides: readonly EvaluatedSide[],
   others?: readonly string[],
 ): Promise<EvaluatedRows> {
   const { task } = work;
   const split = testSplit(task, options.split);
-  const known = await Promise.all(sides.map((side) => fittedRows(side, work)));
+  const chosen = sides.flatMap(listChosen);
+  const known = await Promise.all(chosen.map((one) => fittedRows(one, work)));
   const fitted = new Set(known.flatMap((rows) => rows ?? []).map(({ id }) => id));
+  const untold = chosen.find((_, index) => known[index] === null);
   const standIn = describeStandIn(task, options);
   if (standIn !== null && task.standIn!.isTraining && fitted.size === 0) {
     throw new UsageError(
@@ -214,16 +244,16 @@ export async function evaluatedRows(
     );
   }
   const notes = standIn === null ? [] : [`${standIn}.`];
-  if (options.unseen && known.includes(null)) {
+  if (options.unseen && untold) {
     throw new CommandError(
-      `nothing tells which rows the plan was chosen on: beside it is ${missingRecords}`,
+      `nothing tells which rows the ${untold.what} was chosen on: ${describeMissing(untold)}`,
       "evaluate the plan where the run has left it, or leave out --unseen.",
     );
   }
-  if (task.splits.length === 1 && known.includes(null)) {
+  if (task.splits.length === 1 && untold) {
     notes.push(
-      "Rows that the plan was chosen on may be among those evaluated: the data has one split only, and nothing tells " +
-        `which they are: beside the plan is ${missingRecords}.`,
+      `Rows that the ${untold.what} was chosen on may be among those evaluated: the data has one split only, and ` +
+        `nothing tells which they are: ${describeMissing(untold)}.`,
     );
   }
   const isRest = fitted.size > 0 && (options.unseen || isShared(task, options));

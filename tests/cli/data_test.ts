@@ -56,6 +56,24 @@ Deno.test("secateur run does the whole job on a built-in task and one file of ro
     await Deno.copyFile(`${folder}/run/plan.json`, `${folder}/plan.json`);
     const alone = await secateur([...evaluation, "--data", file, "--plan", `${folder}/plan.json`]);
     assertMatch(alone.stderr, /^Rows that the plan was chosen on may be among those evaluated/m);
+    // Nor does a pruned copy made elsewhere tell, whose weight files tell what it is.
+    const copy = `${folder}/copy`;
+    const prune = ["prune", "--model", demoModel, "--plan", `${folder}/run/plan.json`, "--out", copy];
+    assertEquals((await secateur(prune)).code, 0);
+    const ofCopy = ["eval", "--model", copy, ...evaluation.slice(3), "--data", file];
+    const copied = await secateur(ofCopy);
+    assertMatch(
+      JSON.parse(copied.stdout).notes.join(),
+      /^Rows that the pruned copy was chosen on may be .*: beside the pruned copy is no run\.json of this data, nor/,
+    );
+    const beside = await secateur(["eval", "--model", demoModel, ...ofCopy.slice(3), "--against", copy]);
+    assertEquals(JSON.parse(beside.stdout).notes, JSON.parse(copied.stdout).notes);
+    const unseen = await secateur([...ofCopy, "--unseen"]);
+    assertEquals([unseen.code, unseen.stdout], [1, ""]);
+    assertMatch(
+      unseen.stderr,
+      /^Error: nothing tells which rows the pruned copy was chosen on: .*\nHint: .*--unseen\.$/m,
+    );
     // The same rows, but the task names them: the run cannot tell.
     const task = "task: t\noutput_type: multiple_choice\ntest_split: train\ndata: rows.jsonl\ndoc_to_text: question\n" +
       'doc_to_choice: ["no", "yes"]\ndoc_to_target: label\n';

@@ -18,7 +18,7 @@ import { removeLeftovers } from "../../src/checkpoint/atomic_file.ts";
 import type { Checkpoint } from "../../src/checkpoint/checkpoint.ts";
 import type { WeightRef } from "../../src/checkpoint/model_config.ts";
 import { openCheckpoint } from "../../src/checkpoint/open.ts";
-import { type NeuronMask, writePrunedCheckpoint } from "../../src/checkpoint/prune_checkpoint.ts";
+import { isPrunedCheckpoint, type NeuronMask, writePrunedCheckpoint } from "../../src/checkpoint/prune_checkpoint.ts";
 import { readSafetensorsHeader } from "../../src/checkpoint/safetensors.ts";
 import { memorySource } from "../../src/checkpoint/memory_source.ts";
 import type { Mask } from "../../src/engine/engine.ts";
@@ -186,6 +186,20 @@ async function copyOf(name: GoldenName, folder: string): Promise<string> {
   await cp(goldenFolder(name), copy, { recursive: true });
   return copy;
 }
+
+Deno.test("isPrunedCheckpoint() is true of a copy with zeroed rows alone, in whatever shard they are", async () => {
+  await withFolder({}, async (folder) => {
+    const golden = goldenFolder("llama_sharded_bf16");
+    const write = async (name: string, ...masks: NeuronMask[]) => {
+      await writePrunedCheckpoint(golden, join(folder, name), masks);
+      return await isPrunedCheckpoint(join(folder, name));
+    };
+    assertEquals(await isPrunedCheckpoint(golden), false);
+    assertEquals(await write("first", mask(0, "gate", 1)), true);
+    assertEquals(await write("last", mask(2, "gate", 1)), true);
+    assertEquals(await write("none", mask(0, "gate")), false);
+  });
+});
 
 Deno.test("writePrunedCheckpoint() takes the tokenizer along and leaves out other forms of the model", async () => {
   await withFolder({}, async (folder) => {

@@ -279,16 +279,17 @@ async function readExamples(task: Task, counts: readonly [string, number][]): Pr
   return examples;
 }
 
-/** What is wrong with the first row of each split that does not fit, and how many more do not. */
-function describeBadRows(task: Task): string[] {
-  const counts = countSkipped(task);
-  return Object.entries(counts).map(([split, count]) => {
-    const first = task.skippedRows.find(({ id }) => id.startsWith(`${split}/`))!;
-    const more = count === 1
-      ? ""
-      : `; ${counted(count - 1, "more row")} of ${split} ${count === 2 ? "does" : "do"} not fit`;
-    return new BadRowError(first.id, first.place, first.problem).message + more;
-  });
+/** Most rows that are listed one by one. */
+const mostListed = 20;
+
+/** What is wrong with the first rows that do not fit, a line each, and how many more there are. */
+function describeBadRows({ skippedRows }: Task): string[] {
+  const lines = skippedRows.slice(0, mostListed)
+    .map(({ id, place, problem }) => new BadRowError(id, place, problem).message);
+  const more = skippedRows.slice(mostListed);
+  if (more.length === 0) return lines;
+  const counts = Object.entries(countBySplit(more)).map(([split, count]) => `${count} of ${split}`).join(", ");
+  return [...lines, `${counted(more.length, "more row")} ${more.length === 1 ? "does" : "do"} not fit: ${counts}`];
 }
 
 async function validate(name: string, options: Options, context: CommandContext): Promise<CommandResult> {
@@ -300,32 +301,43 @@ async function validate(name: string, options: Options, context: CommandContext)
   // With a limit there is a tokenizer.
   const cut = task !== null && maxTokens !== null && options.truncate ? await readExamples(task, counts) : [];
   noteCuts(cut, maxTokens!, context);
-  const wrong = [...task !== null && !skipsBadRows ? describeBadRows(task) : [], ...problems];
+  const badRows = task?.skippedRows ?? [];
+  const isRowWrong = badRows.length > 0 && !skipsBadRows;
+  const wrong = [...task !== null && isRowWrong ? describeBadRows(task) : [], ...problems];
+  const rows = counts.map(([split, count]) => `${split} ${count}`).join(", ");
+  const json = {
+    name: tree.group?.name ?? tree.tasks[0].name,
+    tasks: tree.tasks.map((config) => config.name),
+    rows: task && Object.fromEntries(counts),
+    ...(task && skipsBadRows && { skippedRows: countSkipped(task) }),
+    ...(options.truncate && { truncatedRows: countBySplit(cut.filter(({ cutTokens }) => cutTokens !== undefined)) }),
+    badRows: badRows.map((row) => ({ ...row })),
+    problems,
+  };
   if (wrong.length > 0) {
     const worked = options.fewshot ?? Math.max(...tree.tasks.map((config) => config.fewshot.count));
     const fewer = worked > 0 && maxTokens !== null ? ", or ask with fewer worked examples (--fewshot)" : "";
     const cutting = maxTokens !== null && !options.truncate ? ", or have long prompts cut (--truncate)" : "";
-    throw new CommandError(
-      wrong.join("\nError: "),
-      `mend the rows or the task file${fewer}${cutting}; with --skip-bad-rows, commands leave out rows that do not fit.`,
-    );
+    return {
+      text: `rows that fit: ${rows || "none"}\n`,
+      json,
+      failure: new CommandError(
+        wrong.join("\nError: "),
+        isRowWrong
+          ? `mend the rows or the task file${fewer}${cutting}; with --skip-bad-rows, commands leave out rows that do not fit.`
+          : "mend the file, or name another one with --data.",
+      ),
+    };
   }
   if (tokenizer && maxTokens === null) {
     context.note(`${options.model} has no config.json that can be used: rows may be too long for the model.`);
   }
   const what = tree.group === null ? "the task" : `the group of ${counted(tree.tasks.length, "task")}`;
-  const rows = counts.map(([split, count]) => `${split} ${count}`).join(", ");
   return {
     text:
       `${name}: ${what} can be read${task === null ? "; its rows were not looked at, name them with --data" : ""}.\n` +
       (rows ? `rows: ${rows}\n` : ""),
-    json: {
-      name: tree.group?.name ?? tree.tasks[0].name,
-      tasks: tree.tasks.map((config) => config.name),
-      rows: task && Object.fromEntries(counts),
-      ...(task && skipsBadRows && { skippedRows: countSkipped(task) }),
-      ...(options.truncate && { truncatedRows: countBySplit(cut.filter(({ cutTokens }) => cutTokens !== undefined)) }),
-    },
+    json,
   };
 }
 
@@ -334,7 +346,8 @@ export const tasks = defineCommand({
   summary: "List the built-in tasks, show what a task asks, or check a task file.",
   description:
     "ls lists what is built in. show TASK prints the settings of a task, by name or file, and the request of one row: with\n" +
-    "--model token by token. validate TASK reads the file and every row, and exits with 1 where something is wrong.",
+    "--model token by token. validate TASK reads the file and every row, lists\n" +
+    "the first that do not fit, and exits with 1 where something is wrong; --json lists all of them.",
   example: "tasks show examples/demo/task/demo.yaml --model examples/demo/model --row 3",
   words: "(ls | show TASK | validate TASK)",
   options: tasksOptions,

@@ -13,6 +13,12 @@ export class BadRowError extends RangeError {
   constructor(readonly id: string, readonly place: string | null, readonly problem: string, options?: ErrorOptions) {
     super(`Cannot build example ${id}${place === null ? "" : ` (${place})`}: ${problem}`, options);
   }
+
+  /** Adds to the message what else is wrong. */
+  mention(more: string): this {
+    this.message += `; ${more}`;
+    return this;
+  }
 }
 
 /** A row has more tokens than the model takes. */

@@ -64,11 +64,14 @@ function keepDigits(_key: string, value: unknown, context?: { readonly source?: 
   return isInexact && /^-?\d+$/.test(context?.source ?? "") ? context!.source : value;
 }
 
-function parseJson(place: string, text: string): unknown {
+/** @param isLine Whether the text is a line of the file, so that the engine's own count of lines says nothing. */
+function parseJson(place: string, text: string, isLine = false): unknown {
   try {
     return JSON.parse(text, manyDigits.test(text) ? keepDigits : undefined);
   } catch (error) {
-    throw new SyntaxError(`Cannot read ${place}: ${(error as Error).message}`, { cause: error });
+    const { message } = error as Error;
+    const problem = isLine ? message.replace(/ at position \d+ \(line 1 column (\d+)\)$/, ", column $1") : message;
+    throw new SyntaxError(`Cannot read ${place}: ${problem}`, { cause: error });
   }
 }
 
@@ -77,7 +80,7 @@ function readJsonLines(path: string, text: string): RawRow[] {
   for (const [i, line] of text.split("\n").entries()) {
     if (line.trim() === "") continue;
     const place = `${path}, line ${i + 1}`;
-    records.push(expectRow(place, parseJson(place, line)));
+    records.push(expectRow(place, parseJson(place, line, true)));
   }
   return records;
 }
@@ -89,7 +92,13 @@ function readJson(path: string, text: string): RawRow[] {
   return list.map((value, i) => expectRow(`${path}, row ${i}`, value));
 }
 
-/** Columns in which every cell is an integer become numbers, so that a label column can index the choices. */
+/** Numbers that a cell may be: those that read back as they are written. */
+const integer = /^(?:0|-?[1-9]\d{0,14})$/;
+
+/**
+ * Columns of integers become numbers, so that a label column can index the choices. Empty cells stay empty text, and do
+ * not turn the others into text.
+ */
 function readTable(path: string, text: string, delimiter: string): RawRow[] {
   let records;
   try {
@@ -109,10 +118,12 @@ function readTable(path: string, text: string, delimiter: string): RawRow[] {
       );
     }
   }
-  const isInteger = columns.map((_, i) => body.every(({ fields }) => /^(?:0|-?[1-9]\d{0,14})$/.test(fields[i])));
+  const isInteger = columns.map((_, i) => body.every(({ fields }) => fields[i] === "" || integer.test(fields[i])));
   return body.map(({ fields, line }) => ({
     place: `${path}, line ${line}`,
-    values: Object.fromEntries(columns.map((name, i) => [name, isInteger[i] ? Number(fields[i]) : fields[i]])),
+    values: Object.fromEntries(
+      columns.map((name, i) => [name, isInteger[i] && fields[i] !== "" ? Number(fields[i]) : fields[i]]),
+    ),
   }));
 }
 

@@ -29,6 +29,14 @@ interface PreparedSplit {
   readonly fewshotRows: FewshotSampler;
 }
 
+/** Rows that do not fit are counted up to so many: each of them may take a template's whole budget. */
+const mostCounted = 100;
+
+/** The number of a row in its split. */
+function rowNumber({ id }: Pick<Row, "id">): number {
+  return Number(id.slice(id.lastIndexOf("/") + 1));
+}
+
 /** A task as it was loaded. */
 export class LoadedTask implements GroupMember {
   readonly group = null;
@@ -79,6 +87,13 @@ export class LoadedTask implements GroupMember {
     return this.options.skipBadRows ? this.#withoutBadRows(split) : split;
   }
 
+  /** Counts rows as skipped, in the order of the splits and of their rows, whatever was found first. */
+  #skip(rows: readonly SkippedRow[]): void {
+    const splitOf = ({ id }: SkippedRow) => this.splits.indexOf(id.slice(0, id.lastIndexOf("/")));
+    for (const row of rows) this.skippedRows.push(row);
+    this.skippedRows.sort((a, b) => splitOf(a) - splitOf(b) || rowNumber(a) - rowNumber(b));
+  }
+
   /** Positions of the rows that pass a check; the others are counted as skipped. */
   #fitting({ name, rows }: Split, check: (row: Row, position: number) => void): number[] {
     const skipped: SkippedRow[] = [];
@@ -95,6 +110,7 @@ export class LoadedTask implements GroupMember {
         return false;
       }
     });
+    this.#skip(skipped);
     if (fitting.length === 0) {
       const [{ place, problem }] = skipped;
       throw new RangeError(
@@ -102,8 +118,34 @@ export class LoadedTask implements GroupMember {
           `(${place}): ${problem}`,
       );
     }
-    for (const row of skipped) this.skippedRows.push(row);
     return fitting;
+  }
+
+  /**
+   * Makes something of each of some rows.
+   *
+   * @throws {BadRowError} If rows do not fit: of the first of them in the order of the split, with a count of the
+   * others.
+   */
+  #ofEach<T>({ rows }: Split, positions: readonly number[], make: (position: number) => T): T[] {
+    const bad: BadRowError[] = [];
+    const made: T[] = [];
+    for (const position of positions) {
+      try {
+        made.push(make(position));
+      } catch (error) {
+        // A worked example that is written in the task file is no fault of the row.
+        if (!(error instanceof BadRowError && error.id === rows[position].id)) throw error;
+        if (bad.push(error) === mostCounted) break;
+      }
+    }
+    if (bad.length === 0) return made;
+    const [first, ...others] = bad.sort((a, b) => rowNumber(a) - rowNumber(b));
+    if (others.length === 0) throw first;
+    const atLeast = bad.length === mostCounted ? "at least " : "";
+    throw first.mention(
+      `${atLeast}${others.length} more of the ${positions.length} rows ${others.length === 1 ? "does" : "do"} not fit`,
+    );
   }
 
   /** Leaves out rows that cannot be asked; whether they can be few-shot examples is checked of those that can. */
@@ -210,7 +252,11 @@ export class LoadedTask implements GroupMember {
 
   async requests(split: string, selection: Selection = {}): Promise<ChoiceRequest[]> {
     const prepared = await this.#prepareOnce(split);
-    return this.#positions(prepared, selection).map((position) => this.#request(prepared, position, selection.worked));
+    return this.#ofEach(
+      prepared.split,
+      this.#positions(prepared, selection),
+      (position) => this.#request(prepared, position, selection.worked),
+    );
   }
 
   async workedTurns(split: string, ids: readonly string[]): Promise<Message[]> {
@@ -226,8 +272,10 @@ export class LoadedTask implements GroupMember {
       throw new RangeError(`Cannot build the examples of task ${this.name}: it was loaded without a tokenizer`);
     }
     const prepared = await this.#prepareOnce(split);
-    return this.#positions(prepared, selection).map((position) =>
-      this.#example(prepared, position, tokenizer, selection.worked)
+    return this.#ofEach(
+      prepared.split,
+      this.#positions(prepared, selection),
+      (position) => this.#example(prepared, position, tokenizer, selection.worked),
     );
   }
 
@@ -241,8 +289,11 @@ export class LoadedTask implements GroupMember {
   }
 
   async rowGolds(split: string, wanted: boolean): Promise<{ id: string; gold: number }[]> {
-    const { split: { rows }, positions, prompt } = await this.#prepareOnce(split);
-    return positions.map((position) => ({ id: rows[position].id, gold: wanted ? prompt.gold(rows[position]) : 0 }));
+    const { split: whole, positions, prompt } = await this.#prepareOnce(split);
+    return this.#ofEach(whole, positions, (position) => {
+      const row = whole.rows[position];
+      return { id: row.id, gold: wanted ? prompt.gold(row) : 0 };
+    });
   }
 
   async marks(split: string, column: string, selection: Selection = {}): Promise<RowMark[]> {

@@ -146,6 +146,7 @@ export class Prompt {
     if (gold >= 0 && gold < choices.length) return gold;
     if (typeof index === "number") fail(row, key, `the index ${index} is outside the choices 0..${choices.length - 1}`);
     if (isName(key.text) && !this.columns.has(key.text)) this.#failColumn(row, key);
+    if (index === "" && this.columns.has(key.text)) fail(row, key, `the column ${quote(key.text)} is empty`);
     const isIndexAsText = /^\d+$/.test(index) && this.columns.has(key.text);
     const hint = isIndexAsText ? `; if it is an index, write "{{${key.text}}}"` : "";
     fail(row, key, `${quote(index)} is none of the choices ${quote(choices)}${hint}`);

@@ -26,7 +26,7 @@ function assertNamed({ code, stdout, stderr }: Awaited<ReturnType<typeof secateu
   assertEquals([code, stdout], [1, ""], stderr);
   const [error, hint] = stderr.split("\n");
   const place = worked === ""
-    ? /^Error: Cannot build example test\/3 \(.*test\.jsonl, line 4\): /
+    ? /^Error: Cannot build example test\/3 \(.*test\.jsonl, line 4\): .*; 1 more of the 10 rows does not fit$/
     : /^Error: .*test\/\d \(/;
   assertMatch(error, place);
   assertStringIncludes(error, `tokens${worked} exceed the model's limit of 64`);
@@ -129,13 +129,14 @@ Deno.test("secateur tasks validate and info hold rows against the model", async 
     const validate = ["tasks", "validate", task];
     assertEquals((await secateur(validate)).code, 0);
     const found = await secateur([...validate, "--model", model]);
-    assertEquals([found.code, found.stdout], [1, ""]);
-    const [train, test, hint] = found.stderr.split("\n");
+    assertEquals([found.code, found.stdout], [1, "rows that fit: train 12, test 8\n"]);
+    const [train, test, last, hint] = found.stderr.split("\n");
     assertMatch(
       train,
       /^Error: Cannot build example train\/12 \(.*, line 13\): \d+ tokens exceed the model's limit of 64$/,
     );
-    assertMatch(test, /^Error: Cannot build example test\/3 \(.* of 64; 1 more row of test does not fit$/);
+    assertMatch(test, /^Error: Cannot build example test\/3 \(.* of 64$/);
+    assertMatch(last, /^Error: Cannot build example test\/9 \(.* of 64$/);
     assertMatch(
       hint,
       /^Hint: mend the rows or the task file, or have long prompts cut \(--truncate\); with --skip-bad-rows, /,

@@ -43,7 +43,7 @@ Deno.test("secateur tasks validate counts the rows, or names the row or key that
     await Deno.writeTextFile(`${folder}/task.yaml`, task);
     await Deno.writeTextFile(`${folder}/rows.jsonl`, '{"q":"x","label":0}\n{"q":"y","label":2}\n');
     const row = await secateur(["tasks", "validate", `${folder}/task.yaml`]);
-    assertEquals([row.code, row.stdout], [1, ""]);
+    assertEquals([row.code, row.stdout], [1, "rows that fit: test 1\n"]);
     assertMatch(
       row.stderr,
       /^Error: Cannot build example test\/1 \(.*rows\.jsonl, line 2\): doc_to_target: the index 2/,
@@ -51,6 +51,63 @@ Deno.test("secateur tasks validate counts the rows, or names the row or key that
     await Deno.writeTextFile(`${folder}/task.yaml`, task + "doc_to_txt: q\n");
     const key = await secateur(["tasks", "validate", `${folder}/task.yaml`]);
     assert(key.code === 1 && key.stderr.includes("doc_to_txt is not a known key"), key.stderr);
+  });
+});
+
+Deno.test("secateur tasks validate lists the first rows that do not fit, and all as JSON", async () => {
+  await withFolder(async (folder) => {
+    const task = `${folder}/task.yaml`;
+    await Deno.writeTextFile(
+      task,
+      "task: t\noutput_type: multiple_choice\ntest_split: test\ndata: {train: train.csv, test: test.csv}\n" +
+        'doc_to_text: q\ndoc_to_choice: ["a", "b"]\ndoc_to_target: label\n',
+    );
+    // One cell is empty: the others are numbers all the same.
+    await Deno.writeTextFile(`${folder}/train.csv`, "q,label\nx,0\ny,\nz,1\n");
+    await Deno.writeTextFile(`${folder}/test.csv`, `q,label\nx,1\n${"y,7\n".repeat(22)}`);
+    const { code, stdout, stderr } = await secateur(["tasks", "validate", task, "--json"]);
+    assertEquals(code, 1);
+    const lines = stderr.trimEnd().split("\n");
+    assertEquals(lines.length, 22);
+    assertMatch(
+      lines[0],
+      /^Error: Cannot build example train\/1 \(.*train\.csv, line 3\): doc_to_target: the column "label" is empty$/,
+    );
+    assertMatch(lines[19], /^Error: Cannot build example test\/19 \(.*test\.csv, line 21\): /);
+    assertEquals(lines[20], "Error: 3 more rows do not fit: 3 of test");
+    assertMatch(lines[21], /^Hint: .*--skip-bad-rows/);
+    const { rows, badRows, problems } = JSON.parse(stdout);
+    assertEquals([rows, problems], [{ train: 2, test: 1 }, []]);
+    assertEquals(badRows.length, 23);
+    assertEquals(badRows[0], {
+      id: "train/1",
+      place: `${folder}/train.csv, line 3`,
+      problem: 'doc_to_target: the column "label" is empty',
+    });
+  });
+});
+
+Deno.test("secateur tasks validate does not offer to skip rows where the file is damaged", async () => {
+  await withFolder(async (folder) => {
+    const files: [string, string][] = [
+      ["cut.jsonl", '{"question": "x", "passage": "y", "label": 1}\n{"question": "x'],
+      ["ragged.csv", "question,passage,label\nx,y\n"],
+      ["empty.jsonl", ""],
+      ["rows.txt", "x"],
+    ];
+    for (const [name, text] of files) {
+      await Deno.writeTextFile(`${folder}/${name}`, text);
+      const { code, stdout, stderr } = await secateur([
+        "tasks",
+        "validate",
+        "boolq",
+        "--data",
+        `validation=${folder}/${name}`,
+        "--json",
+      ]);
+      assertEquals([code, JSON.parse(stdout).problems.length, stderr.includes("--skip-bad-rows")], [1, 1, false], name);
+      assertMatch(stderr, /^Error: Cannot read .*\nHint: mend the file, or name another one with --data\.\n$/);
+    }
   });
 });
 

@@ -242,7 +242,7 @@ const badRows: readonly [string, unknown, string][] = [
   ["has null instead of text", { q: null, label: 1 }, 'the column "q" holds null, expected text'],
   ["has a number instead of text", { q: 1.5, label: 1 }, 'the column "q" holds 1.5, expected text'],
   ["has a gold outside the choices", { q: "a?", label: 2 }, "doc_to_target: the index 2 is outside the choices 0..1"],
-  ["has an answer that is no choice", { q: "a?", label: "" }, '"" is none of the choices'],
+  ["has an answer that is no choice", { q: "a?", label: "" }, 'the column "label" is empty'],
   ["has no label", { q: "a?", label: -1 }, "the index -1 is outside the choices"],
   ["has a label of text", { q: "a?", label: "maybe" }, '"maybe" is none of the choices ["no","yes"]'],
   ["has null as label", { q: "a?", label: null }, "it gives null, null, expected the index or the text"],
@@ -341,6 +341,26 @@ Deno.test("loadTask() leaves rows out that are too long when told to, wherever t
     assertStringIncludes(error.message, "none of its 4 rows fits the task; the first one");
     assertStringIncludes(error.message, "3 tokens exceed the model's limit of 2");
   }, { skipBadRows: true, maxTokens: 2 });
+});
+
+Deno.test("examples() names the first row that does not fit and counts the others, as skipped rows are listed", async () => {
+  // The row that is too long is found after the one whose label is wrong.
+  const files = { "rows.jsonl": `${oneLong}\n${jsonl([{ q: "q4?", label: 9 }, { q: "q5?", label: 1 }])}` };
+  await withTask(files, "rows.jsonl", async (task) => {
+    const all = await assertRejects(() => task.examples("data"), LongRowError);
+    assertMatch(all.message, /^Cannot build example data\/1 .* limit of 8; 1 more of the 6 rows does not fit$/);
+    const drawn = { ids: ["data/4", "data/0", "data/1"] };
+    const some = await assertRejects(() => task.examples("data", drawn), LongRowError);
+    assertMatch(some.message, /^Cannot build example data\/1 .*; 1 more of the 3 rows does not fit$/);
+  }, { maxTokens: 8 });
+  await withTask(files, "rows.jsonl", async (task) => {
+    await task.examples("data");
+    assertEquals(task.skippedRows.map(({ id }) => id), ["data/1", "data/4"]);
+  }, { maxTokens: 8, skipBadRows: true });
+  const many = { "rows.jsonl": jsonl(Array.from({ length: 150 }, () => ({ q: "q?", label: 9 }))) };
+  await withTask(many, "rows.jsonl", async (task) => {
+    await assertRejects(() => task.requests("data"), RangeError, "; at least 99 more of the 150 rows do not fit");
+  });
 });
 
 Deno.test("loadTask() leaves rows out whose text cannot be encoded when told to, or names file and row", async () => {

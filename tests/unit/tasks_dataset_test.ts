@@ -40,6 +40,15 @@ Deno.test("readSplit() makes numbers of a table's column only when all its cells
   assertEquals(cells(await read("rows.tsv", "a\tb\n1,5\t\n")), [{ a: "1,5", b: "" }]);
 });
 
+Deno.test("readSplit() reads a column of integers as numbers when cells are empty, and leaves those empty", async () => {
+  const csv = "text,label,none\na,1,\nb,,\n3,0,\n";
+  assertEquals(cells(await read("rows.csv", csv)), [
+    { text: "a", label: 1, none: "" },
+    { text: "b", label: "", none: "" },
+    { text: "3", label: 0, none: "" },
+  ]);
+});
+
 Deno.test("parseDelimited() names the line of each record when fields contain newlines", () => {
   assertEquals(parseDelimited('a,"b\n\nc"\r\n\r\nd,\n"",e', ","), [
     { fields: ["a", "b\n\nc"], line: 1 },
@@ -52,7 +61,7 @@ Deno.test("parseDelimited() names the line of each record when fields contain ne
 
 const malformed: readonly [string, string, string | Uint8Array, string][] = [
   ["a line is no JSON", "r.jsonl", '{"a": 1}\n{"a": }\n', "r.jsonl, line 2"],
-  ["a line is cut off", "r.jsonl", '{"a": 1}\n{"a": "x', "line 2"],
+  ["a line is cut off", "r.jsonl", '{"a": 1}\n{"a": "x', "line 2: Unterminated string in JSON, column 9"],
   ["a line is a list", "r.jsonl", "[1]\n", "line 1: [1] is a list, expected a JSON object"],
   ["a line is a number", "r.jsonl", "7\n", "line 1: 7 is an integer"],
   ["a number is NaN", "r.jsonl", '{"a": NaN}\n', "line 1"],

@@ -12,7 +12,7 @@ import { explainPlans } from "./plan_difference.ts";
 export interface Difference {
   /** Such as `score.nodes`. */
   readonly name: string;
-  /** In the first run, as JSON; of a long list its length and its ends. */
+  /** In the first run, as JSON; of a long list its length, its first and its last entry. */
   readonly a: string;
   /** In the second run. */
   readonly b: string;
@@ -86,6 +86,14 @@ export function compareRuns(a: RunResults, b: RunResults): RunComparison {
   };
 }
 
+/** How the examples were drawn, which only the command line says; `plain` where it says nothing. */
+function samplingOf(words: readonly string[]): string {
+  const option = "--sampling";
+  const at = words.findIndex((word) => word === option || word.startsWith(`${option}=`));
+  if (at < 0) return "plain";
+  return words[at] === option ? words[at + 1] : words[at].slice(option.length + 1);
+}
+
 function findDifferences(a: RunResults, b: RunResults): Difference[] {
   const facts = ({ record, plan }: RunResults): Record<string, unknown> => {
     const { provenance, score, search, examples, seed, randomDraws } = record;
@@ -99,6 +107,7 @@ function findDifferences(a: RunResults, b: RunResults): Difference[] {
       ...within("score", score),
       ...within("search", search),
       seed,
+      sampling: samplingOf(record.arguments),
       randomDraws,
       ...within("examples", examples),
     };
@@ -115,12 +124,12 @@ function findDifferences(a: RunResults, b: RunResults): Difference[] {
 /** Longest value that is written out, in characters. */
 const longest = 60;
 
-/** A value as JSON, of a long list its length and its ends; `-` for none. */
+/** A value as JSON, of a long list its length, its first and its last entry; `-` for none. */
 function describeValue(value: unknown): string {
   if (value === undefined) return "-";
   const text = JSON.stringify(value);
   if (text.length <= longest) return text;
-  if (Array.isArray(value)) return `${value.length} values, ${value[0]} to ${value[value.length - 1]}`;
+  if (Array.isArray(value)) return `${value.length} entries: ${value[0]}, …, ${value[value.length - 1]}`;
   return `${text.slice(0, longest - 1)}…`;
 }
 

@@ -57,6 +57,28 @@ Deno.test("compareRuns() compares neither scores nor answers when shapes and exa
   assertEquals(differences.find(({ name }) => name === "shape.neurons"), { name: "shape.neurons", a: "24", b: "25" });
 });
 
+Deno.test("compareRuns() names another sampling, and a long list by its first and last entry", () => {
+  const run = sampleRunResults();
+  const drawn = (sampling: string[], ids: string[]): RunResults => {
+    const { record } = run;
+    const examples = { ...record.examples, adaptation: ids };
+    return { ...run, record: { ...record, arguments: [...record.arguments, ...sampling], examples } };
+  };
+  const ids = [64, 7, 300, 12, 45, 318].map((row) => `adaptation/${row}`);
+  const plain = drawn([], ids);
+  for (const words of [["--sampling", "balanced"], ["--sampling=balanced"]]) {
+    assertEquals(compareRuns(plain, drawn(words, ids.toReversed())).differences, [
+      { name: "sampling", a: '"plain"', b: '"balanced"' },
+      {
+        name: "examples.adaptation",
+        a: "6 entries: adaptation/64, …, adaptation/318",
+        b: "6 entries: adaptation/318, …, adaptation/64",
+      },
+    ]);
+  }
+  assertEquals(compareRuns(plain, drawn(["--sampling", "plain"], ids)).differences, []);
+});
+
 Deno.test("renderComparison() says the same as compareRuns() and shows strangers' text as text", () => {
   const attack = "<script>alert(1)</script>";
   const a = sampleRunResults({ adapter: attack });

@@ -20,7 +20,7 @@ import { type CommandContext, type CommandResult, defineCommand } from "./comman
 import { comparisonOptions, otherSide, reportComparison, type Side } from "./comparison.ts";
 import { formatPerformance } from "./forecast.ts";
 import { otherWeightsOptions, readPlanFor } from "./found_on.ts";
-import { preparePlace, requireFile } from "./input_file.ts";
+import { preparePlace, refuseSamePlace, requireFile } from "./input_file.ts";
 import { findModel } from "./model.ts";
 import { engineOptions, evaluatedOptions, modelOptions, seedOptions, taskOptions } from "./options.ts";
 import {
@@ -217,6 +217,7 @@ async function evaluateTask(options: EvalOptions, context: CommandContext): Prom
   const startedAt = Date.now();
   // Mistakes in the options show before the model is read.
   const other = otherSide(options);
+  refuseSamePlace(options, ["output", "log-samples"]);
   await preparePlace(options.output);
   await preparePlace(options["log-samples"]);
   const { model, plan = null, "against-plan": againstPlan } = options;

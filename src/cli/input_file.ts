@@ -1,8 +1,8 @@
 /** Files that options name: a path that leads to none is refused by its name, before anything is opened for it. */
 import { mkdir, stat } from "node:fs/promises";
-import { dirname, join } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import { isAbsent, isBlocked } from "../checkpoint/system_error.ts";
-import { CommandError } from "./errors.ts";
+import { CommandError, UsageError } from "./errors.ts";
 
 /**
  * Refuses a path that is not there or is a folder.
@@ -26,6 +26,26 @@ export async function requireFile(path: string, option: string, usual: string): 
   throw new CommandError(
     `${path} is a folder, and --${option} wants a file`,
     (await look(inside))?.isFile() ? `--${option} ${inside}` : `that folder has no ${usual}; name the file.`,
+  );
+}
+
+/**
+ * Refuses two files to be written that are one: the second would replace the first.
+ *
+ * @param names Names of the options that name them, without `--`.
+ * @throws {UsageError} If two are the same path.
+ */
+export function refuseSamePlace<N extends string>(
+  options: { readonly [name in N]?: string | undefined },
+  names: readonly N[],
+): void {
+  const paths = names.map((name) => options[name] === undefined ? null : resolve(options[name]));
+  const second = paths.findIndex((path, i) => path !== null && paths.indexOf(path) < i);
+  if (second < 0) return;
+  const first = names[paths.indexOf(paths[second])];
+  throw new UsageError(
+    `--${first} and --${names[second]} are the same file, ${options[names[second]]}`,
+    "name another one with either of them.",
   );
 }
 

@@ -94,6 +94,11 @@ Deno.test("secateur eval exits before anything is computed when a comparison or 
       [["--compare"], 2, "--compare needs --plan"],
       [["--compare", "--plan", "p", "--against", "m"], 2, "--compare does not go with --against"],
       [["--output", folder], 1, "is no file"],
+      [
+        ["--output", `${folder}/r.json`, "--log-samples", `${folder}/./r.json`],
+        2,
+        "--output and --log-samples are the same file",
+      ],
       [["--against", `${folder}/none`, "--plan", `${folder}/none.json`], 1, "none.json"],
     ];
     for (const [args, code, expected] of cases) {

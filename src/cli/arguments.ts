@@ -1,6 +1,7 @@
 /** Declarative option tables over `node:util` parseArgs: types, ranges, defaults, help, and did-you-mean. */
 import { parseArgs } from "node:util";
 import { didYouMean } from "../tasks/did_you_mean.ts";
+import { formatBytes } from "../text/bytes.ts";
 import { UsageError } from "./errors.ts";
 
 interface OptionBase {
@@ -86,14 +87,6 @@ export function parseBytes(text: string): number {
   }
   const exponent = ["", "k", "m", "g", "t"].indexOf(match[2].toLowerCase());
   return Math.round(Number(match[1]) * (match[3] ? 1024 : 1000) ** exponent);
-}
-
-/** Writes an amount of memory with a binary unit, such as `512 MiB`. */
-export function formatBytes(bytes: number): string {
-  const units = ["bytes", "KiB", "MiB", "GiB", "TiB"];
-  const exponent = bytes < 1 ? 0 : Math.min(units.length - 1, Math.floor(Math.log2(bytes) / 10));
-  const amount = bytes / 1024 ** exponent;
-  return `${Number.isInteger(amount) ? amount : amount.toFixed(1)} ${units[exponent]}`;
 }
 
 /** Options, and which of them were typed. */

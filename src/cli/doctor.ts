@@ -8,7 +8,7 @@ import { cacheFolder, endpoint, isOffline, readToken } from "../checkpoint/hub_e
 import { createWebGpuEngine } from "../engine/webgpu.ts";
 import { selfCheckModel } from "../engine/webgpu/self_check.ts";
 import { NoAdapterError, openGpu } from "../gpu/device.ts";
-import { formatBytes } from "./arguments.ts";
+import { formatBytes } from "../text/bytes.ts";
 import { defineCommand } from "./command.ts";
 import { adapterAdvice } from "./system_package.ts";
 import { counted, formatTable } from "./text.ts";

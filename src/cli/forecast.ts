@@ -4,7 +4,7 @@ import { predictPeakBytes } from "../engine/webgpu/forecast.ts";
 import { type ForecastInput, forecastJob, type StageForecast } from "../method/forecast.ts";
 import { engineDetail, type ForecastSummary } from "../method/performance.ts";
 import type { RunPerformance } from "../method/run_record.ts";
-import { formatBytes } from "./arguments.ts";
+import { formatBytes } from "../text/bytes.ts";
 import { counted, formatAmount } from "./text.ts";
 
 /** Sums up stages that run one after the other on an engine that has run nothing. */

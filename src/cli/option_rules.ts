@@ -2,7 +2,8 @@
  * Options that contradict each other, or say nothing without another one: one table for all commands. A rule holds in
  * every command that has the options it names.
  */
-import { formatBytes, type GivenOptions, type OptionTable } from "./arguments.ts";
+import { formatBytes } from "../text/bytes.ts";
+import { type GivenOptions, type OptionTable } from "./arguments.ts";
 import { UsageError } from "./errors.ts";
 
 /**

@@ -2,7 +2,7 @@
  * Progress on stderr: one line per stage with rate and time left, and nothing at all where stderr is not a terminal.
  */
 import type { Progress } from "../engine/engine.ts";
-import { formatBytes } from "./arguments.ts";
+import { formatBytes } from "../text/bytes.ts";
 
 /** Where the lines go. */
 export interface Terminal {

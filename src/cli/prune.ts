@@ -4,6 +4,7 @@ import { fingerprintWeights } from "../checkpoint/digest.ts";
 import { openCheckpoint } from "../checkpoint/open.ts";
 import { writePrunedCheckpoint } from "../checkpoint/prune_checkpoint.ts";
 import { readPlan, runFileNames } from "../method/files.ts";
+import { formatBytes } from "../text/bytes.ts";
 import { defineCommand } from "./command.ts";
 import { CommandError } from "./errors.ts";
 import { checkFoundOn, otherWeightsOptions } from "./found_on.ts";
@@ -11,7 +12,6 @@ import { requireFile } from "./input_file.ts";
 import { checkCopyPlace, findModel } from "./model.ts";
 import { modelOptions } from "./options.ts";
 import { counted } from "./text.ts";
-import { formatBytes } from "./arguments.ts";
 import { version } from "./version.ts";
 
 export const prune = defineCommand({

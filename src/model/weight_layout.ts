@@ -4,6 +4,7 @@ import { bytesPerWeight } from "../checkpoint/dtype.ts";
 import type { ModelConfig, WeightRef } from "../checkpoint/model_config.ts";
 import { MAX_HEAD_WIDTH } from "../ops/attention.ts";
 import { padded } from "../ops/context.ts";
+import { formatShortage } from "../text/bytes.ts";
 import { OptionError } from "../text/option_error.ts";
 
 /** Matrices of a layer, which may take turns on the GPU; everything else of a layer is small and stays. */
@@ -111,9 +112,9 @@ export function layOutWeights(checkpoint: Checkpoint, budgetBytes = Infinity): W
     };
   }
   if (streamedBytes > budgetBytes) {
+    const [least, budget] = formatShortage(streamedBytes, budgetBytes);
     throw new OptionError(
-      `Cannot load ${checkpoint.location}: its head and one layer take ${streamedBytes} bytes, the weight budget is ` +
-        `${budgetBytes}`,
+      `Cannot load ${checkpoint.location}: its head and one layer take ${least}, the weight budget is ${budget}`,
     );
   }
   return {

@@ -3,13 +3,13 @@ import { assert, assertEquals, assertIsError, assertStringIncludes, assertThrows
 import {
   describeOptions,
   describeRequired,
-  formatBytes,
   type OptionTable,
   parseBytes,
   parseOptions,
   underHeading,
   wrapParagraphs,
 } from "../../src/cli/arguments.ts";
+import { formatBytes, formatShortage } from "../../src/text/bytes.ts";
 import { closest } from "../../src/tasks/did_you_mean.ts";
 import { UsageError } from "../../src/cli/errors.ts";
 
@@ -127,6 +127,11 @@ Deno.test("parseBytes() reads decimal and binary units when they are written as 
   for (const bad of ["", "-1", "1iB", "1XB", "MiB", "1 2"]) {
     assertThrows(() => parseBytes(bad), RangeError, "Cannot read");
   }
+});
+
+Deno.test("formatShortage() counts bytes where units do not show that there is too little", () => {
+  assertEquals(formatShortage(3 * 2 ** 20, 2 ** 20), ["3 MiB", "1 MiB"]);
+  assertEquals(formatShortage(2 ** 30 + 1, 2 ** 30), ["1073741825 bytes", "1073741824 bytes"]);
 });
 
 Deno.test("formatBytes() picks the largest binary unit when the amount is not below it", () => {

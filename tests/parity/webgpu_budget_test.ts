@@ -1,4 +1,5 @@
 /** The WebGPU engine under memory budgets: the same numbers from many small waves, and never a byte too much. */
+import { OptionError } from "../../src/text/option_error.ts";
 import { assert, assertEquals, assertLess, assertRejects } from "@std/assert";
 import type { Checkpoint } from "../../src/checkpoint/checkpoint.ts";
 import type { WeightRef } from "../../src/checkpoint/model_config.ts";
@@ -212,12 +213,12 @@ Deno.test("createWebGpuEngine() and createWebGpuForecaster() reject a model when
 Deno.test("every call rejects, and says what to raise, when not even one unit of its work fits the budget", async () => {
   const engine = await open({ memoryBudgetBytes: fixedBytes + 4096, weightBudgetBytes: weightBytes });
   const raise = "raise the memory budget";
-  await assertRejects(() => engine.attribute(examples, { rule: fine }), RangeError, raise);
-  await assertRejects(() => engine.choiceLogProbs(examples, masks), RangeError, raise);
-  await assertRejects(() => engine.logits(examples, masks), RangeError, raise);
-  await assertRejects(() => engine.objective(examples, masks), RangeError, raise);
-  await assertRejects(() => engine.activations(examples), RangeError, raise);
-  await assertRejects(() => engine.activations(examples, { trace }), RangeError, "trace fewer neurons");
+  await assertRejects(() => engine.attribute(examples, { rule: fine }), OptionError, raise);
+  await assertRejects(() => engine.choiceLogProbs(examples, masks), OptionError, raise);
+  await assertRejects(() => engine.logits(examples, masks), OptionError, raise);
+  await assertRejects(() => engine.objective(examples, masks), OptionError, raise);
+  await assertRejects(() => engine.activations(examples), OptionError, raise);
+  await assertRejects(() => engine.activations(examples, { trace }), OptionError, "trace fewer neurons");
   assertEquals(figures(engine).liveBytes, fixedBytes);
 });
 

@@ -6,6 +6,8 @@ import type { WaveRequest } from "../../model/wave_request.ts";
 import type { OpContext } from "../../ops/context.ts";
 import { foldStatistics, pickColumns } from "../../ops/rows.ts";
 import type { Example } from "../../tasks/example.ts";
+import { formatShortage } from "../../text/bytes.ts";
+import { OptionError } from "../../text/option_error.ts";
 import type { ActivationOptions, ActivationStatistics } from "../engine.ts";
 import type { WaveRunner } from "./forward.ts";
 import { runWaves } from "./waves.ts";
@@ -32,9 +34,10 @@ export async function measureActivations(run: ActivationRun): Promise<Activation
   // Results lie on the GPU twice while they are read back.
   const bytes = run.limits.bytes - 2 * resultBytes - indexBytes.reduce((sum, bytes) => sum + allocatedBytes(bytes), 0);
   if (bytes <= 0) {
-    throw new RangeError(
-      `Cannot measure activations: ${resultBytes} bytes of statistics and traces, read back through as many, exceed the ` +
-        `memory budget, which leaves ${run.limits.bytes}; trace fewer neurons or raise it`,
+    const [needed, left] = formatShortage(run.limits.bytes - bytes, run.limits.bytes);
+    throw new OptionError(
+      `Cannot measure activations: statistics and traces, and what they are read back through, take ${needed}, the ` +
+        `memory budget leaves ${left}; trace fewer neurons or raise the memory budget`,
     );
   }
   run.sweep.releaseBuffers();

@@ -1,6 +1,7 @@
 /** What a memory budget leaves for weights, and for waves. */
 import type { Checkpoint } from "../../checkpoint/checkpoint.ts";
 import type { OpContext } from "../../ops/context.ts";
+import { formatShortage } from "../../text/bytes.ts";
 import { OptionError } from "../../text/option_error.ts";
 import type { WaveLimits } from "./waves.ts";
 
@@ -25,9 +26,9 @@ export const DEFAULT_WORKING_BYTES = 2 ** 30;
  */
 export function weightBudget({ memoryBudgetBytes, weightBudgetBytes }: MemoryBudgets): number | undefined {
   if (weightBudgetBytes !== undefined && memoryBudgetBytes !== undefined && weightBudgetBytes > memoryBudgetBytes) {
+    const [weights, everything] = formatShortage(weightBudgetBytes, memoryBudgetBytes);
     throw new OptionError(
-      `Cannot keep weights of up to ${weightBudgetBytes} bytes: the memory budget, of which they are a part, is ` +
-        `${memoryBudgetBytes}`,
+      `Cannot keep weights of up to ${weights}: the memory budget, of which they are a part, is ${everything}`,
     );
   }
   if (weightBudgetBytes !== undefined || memoryBudgetBytes === undefined) return weightBudgetBytes;
@@ -49,9 +50,9 @@ export function waveLimits(
 ): WaveLimits {
   const bytes = memoryBudgetBytes === undefined ? DEFAULT_WORKING_BYTES : memoryBudgetBytes - fixedBytes;
   if (bytes <= 0) {
+    const [fixed, budget] = formatShortage(fixedBytes, memoryBudgetBytes!);
     throw new OptionError(
-      `Cannot open ${checkpoint.location}: its weights and fixed buffers take ${fixedBytes} bytes, the memory budget is ` +
-        `${memoryBudgetBytes}`,
+      `Cannot open ${checkpoint.location}: its weights and fixed buffers take ${fixed}, the memory budget is ${budget}`,
     );
   }
   return {

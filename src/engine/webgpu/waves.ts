@@ -4,6 +4,8 @@
 import { totalBytes } from "../../model/buffers.ts";
 import type { Sweep } from "../../model/sweep.ts";
 import type { WaveRequest, WaveResult } from "../../model/wave_request.ts";
+import { formatShortage } from "../../text/bytes.ts";
+import { OptionError } from "../../text/option_error.ts";
 
 /** What limits a wave. */
 export interface WaveLimits {
@@ -23,16 +25,26 @@ export type WaveSizer = Pick<Sweep, "sizes" | "overheadBytes">;
  */
 export const FULL_WAVE_ROWS = 1024;
 
+/** Why a request does not fit. */
+interface Misfit {
+  readonly reason: string;
+  /** Whether a larger memory budget would do; an adapter binds no more than it does. */
+  readonly isBudget: boolean;
+}
+
 /** Why a request does not fit, or null where it does. */
-export function misfit(sizer: WaveSizer, request: WaveRequest, limits: WaveLimits): string | null {
+function misfit(sizer: WaveSizer, request: WaveRequest, limits: WaveLimits): Misfit | null {
   const sizes = sizer.sizes(request);
   for (const [name, bytes] of sizes) {
     if (bytes > limits.bindingBytes) {
-      return `the buffer ${name} takes ${bytes} bytes, this adapter binds at most ${limits.bindingBytes}`;
+      const [needed, most] = formatShortage(bytes, limits.bindingBytes);
+      return { reason: `the buffer ${name} takes ${needed}, this adapter binds at most ${most}`, isBudget: false };
     }
   }
   const total = totalBytes(sizes) + sizer.overheadBytes(request);
-  return total > limits.bytes ? `its buffers take ${total} bytes, the memory budget leaves ${limits.bytes}` : null;
+  if (total <= limits.bytes) return null;
+  const [needed, left] = formatShortage(total, limits.bytes);
+  return { reason: `its buffers take ${needed}, the memory budget leaves ${left}`, isBudget: true };
 }
 
 /** One wave that was run: the items in it and what came back. */
@@ -69,7 +81,8 @@ interface Cut<Request> {
 /**
  * Cuts items, in order, into waves that fit, without running them.
  *
- * @throws {RangeError} If a single item does not fit.
+ * @throws {OptionError} If a single item does not fit the memory budget.
+ * @throws {RangeError} If it does not fit what the adapter binds.
  */
 export function* cutWaves<T, Request extends WaveRequest>(
   sizer: WaveSizer,
@@ -121,7 +134,9 @@ function cutOne<T, Request extends WaveRequest>(
       return { count, request: requests[fitting] };
     }
     if (count === 1) {
-      throw new RangeError(`Cannot run ${plan.describe(items[at])}: ${reasons.at(-1)}; raise the memory budget`);
+      const { reason, isBudget } = reasons.at(-1)!;
+      const message = `Cannot run ${plan.describe(items[at])}: ${reason}`;
+      throw isBudget ? new OptionError(`${message}; raise the memory budget`) : new RangeError(message);
     }
   }
 }
@@ -129,7 +144,8 @@ function cutOne<T, Request extends WaveRequest>(
 /**
  * Runs all items, in order, in as few waves as fit.
  *
- * @throws {RangeError} If a single item does not fit.
+ * @throws {OptionError} If a single item does not fit the memory budget.
+ * @throws {RangeError} If it does not fit what the adapter binds.
  */
 export async function runWaves<T, Request extends WaveRequest>(
   sweep: Sweep,

@@ -2,9 +2,10 @@ import { assert, assertEquals, assertRejects, assertStringIncludes, assertThrows
 import { fileURLToPath } from "node:url";
 import { createMemoryStore } from "../../src/checkpoint/tensor_store.ts";
 import { createCachedEngine } from "../../src/engine/cached.ts";
-import { studyParts } from "../../src/method/study/settings.ts";
+import { type StudyPart, studyParts } from "../../src/method/study/settings.ts";
 import { parseStudy, runStudy, serialiseStudy, type StudyInput } from "../../src/method/study/study.ts";
 import { studyMarkdown } from "../../src/report/study_markdown.ts";
+import { OptionError } from "../../src/text/option_error.ts";
 import { createRandom } from "../../src/tasks/random.ts";
 import { type Outcome, outcomeOf } from "../support/outcome.ts";
 import { studyToyEngine, studyToyInput } from "../support/study_toy.ts";
@@ -131,18 +132,25 @@ Deno.test("runStudy() leaves out methods that cost passes for every neuron when 
   assert(attribution!.leftOut[0].includes("40 neurons exceed the limit of 39"));
 });
 
-Deno.test("runStudy() takes a confidence for the part that filters by it, and leaves out sites where the grid is empty", async () => {
+Deno.test("runStudy() takes a confidence for the part that filters by it, and refuses a grid that is empty at a site", async () => {
   const input = studyToyInput();
   const options = {
     ...input.options,
-    parts: ["main", "examples", "attribution", "layers"] as const,
+    parts: ["main", "examples", "attribution", "layers"] as readonly StudyPart[],
     score: { confidence: 0.6, maxNodes: 32 },
-    search: { fractions: [0.03] },
   };
-  const { settings, results: { attribution } } = (await runStudy({ ...input, options })).tasks[0];
+  const { settings } = (await runStudy({ ...input, options })).tasks[0];
   assertEquals([settings.score.confidence, settings.score.filter], [0.6, "all"]);
-  assert(attribution!.leftOut.includes("site down: no fraction of the grid is a neuron there"));
-  assertEquals(attribution!.variants.some(({ label }) => label === "site down"), false);
+  // 0.03 of 20 neurons is one; of 8 rows of down, none.
+  const search = { fractions: [0.03] };
+  for (const part of ["projection", "attribution"] as const) {
+    await assertRejects(
+      () => runStudy({ ...input, options: { ...options, search, parts: [part] } }),
+      OptionError,
+      `Cannot study the part ${part} with the fractions 0.03: they switch off none of the 8 rows of down`,
+    );
+  }
+  await runStudy({ ...input, options: { ...options, search, parts: ["main"] } });
 });
 
 Deno.test("runStudy() keeps to the layers and the site asked for", async () => {

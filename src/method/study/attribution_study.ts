@@ -3,7 +3,6 @@
  * models small enough, exact ablation, Shapley values and Integrated Hessians.
  */
 import { siteNeurons } from "../neuron_scores.ts";
-import { emptyFractions } from "../fractions.ts";
 import { decidingOptions } from "../score.ts";
 import {
   type AttributionComparison,
@@ -125,18 +124,14 @@ export async function studyAttributions(subject: StudySubject): Promise<Attribut
   const isSmall = neurons <= exhaustiveNeurons;
   // The joint path scales all layers together.
   const isWhole = score.layers.length === engine.config.layers;
-  const isIdle = ({ score: { site = score.site } = {} }: AttributionVariant) =>
-    emptyFractions(search.fractions, siteNeurons(engine.config, site)).length === search.fractions.length;
-  const integrated = integratedGradientsVariants();
   const leftOut = [
-    ...integrated.filter(isIdle).map(({ label }) => `${label}: no fraction of the grid is a neuron there`),
     ...(isWhole ? [] : ["the joint path: only some layers are studied"]),
     ...(isSmall ? [] : [
       `ablation, Shapley values and Integrated Hessians: ${neurons} neurons exceed the limit of ${exhaustiveNeurons}`,
     ]),
   ];
   const variants: AttributionVariant[] = [
-    ...integrated.filter((variant) => !isIdle(variant) && (isWhole || variant.method !== "integrated-gradients-joint")),
+    ...integratedGradientsVariants().filter(({ method }) => isWhole || method !== "integrated-gradients-joint"),
     { label: "gradient x activation", method: "gradient-activation" },
     ...(isSmall
       ? [

@@ -1,7 +1,11 @@
 /** What a study does: its parts, how often examples are drawn, and the protocol that every part keeps to. */
 import type { Engine } from "../../engine/engine.ts";
 import type { Sampling } from "../../tasks/sample.ts";
+import { OptionError } from "../../text/option_error.ts";
+import { emptyFractions, leastFraction } from "../fractions.ts";
 import { searchSettingsSchema } from "../grid_file.ts";
+import { siteNeurons } from "../neuron_scores.ts";
+import type { PlanModel } from "../plan.ts";
 import { integer, list, oneOf, record, type Schema } from "../schema.ts";
 import { resolveScoreSettings, type ScoreSettings, scoresToCome } from "../score.ts";
 import { scoreSettingsSchema } from "../scores_file.ts";
@@ -96,6 +100,24 @@ function checkCount(what: string, value: number): void {
   }
 }
 
+/** Parts that compare the sites, whichever is asked for. */
+const partsOfAllSites: readonly StudyPart[] = ["projection", "attribution"];
+
+/** Refuses a grid that is empty at one of the sites: the part would find that out after hours. */
+function checkSites(part: StudyPart, { fractions }: SearchSettings, config: PlanModel): void {
+  for (const site of ["gate", "up", "down"] as const) {
+    const neurons = siteNeurons(config, site);
+    if (emptyFractions(fractions, neurons).length < fractions.length) continue;
+    throw new OptionError(
+      `Cannot study the part ${part} with the fractions ${
+        fractions.join(", ")
+      }: they switch off none of the ${neurons} ` +
+        `rows of ${site} in a layer; the smallest that switches one off is ${leastFraction(neurons)}`,
+      "fractions",
+    );
+  }
+}
+
 /**
  * Fills in the defaults and checks them.
  *
@@ -125,8 +147,10 @@ export function resolveStudySettings(options: StudyOptions, engine: Pick<Engine,
     ...(confidence !== undefined && { confidence }),
   };
   const search = resolveSearchSettings(options.search ?? {}, engine, scoresToCome(score, engine.config));
+  const chosen = studyParts.filter((part) => parts.includes(part));
+  for (const part of chosen) if (partsOfAllSites.includes(part)) checkSites(part, search, engine.config);
   return {
-    parts: studyParts.filter((part) => parts.includes(part)),
+    parts: chosen,
     redraws,
     size,
     sizes: [...new Set(sizes)].sort((a, b) => a - b),

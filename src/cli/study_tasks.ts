@@ -1,6 +1,7 @@
 /** What a study reads before it asks a model anything: the rows of its tasks, those that must stay, and a text. */
 import { loadTask } from "../method/load_task.ts";
 import type { StudyTask } from "../method/study/study.ts";
+import { findShared } from "../tasks/draw.ts";
 import type { Example } from "../tasks/example.ts";
 import { createRandom } from "../tasks/random.ts";
 import { readRegularFile } from "../tasks/regular_file.ts";
@@ -8,7 +9,7 @@ import type { LoadTaskOptions, Selection, Task } from "../tasks/task.ts";
 import { cutText, type TextWindows } from "../tasks/text_windows.ts";
 import type { Tokenizer } from "../tasks/tokenizer.ts";
 import type { CommandContext } from "./command.ts";
-import { asUsage } from "./errors.ts";
+import { asUsage, UsageError } from "./errors.ts";
 import { adaptationSplit, decidingMetric, noteCuts, noteSkipped, requireSplit, taskSettings } from "./session.ts";
 import type { StudyOptions } from "./study_options.ts";
 
@@ -69,6 +70,19 @@ async function readMarks(task: Task, split: string, column: string, selection: S
   }
 }
 
+/** Refuses a row that adaptation examples may be drawn from and that would be tested on. */
+function refuseCommon({ name, splits }: Task, pool: readonly Example[], test: readonly Example[]): void {
+  const common = findShared(pool, test);
+  if (!common) return;
+  throw new UsageError(
+    `adaptation examples of task ${name} may be drawn from rows that are tested on, such as ${common.id}`,
+    splits.length > 1
+      ? "name different splits with --adaptation-split and --split."
+      : "a study draws again and again and has the same test rows for all draws: divide the rows into two files, name " +
+        "them in the task file, such as data: {train: train.jsonl, test: test.jsonl}, and write test_split: test there.",
+  );
+}
+
 /** The rows that adaptation examples are drawn from, and the test rows. */
 export async function readTask(
   reference: string,
@@ -91,6 +105,7 @@ export async function readTask(
     : requireSplit(task, options["train-split"], "train-split");
   const train = trainSplit === undefined ? undefined : await task.examples(trainSplit, { limit: trainRows });
   const pool = await task.examples(split, { ids: kept });
+  refuseCommon(task, pool, test);
   noteRows(task, [...pool, ...test, ...train ?? []], model, context);
   return {
     ...(mark !== undefined && {

@@ -6,14 +6,13 @@ import { basename, dirname, join, resolve } from "node:path";
 import { readGrid, readPlan, readRun, readScores, runFileNames } from "../method/files.ts";
 import type { Provenance } from "../method/provenance.ts";
 import { prunedFolderName } from "../method/earlier_run.ts";
-import { findShared } from "../tasks/draw.ts";
 import type { Example } from "../tasks/example.ts";
-import { splitGroupId } from "../tasks/group_task.ts";
 import type { Task } from "../tasks/task.ts";
+import { isRestMeasured, otherRows, takeRows, takeTestExamples } from "../tasks/test_rows.ts";
 import type { OptionValues } from "./arguments.ts";
 import type { CommandContext } from "./command.ts";
 import type { Side } from "./comparison.ts";
-import { CommandError, UsageError } from "./errors.ts";
+import { asUsage, CommandError, UsageError } from "./errors.ts";
 import type { evaluatedOptions, testOptions } from "./options.ts";
 import { type Opened, requireSplit } from "./session.ts";
 import { counted } from "./text.ts";
@@ -29,47 +28,6 @@ function testSplit(task: Task, asked: string | undefined): string {
   return requireSplit(task, asked ?? task.evaluationSplit, "split");
 }
 
-/** Ids of the rows of a split, without those that are used already. */
-async function otherRows(task: Task, split: string, used: Rows): Promise<string[]> {
-  const ids = new Set(used.map(({ id }) => id));
-  const rows = await task.rows(split);
-  const others = rows.map(({ id }) => id).filter((id) => !ids.has(id));
-  if (others.length > 0) return others;
-  throw new UsageError(
-    `all ${rows.length} examples of ${task.name} are adaptation examples, so none is left to test on`,
-    "lower --adaptation-examples, or give more rows with --data.",
-  );
-}
-
-/**
- * The first `limit` rows of each task that are among some others, and those that were passed over to find so many.
- *
- * @param ids What to take from, in order.
- * @param among Default: all.
- */
-function takeRows(
-  { group }: Task,
-  ids: readonly string[],
-  limit = Infinity,
-  among: { has(id: string): boolean } = { has: () => true },
-): { readonly taken: string[]; readonly passed: string[] } {
-  const counts = new Map<string, number>();
-  const [taken, passed]: string[][] = [[], []];
-  for (const id of ids) {
-    const name = group === null ? "" : splitGroupId(id).task;
-    const count = counts.get(name) ?? 0;
-    if (count >= limit) continue;
-    if (among.has(id)) counts.set(name, count + 1);
-    (among.has(id) ? taken : passed).push(id);
-  }
-  return { taken, passed };
-}
-
-/** Whether the rows to measure on are what is left of the only split. */
-function isShared(task: Task, { split }: TestOptions): boolean {
-  return split === undefined && task.splits.length === 1;
-}
-
 /** What stands in for the split that the task names, in words; null where nothing does. */
 function describeStandIn(task: Task, { split }: TestOptions): string | null {
   if (split !== undefined || task.standIn === null) return null;
@@ -77,31 +35,37 @@ function describeStandIn(task: Task, { split }: TestOptions): string | null {
     `${task.evaluationSplit} stands in for it`;
 }
 
-/** The examples of a run that nothing is chosen on. */
+/**
+ * Adds what to do to an error about rows that are left, or used twice.
+ *
+ * @param more What to do where none is left.
+ */
+function explainRows(error: unknown, more: string): never {
+  const unexplained = asUsage(error, "Cannot test on what is left: ", more);
+  throw asUsage(unexplained, "Cannot test on example ", "name different splits with --adaptation-split and --split.");
+}
+
+/**
+ * The examples of a run that nothing is chosen on.
+ *
+ * @throws {UsageError} If the data has no such split, no row of it is left, or one is an adaptation example.
+ */
 export async function testExamples(
   task: Task,
   options: TestOptions,
   used: readonly Example[],
   { note }: Pick<CommandContext, "note">,
 ): Promise<readonly Example[]> {
-  const { limit } = options;
-  const split = testSplit(task, options.split);
+  // For its hint, where there is no such split.
+  testSplit(task, options.split);
+  const examples = await takeTestExamples(task, options, used).catch((error) =>
+    explainRows(error, "lower --adaptation-examples, or give more rows with --data.")
+  );
   const standIn = describeStandIn(task, options);
-  if (isShared(task, options)) {
-    const { taken: ids } = takeRows(task, await otherRows(task, split, used), limit);
-    const examples = await task.examples(split, { ids });
-    if (standIn !== null) note(`${standIn}; adaptation examples are drawn from it, and its other rows are the test.`);
-    return examples;
-  }
-  const examples = await task.examples(split, limit === undefined ? {} : { limit });
-  const shared = findShared(used, examples);
-  if (shared) {
-    throw new UsageError(
-      `example ${shared.id} is both an adaptation and a test example`,
-      "name different splits with --adaptation-split and --split: measuring on what was fitted proves nothing.",
-    );
-  }
-  if (standIn !== null) note(`${standIn}.`);
+  const rest = isRestMeasured(task, options)
+    ? "; adaptation examples are drawn from it, and its other rows are the test"
+    : "";
+  if (standIn !== null) note(`${standIn}${rest}.`);
   return examples;
 }
 
@@ -256,9 +220,12 @@ export async function evaluatedRows(
         `nothing tells which they are: ${describeMissing(untold)}.`,
     );
   }
-  const isRest = fitted.size > 0 && (options.unseen || isShared(task, options));
+  const isRest = fitted.size > 0 && (options.unseen || isRestMeasured(task, options));
   const all = (await task.rows(split)).map(({ id }) => id);
-  const candidates = isRest ? await otherRows(task, split, [...fitted].map((id) => ({ id }))) : all;
+  const unfitted = () => otherRows(task, split, [...fitted].map((id) => ({ id })));
+  const candidates = isRest
+    ? await unfitted().catch((error) => explainRows(error, "give more rows with --data."))
+    : all;
   const seen = all.length - candidates.length;
   if (seen > 0) notes.push(`Left out ${counted(seen, "row")} of ${split} that the plan was chosen on.`);
   const { ids, missing } = takeCommon(task, candidates, others ?? candidates, options.limit);

@@ -8,6 +8,7 @@ import { resolveSearchSettings } from "../method/search.ts";
 import { adaptationSplit, AskedSplitError, requireSplit } from "../tasks/asked_split.ts";
 import { checkPoolSize } from "../tasks/fewshot.ts";
 import { checkSampleSize } from "../tasks/sample.ts";
+import { isRestMeasured, requireRest } from "../tasks/test_rows.ts";
 import { fewshotSplit, type NamedSplits, ownRoles } from "../tasks/split_roles.ts";
 import { isRecord } from "../tasks/python_value.ts";
 import { OptionError } from "../text/option_error.ts";
@@ -88,11 +89,11 @@ export function checkRequest(
   const measured = look("test.split", () => requireSplit(task, test.split ?? evaluationSplit));
   const { count, selectionCount } = adaptation;
   const available = rows[fitted].length;
-  look(
-    selectionCount === 0 ? "adaptation.count" : "adaptation.count and adaptation.selectionCount",
-    () => checkSampleSize(count + selectionCount, available, `the split ${fitted}`),
-  );
-  if (measured === fitted && count + selectionCount + Math.min(test.limit ?? available, available) > available) {
+  const counts = selectionCount === 0 ? "adaptation.count" : "adaptation.count and adaptation.selectionCount";
+  look(counts, () => checkSampleSize(count + selectionCount, available, `the split ${fitted}`));
+  if (isRestMeasured(task, test)) {
+    look(counts, () => requireRest(task, available - count - selectionCount, available));
+  } else if (measured === fitted && count + selectionCount + Math.min(test.limit ?? available, available) > available) {
     refuse("test.split", `is ${measured}, whose rows the adaptation examples are drawn from: name another one`);
   }
   checkFewshot(request, named);

@@ -145,7 +145,11 @@ export const requestSchema = {
       additionalProperties: false,
       default: {},
       properties: {
-        split: { type: "string", pattern: splitName, description: "Default: the task's test split." },
+        split: {
+          type: "string",
+          pattern: splitName,
+          description: "Default: the task's test split; where it is the only one, its rows that are not drawn.",
+        },
         limit: { type: "integer", minimum: 1, maximum: 1_000_000_000, description: "Only so many, the first ones." },
       },
     },

@@ -4,10 +4,11 @@ import { join } from "node:path";
 import { readModelConfig } from "../checkpoint/open.ts";
 import { runFileNames } from "../method/files.ts";
 import { adaptationSplit } from "../tasks/asked_split.ts";
-import { drawAdaptation, refuseShared } from "../tasks/draw.ts";
+import { drawAdaptation } from "../tasks/draw.ts";
 import { countBySplit, type Example } from "../tasks/example.ts";
 import type { Metric } from "../tasks/scoring.ts";
 import { loadTask } from "../tasks/task.ts";
+import { takeTestExamples } from "../tasks/test_rows.ts";
 import { loadTokenizer } from "../tasks/tokenizer.ts";
 import { jobPaths } from "./job_paths.ts";
 import { type JobSettings, parseSettings } from "./job_request.ts";
@@ -56,9 +57,7 @@ export async function makeJobRows({ folder, modelFolder }: JobPlace): Promise<Jo
     seed: settings.seed,
     sampling,
   });
-  const { limit } = settings.test;
-  const test = await task.examples(settings.test.split ?? task.evaluationSplit, limit === undefined ? {} : { limit });
-  refuseShared([...adaptation, ...selection], test);
+  const test = await takeTestExamples(task, settings.test, [...adaptation, ...selection]);
   const { name, metrics, skippedRows } = task;
   return { settings, task: name, metrics, adaptation, selection, test, skippedRows: countBySplit(skippedRows) };
 }

@@ -159,7 +159,10 @@ Deno.test("secateur run exits with 2 when adaptation and test examples overlap",
       "test",
     ]);
     assertEquals(code, 2);
-    assertMatch(stderr, /^Error: example test\/\d+ is both an adaptation and a test example\nHint: /);
+    assertMatch(
+      stderr,
+      /^Error: Cannot test on example test\/\d+: it is an adaptation example too.*\nHint: name different splits/,
+    );
     assertEquals(await names(folder), []);
   });
 });

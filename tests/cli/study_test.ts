@@ -1,5 +1,5 @@
 /** `secateur study` as a process, on the bundled model, against the study that is committed with it. */
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertMatch } from "@std/assert";
 import { join } from "node:path";
 import { type Comparison } from "../../src/method/study/comparison.ts";
 import { studyParts } from "../../src/method/study/settings.ts";
@@ -102,6 +102,20 @@ Deno.test("study says what is wrong with its options before it opens a model", a
     const unknown = await secateur(["study", ...required, "--config", config]);
     assertEquals(unknown.code, 2);
     assert(unknown.stderr.includes("unknown option redraw; did you mean redraws?"), unknown.stderr);
+    // One file of rows is drawn from and tested on by `run`; here it has to be divided.
+    const one = join(folder, "one.yaml");
+    const rows = JSON.stringify(projectPath("examples/demo/task/test.jsonl"));
+    const files = /^dataset_path: [^]*^test_split: test$/m;
+    await Deno.writeTextFile(
+      one,
+      (await Deno.readTextFile(demoTask)).replace(files, `data: ${rows}\ntraining_split: train\ntest_split: train`),
+    );
+    const together = await secateur(["study", "--model", demoModel, "--tasks", one, "--out", join(folder, "out")]);
+    assertEquals(together.code, 2);
+    assertMatch(
+      together.stderr,
+      /^Error: adaptation examples of task demo_hotel_notes may be drawn from rows that are tested on, such as train\/\d+\nHint: .*divide the rows into two files.* data: \{train: train.jsonl, test: test.jsonl\}/,
+    );
     await Deno.mkdir(join(folder, "out"));
     await Deno.writeTextFile(join(folder, "out", "thesis.tex"), "");
     const foreign = await secateur(["study", ...required]);

@@ -1,7 +1,7 @@
 /** Which rows results are measured on: so many of each task, among those that may be asked. */
-import { assertEquals, assertRejects } from "@std/assert";
+import { assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { join } from "node:path";
-import { CommandError } from "../../src/cli/errors.ts";
+import { CommandError, UsageError } from "../../src/cli/errors.ts";
 import { evaluatedRows, testExamples } from "../../src/cli/test_rows.ts";
 import { loadTask, type Task } from "../../src/tasks/task.ts";
 import { loadTokenizer } from "../../src/tasks/tokenizer.ts";
@@ -40,6 +40,24 @@ Deno.test("testExamples() takes as many rows of each task of a group as it is to
     const used = await group.examples("test", { ids: ["a/test/1", "b/test/0"] });
     const rows = await testExamples(group, { split: undefined, limit: 2 }, used, { note: () => {} });
     assertEquals(idsOf(rows), ["a/test/0", "a/test/2", "b/test/1", "b/test/2"]);
+  });
+});
+
+Deno.test("testExamples() says what to do where no row is left, or one is drawn and tested on", async () => {
+  await withGroup(async (group) => {
+    const all = await group.examples("test");
+    const refused = [
+      [undefined, "Cannot test on what is left: all 10 examples of both are", "lower --adaptation-examples"],
+      ["test", "Cannot test on example a/test/0: it is an adaptation example too", "name different splits"],
+    ] as const;
+    for (const [split, message, hint] of refused) {
+      const error = await assertRejects(
+        () => testExamples(group, { split, limit: undefined }, all, { note: () => {} }),
+        UsageError,
+        message,
+      );
+      assertStringIncludes(error.hint, hint);
+    }
   });
 });
 

@@ -9,6 +9,8 @@ import { posting, tinyRequest, withService } from "../support/service.ts";
 
 const config = { layers: 2, width: 100, neurons: 192 };
 const { task, rows } = tinyRequest() as { task: Record<string, unknown>; rows: Record<string, unknown[]> };
+/** One file of rows for everything. */
+const oneSplit = { task: { ...task, test_split: "train" }, rows: { train: rows.train } };
 
 /** What is wrong with a request; null where nothing is. */
 function problemOf(changes: Readonly<Record<string, unknown>>): string | null {
@@ -33,6 +35,9 @@ Deno.test("checkRequest() takes what fits, to the last row and layer", () => {
     { score: { maxNodes: 3 } },
     { score: { filter: "confident", confidence: 0.9 } },
     { search: { fractions: [0.0001, 0.5] } },
+    // The rows of an only split that are not drawn are the test.
+    { ...oneSplit, adaptation: { count: 7 } },
+    { ...oneSplit, adaptation: { count: 4, selectionCount: 3 }, test: { limit: 100 } },
     { fewshot: 8 },
     { task: { ...task, training_split: null }, adaptation: { split: "train", count: 8 }, fewshot: 6 },
     { task: { ...task, test_split: null, validation_split: "test" } },
@@ -58,6 +63,19 @@ Deno.test("checkRequest() refuses what the job could only fail by, and names the
     [
       { adaptation: { count: 5, selectionCount: 4 } },
       "adaptation.count and adaptation.selectionCount: Cannot draw 9 examples: the split train has 8 rows",
+    ],
+    [
+      { ...oneSplit, adaptation: { count: 8 } },
+      "adaptation.count: Cannot test on what is left: all 8 examples of notes",
+    ],
+    [
+      { ...oneSplit, adaptation: { count: 3, selectionCount: 5 } },
+      "adaptation.count and adaptation.selectionCount: Cannot test on what is left: all 8 examples of notes",
+    ],
+    [{ ...oneSplit, test: { split: "train" } }, "test.split: is train, whose rows the adaptation examples are drawn"],
+    [
+      { ...oneSplit, rows: { train: rows.train, dev: rows.test } },
+      "test.split: is train, whose rows the adaptation examples are drawn",
     ],
     [{ test: { split: "train" } }, "test.split: is train, whose rows the adaptation examples are drawn from"],
     [{ adaptation: { count: 3 }, test: { split: "train", limit: 6 } }, "test.split: is train, whose rows"],

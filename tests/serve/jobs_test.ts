@@ -3,6 +3,9 @@ import { assert, assertEquals, assertMatch, assertNotEquals } from "@std/assert"
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { openCheckpoint } from "../../src/checkpoint/open.ts";
+import { parseOptions } from "../../src/cli/arguments.ts";
+import { modelOptions, runOptions, taskOptions } from "../../src/cli/options.ts";
+import { testExamples } from "../../src/cli/test_rows.ts";
 import { openEngine } from "../../src/engine/open.ts";
 import { parseRun } from "../../src/method/run_record.ts";
 import { openService } from "../../src/serve/app.ts";
@@ -11,6 +14,8 @@ import { drawAdaptation } from "../../src/tasks/draw.ts";
 import { loadTask } from "../../src/tasks/task.ts";
 import { loadTokenizer } from "../../src/tasks/tokenizer.ts";
 import { longRequest, posting, type TestService, tinyRequest, withService } from "../support/service.ts";
+
+const out = { type: "text", description: "" } as const;
 
 async function results({ settings }: TestService, id: string): Promise<Record<string, Uint8Array>> {
   const files: Record<string, Uint8Array> = {};
@@ -64,6 +69,39 @@ Deno.test("a job gives what the same run gives without the service when it has e
       const head = await test.call(`/v1/jobs/${job.id}/files/${name}`, { method: "HEAD" });
       assertEquals([head.status, head.headers.get("content-length")], [200, `${bytes}`]);
     }
+  });
+});
+
+Deno.test("a job whose rows are one split tests on those that are not drawn, as the program does", async () => {
+  await withService({}, async (test) => {
+    const { task, rows } = tinyRequest() as { task: object; rows: Record<string, unknown[]> };
+    const one = { task: { ...task, test_split: "train" }, rows: { train: rows.train } };
+    const recordOf = async (changes: object) => {
+      const { id } = await test.submit(
+        tinyRequest({ ...one, adaptation: { count: 3, selectionCount: 1 }, ...changes }),
+      );
+      assertEquals((await test.wait(id)).error, null);
+      return parseRun("the results", await (await test.call(`/v1/jobs/${id}/results`)).text());
+    };
+    const { examples: { adaptation, selection, test: tested }, arguments: typed } = await recordOf({});
+    assertEquals([adaptation.length, selection.length, tested.length], [3, 1, 4]);
+    const all = rows.train.map((_, row) => `train/${row}`);
+    assertEquals([...adaptation, ...selection, ...tested].sort(), all);
+    assertEquals((await recordOf({ test: { limit: 2 } })).examples.test, tested.slice(0, 2));
+
+    // The program, with the options that the record names.
+    const { limit, split } = parseOptions(
+      "run",
+      { ...modelOptions, ...taskOptions, ...runOptions, out },
+      typed.slice(1),
+    );
+    const folder = join(test.settings.modelsFolder!, "tiny");
+    const [{ id }] = (await (await test.call("/v1/jobs")).json()).jobs;
+    const own = await loadTask(join(test.settings.jobsFolder, id, "task.yaml"), {
+      tokenizer: await loadTokenizer(folder),
+    });
+    const used = await own.examples("train", { ids: [...adaptation, ...selection] });
+    assertEquals((await testExamples(own, { limit, split }, used, { note: () => {} })).map(({ id }) => id), tested);
   });
 });
 

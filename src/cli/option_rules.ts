@@ -53,11 +53,6 @@ export const optionRules: readonly OptionRule[] = [
     excludes: ["--overwrite"],
     hint: "--resume continues the run in --out, --overwrite replaces it: give one of them.",
   },
-  {
-    options: ["--dry-run"],
-    excludes: ["--engine reference"],
-    hint: "the reference engine does not run in waves, so there is nothing to show: leave out one of them.",
-  },
 
   // Device.
   {

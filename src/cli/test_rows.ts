@@ -128,16 +128,19 @@ function listChosen({ model, plan, isPruned }: EvaluatedSide): Chosen[] {
   return chosen;
 }
 
-/** Rows of this task's data that something was chosen on: none for a run on other files; null where nothing tells. */
+/**
+ * Rows of this task's data that something was chosen on; `elsewhere` where they are of other files, null where nothing
+ * tells.
+ */
 async function fittedRows(
   { folder, isOwn }: Chosen,
   { task, provenance }: Pick<Opened, "task" | "provenance">,
-): Promise<Rows | null> {
+): Promise<Rows | "elsewhere" | null> {
   // A run that did not finish, or a file that another program wrote, tells as little as none.
   const found = isOwn ? await foundByRun(folder).catch(() => foundInSteps(folder)).catch(() => null) : null;
   const isSame = found && isSameData(found.provenance, provenance);
   if (found === null || isSame === null) return null;
-  if (!isSame) return [];
+  if (!isSame) return "elsewhere";
   const ids = [...new Set(found.ids)];
   // The same file may have been given as another split: its rows have the same numbers.
   const isOneFile = task.group === null && task.splits.length === 1 && provenance.dataSha256 !== undefined;
@@ -194,7 +197,7 @@ export async function evaluatedRows(
   const split = testSplit(task, options.split);
   const chosen = sides.flatMap(listChosen);
   const known = await Promise.all(chosen.map((one) => fittedRows(one, work)));
-  const fitted = new Set(known.flatMap((rows) => rows ?? []).map(({ id }) => id));
+  const fitted = new Set(known.flatMap((rows) => typeof rows === "string" ? [] : rows ?? []).map(({ id }) => id));
   const untold = chosen.find((_, index) => known[index] === null);
   const standIn = describeStandIn(task, options);
   if (standIn !== null && task.standIn!.isTraining && fitted.size === 0) {
@@ -213,6 +216,11 @@ export async function evaluatedRows(
       `nothing tells which rows the ${untold.what} was chosen on: ${describeMissing(untold)}`,
       "evaluate the plan where the run has left it, or leave out --unseen.",
     );
+  }
+  // They may have some of the same rows: the files of a run are known as a whole.
+  const elsewhere = chosen.find((_, index) => known[index] === "elsewhere");
+  if (options.unseen && elsewhere) {
+    notes.push(`The ${elsewhere.what} was chosen on other files than these, so no row was left out for it.`);
   }
   if (task.splits.length === 1 && untold) {
     notes.push(

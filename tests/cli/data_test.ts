@@ -166,6 +166,10 @@ Deno.test("secateur eval leaves out the rows that score and search have used, wh
     assertEquals([idsOf(asked).length, asked.notes.length], [12, 1]);
     const unseen = await measured(`${out}/plan.json`, "--split", "train", "--unseen");
     assertEquals([idsOf(unseen), unseen.notes], [rest, ["Left out 5 rows of train that the plan was chosen on."]]);
+    // Of other files nothing is left out, even if they have the same rows.
+    const more = await measured(`${out}/plan.json`, "--data", `validation=${folder}/rows.jsonl`, "--unseen");
+    const note = "The plan was chosen on other files than these, so no row was left out for it.";
+    assertEquals([idsOf(more).length, more.notes], [12, [note]]);
     // Of another name than the search gave it, it may be any plan.
     await Deno.copyFile(`${out}/plan.json`, `${out}/other.json`);
     const untold = await secateur([...evaluation, `${out}/other.json`, "--split", "train", "--unseen"]);

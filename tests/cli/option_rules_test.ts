@@ -20,7 +20,6 @@ const submit = (kind: string) => ["submit", kind, ...work, "--out", "o", "--shar
 const refused: readonly (readonly [readonly string[], string])[] = [
   [[...run, "--json", "--events"], "--json does not go with --events"],
   [[...run, "--resume", "--overwrite"], "--resume does not go with --overwrite"],
-  [[...run, "--dry-run", "--engine", "reference"], "--dry-run does not go with --engine reference"],
   [[...run, "--engine=reference", "--memory-budget", "1GiB"], "--memory-budget does not go with --engine reference"],
   [
     ["serve", "--weight-budget", "1GiB", "--engine", "reference"],
@@ -75,7 +74,7 @@ const accepted: readonly (readonly string[])[] = [
   [...cluster, ...work, "--data", "d", "--nodes", "4"],
   [...shape, "--prompt-tokens", "9", "--tasks", "2"],
   [...submit("k8s"), "--image", "i", "--name", "n"],
-  [...submit("slurm"), "--sbatch=--gpus=1", "--dry-run"],
+  [...submit("slurm"), "--sbatch=--gpus=1", "--dry-run", "--engine", "reference"],
   ["merge", "d", "--scores", "s"],
 ];
 

@@ -114,7 +114,7 @@ export const variables: { readonly [Name in keyof ServiceSettings]: Variable } =
  * Reads the settings.
  *
  * @param read The value of a variable; undefined or empty where it is not set. It is asked for the listed names only.
- * @throws {OptionError} If a value is out of its range.
+ * @throws {OptionError} If a value is out of its range, or does not go with another one.
  */
 export function settingsFrom(read: (name: string) => string | undefined): ServiceSettings {
   const given = (setting: keyof ServiceSettings) => read(variables[setting].name) || undefined;
@@ -132,14 +132,16 @@ export function settingsFrom(read: (name: string) => string | undefined): Servic
   };
   const count = (setting: keyof ServiceSettings, least: number, most: number) =>
     whole(setting, given(setting) ?? variables[setting].default, least, most);
-  const bytes = (setting: keyof ServiceSettings) => {
-    const text = given(setting);
-    return text === undefined ? null : whole(setting, text, 1, Number.MAX_SAFE_INTEGER);
-  };
   const engine = given("engine") ?? variables.engine.default;
   if (engine !== "webgpu" && engine !== "reference" && engine !== "auto") {
     throw refuse("engine", engine, "webgpu, reference or auto");
   }
+  const budget = (setting: keyof ServiceSettings): number | null => {
+    const text = given(setting);
+    if (text === undefined) return null;
+    if (engine === "reference") refuse(setting, text, `none with ${variables.engine.name}=reference`);
+    return whole(setting, text, 1, Number.MAX_SAFE_INTEGER);
+  };
   const token = given("token") ?? null;
   if (token !== null && !/^[\x21-\x7e]+$/.test(token)) {
     throw new OptionError(`Cannot serve with this ${variables.token.name}: expected printable ASCII without spaces`);
@@ -149,7 +151,7 @@ export function settingsFrom(read: (name: string) => string | undefined): Servic
       `Cannot serve with a ${variables.token.name} of ${token.length} characters: expected at least ${shortestToken}`,
     );
   }
-  const [memoryBudgetBytes, weightBudgetBytes] = [bytes("memoryBudgetBytes"), bytes("weightBudgetBytes")];
+  const [memoryBudgetBytes, weightBudgetBytes] = [budget("memoryBudgetBytes"), budget("weightBudgetBytes")];
   if (memoryBudgetBytes !== null && weightBudgetBytes !== null && weightBudgetBytes > memoryBudgetBytes) {
     throw refuse("weightBudgetBytes", `${weightBudgetBytes}`, `at most ${variables.memoryBudgetBytes.name}`);
   }

@@ -66,6 +66,11 @@ Deno.test("settingsFrom() gives defaults, reads the listed variables alone, and 
     RangeError,
     "expected at most SECATEUR_MEMORY_BUDGET_BYTES",
   );
+  assertThrows(
+    () => settingsFrom((name) => ({ SECATEUR_ENGINE: "reference", SECATEUR_WEIGHT_BUDGET_BYTES: "1000" })[name]),
+    RangeError,
+    'SECATEUR_WEIGHT_BUDGET_BYTES="1000": expected none with SECATEUR_ENGINE=reference',
+  );
 });
 
 Deno.test("Access lets only callers on this machine pass when there is no token", () => {

@@ -47,7 +47,7 @@ export const serve = defineCommand({
   description:
     "Runs one job after the other, in Workers, and keeps them in a folder: jobs survive a restart. Ctrl-C and SIGTERM stop\n" +
     "the job that runs, and it goes on when the service is started again. The same service runs under\n" +
-    "`deno serve src/serve/main.ts`. docs/service.md describes the API.",
+    "`deno serve --host 127.0.0.1 src/serve/main.ts`. docs/service.md describes the API.",
   details: `Environment, overridden by options:\n${variableHelp}`,
   example: "serve --port 8000 --jobs out/service",
   options: {

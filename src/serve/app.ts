@@ -4,6 +4,7 @@ import type { Context } from "hono";
 import { getCookie, setCookie } from "hono/cookie";
 import { join } from "node:path";
 import { runFileNames } from "../method/files.ts";
+import { didYouMean } from "../tasks/did_you_mean.ts";
 import { Access, cookieName } from "./access.ts";
 import { readJsonText } from "./body.ts";
 import { eventStream } from "./event_stream.ts";
@@ -55,6 +56,18 @@ const contentTypes: Readonly<Record<string, string>> = {
   html: "text/html; charset=utf-8",
   safetensors: "application/octet-stream",
 };
+
+/** Query parameters of paths of the API that take some; all others are refused there, as unknown fields are. */
+const queryParameters: Readonly<Record<string, readonly string[]>> = { "GET /v1/jobs": ["limit", "before"] };
+
+/** Refuses query parameters of other names. */
+function refuseUnknownQuery(path: string, { method, url }: Request): void {
+  const known = queryParameters[`${method === "HEAD" ? "GET" : method} ${path}`] ?? [];
+  const unknown = [...new URL(url).searchParams.keys()].find((name) => !known.includes(name));
+  if (unknown === undefined) return;
+  const meant = didYouMean(unknown, known);
+  throw new ProblemError(400, `The query has the unknown parameter ${JSON.stringify(unknown)}${meant}`);
+}
 
 const largestPage = 500;
 const usualPage = 50;
@@ -215,6 +228,7 @@ export async function openService(options: ServiceOptions): Promise<Service> {
           address: context.env?.remoteAddr?.hostname,
         });
       }
+      if (path.startsWith("/v1/")) refuseUnknownQuery(path, context.req.raw);
       await next();
     });
     for (const [method, handler] of Object.entries(handlers)) app.on(method, path, handler);

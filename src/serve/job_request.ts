@@ -1,5 +1,5 @@
 /** What a job is asked to do: one JSON schema that checks requests, fills in defaults, and documents them. */
-import { Ajv2020, type ErrorObject } from "ajv/dist/2020.js";
+import { Ajv2020 } from "ajv/dist/2020.js";
 import { sampleFilters } from "../method/filter.ts";
 import type { PlanningOptions } from "../method/pipeline.ts";
 import { maxRuleNodes, ruleNames } from "../method/quadrature.ts";
@@ -9,6 +9,7 @@ import { searchRules, type SearchSettings } from "../method/search.ts";
 import { type Metric, metrics } from "../tasks/scoring.ts";
 import type { Sampling } from "../tasks/sample.ts";
 import { ProblemError } from "./problem.ts";
+import { explainFault } from "./schema_words.ts";
 
 /** A row of a task: cells by column. */
 export type RequestRow = Readonly<Record<string, unknown>>;
@@ -263,20 +264,6 @@ const validateSettings = ajv.compile<JobSettings>({
   properties: settingsProperties,
 });
 
-function explain({ instancePath, keyword, params, message }: ErrorObject): string {
-  const place = instancePath === "" ? "the request" : instancePath.slice(1).replaceAll("/", ".");
-  switch (keyword) {
-    case "additionalProperties":
-      return `${place} has the unknown field ${JSON.stringify(params.additionalProperty)}`;
-    case "enum":
-      return `${place} must be one of ${params.allowedValues.join(", ")}`;
-    case "propertyNames":
-      return `${place} has the name ${JSON.stringify(params.propertyName)}, expected letters, digits, _ and -`;
-    default:
-      return `${place} ${message}`;
-  }
-}
-
 /**
  * Checks the form of a request that came as text; `job_check.ts` looks at whether it fits together.
  *
@@ -289,7 +276,7 @@ export function parseRequest(text: string): JobRequest {
   } catch (error) {
     throw new ProblemError(400, `The body is no JSON: ${(error as Error).message}`);
   }
-  if (!validate(value)) throw new ProblemError(400, `Cannot start the job: ${explain(validate.errors!.at(-1)!)}`);
+  if (!validate(value)) throw new ProblemError(400, `Cannot start the job: ${explainFault(validate.errors!.at(-1)!)}`);
   return value;
 }
 
@@ -307,7 +294,7 @@ export function parseSettings(what: string, text: string): JobSettings {
     throw new SyntaxError(`Cannot read ${what}: ${(error as Error).message}`);
   }
   if (validateSettings(value)) return value;
-  throw new SyntaxError(`Cannot read ${what}: ${explain(validateSettings.errors!.at(-1)!)}`);
+  throw new SyntaxError(`Cannot read ${what}: ${explainFault(validateSettings.errors!.at(-1)!)}`);
 }
 
 /**

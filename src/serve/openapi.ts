@@ -133,6 +133,8 @@ const open: readonly [] = [];
 /** The document, draft 3.1. */
 export function openApiDocument(version: string, needsToken: boolean) {
   const secured = problems(401, 403);
+  // Unknown query parameters are refused.
+  const called = { ...problems(400), ...secured };
   return {
     openapi: "3.1.0",
     info: {
@@ -166,19 +168,19 @@ export function openApiDocument(version: string, needsToken: boolean) {
       "/v1/session": {
         post: {
           summary: "Trades the token for a cookie, for browsers.",
-          responses: { 204: answer("The cookie is set."), ...problems(401) },
+          responses: { 204: answer("The cookie is set."), ...problems(400, 401) },
         },
       },
       "/v1/models": {
         get: {
           summary: "Models that jobs may use.",
-          responses: { 200: answer("Models.", json("Models")), ...secured },
+          responses: { 200: answer("Models.", json("Models")), ...called },
         },
       },
       "/v1/example": {
         get: {
           summary: "A request that works: the bundled model on its own task.",
-          responses: { 200: answer("To be posted to /v1/jobs.", json("Request")), ...secured, ...problems(404) },
+          responses: { 200: answer("To be posted to /v1/jobs.", json("Request")), ...called, ...problems(404) },
         },
       },
       "/v1/jobs": {
@@ -188,7 +190,7 @@ export function openApiDocument(version: string, needsToken: boolean) {
             { name: "limit", in: "query", schema: { type: "integer", minimum: 1, maximum: 500, default: 50 } },
             { name: "before", in: "query", description: "Only jobs older than this id.", schema: id.schema },
           ],
-          responses: { 200: answer("Jobs.", json("Jobs")), ...secured, ...problems(400) },
+          responses: { 200: answer("Jobs.", json("Jobs")), ...called },
         },
         post: {
           summary: "Starts a job.",
@@ -198,24 +200,24 @@ export function openApiDocument(version: string, needsToken: boolean) {
               ...answer("The job is on the disk of the service and will run.", json("Job")),
               headers: { location: { schema: text, description: "Path of the job." } },
             },
-            ...secured,
-            ...problems(400, 408, 413, 415, 429, 503, 507),
+            ...called,
+            ...problems(408, 413, 415, 429, 503, 507),
           },
         },
       },
       "/v1/jobs/{id}": {
         parameters: [id],
-        get: { summary: "A job.", responses: { 200: answer("The job.", json("Job")), ...secured, ...problems(404) } },
+        get: { summary: "A job.", responses: { 200: answer("The job.", json("Job")), ...called, ...problems(404) } },
         delete: {
           summary: "Deletes a job that has ended, with its results.",
-          responses: { 204: answer("It is gone."), ...secured, ...problems(404, 409) },
+          responses: { 204: answer("It is gone."), ...called, ...problems(404, 409) },
         },
       },
       "/v1/jobs/{id}/cancel": {
         parameters: [id],
         post: {
           summary: "Stops a job for good; results so far are kept.",
-          responses: { 202: answer("It stops, or has stopped.", json("Job")), ...secured, ...problems(404, 409) },
+          responses: { 202: answer("It stops, or has stopped.", json("Job")), ...called, ...problems(404, 409) },
         },
       },
       "/v1/jobs/{id}/events": {
@@ -231,7 +233,7 @@ export function openApiDocument(version: string, needsToken: boolean) {
           responses: {
             200: answer("The events.", { "text/event-stream": { schema: text } }),
             204: answer("The job has ended, and nothing happened after that event."),
-            ...secured,
+            ...called,
             ...problems(404, 503),
           },
         },
@@ -242,7 +244,7 @@ export function openApiDocument(version: string, needsToken: boolean) {
           summary: "The record of the run, `run.json`.",
           responses: {
             200: answer("The record.", { "application/json": { schema: { type: "object" } } }),
-            ...secured,
+            ...called,
             ...problems(404, 409),
           },
         },
@@ -253,7 +255,7 @@ export function openApiDocument(version: string, needsToken: boolean) {
           summary: "The report, a page that needs nothing else.",
           responses: {
             200: answer("The page.", { "text/html": { schema: text } }),
-            ...secured,
+            ...called,
             ...problems(404, 409),
           },
         },
@@ -262,7 +264,7 @@ export function openApiDocument(version: string, needsToken: boolean) {
         parameters: [id],
         get: {
           summary: "The result files that there are so far.",
-          responses: { 200: answer("Files.", json("Files")), ...secured, ...problems(404) },
+          responses: { 200: answer("Files.", json("Files")), ...called, ...problems(404) },
         },
       },
       "/v1/jobs/{id}/files/{name}": {
@@ -275,7 +277,7 @@ export function openApiDocument(version: string, needsToken: boolean) {
               "application/json": { schema: { type: "object" } },
               "text/html": { schema: text },
             }),
-            ...secured,
+            ...called,
             ...problems(404),
           },
         },

@@ -4,8 +4,10 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { parseRequest } from "../../src/serve/job_request.ts";
+import { type ProblemError, problemResponse } from "../../src/serve/problem.ts";
 import { variables } from "../../src/serve/settings.ts";
-import { longRequest, posting, writeTinyModel } from "../support/service.ts";
+import { longRequest, posting, tinyRequest, writeTinyModel } from "../support/service.ts";
 import { waitToBeTold } from "../support/service_process.ts";
 import { withFolder } from "../support/temporary_folder.ts";
 
@@ -51,6 +53,18 @@ Deno.test("docs/service.md lists every setting and its default", () => {
   }
 });
 
+Deno.test("docs/service.md has no `deno serve` listen on other addresses, and shows a refusal as it is", async () => {
+  const serving = commands.filter((command) => command.includes("deno serve"));
+  assertEquals(serving.map((command) => / --host 127\.0\.0\.1 /.test(command)), [true, true]);
+  let refusal: unknown;
+  try {
+    parseRequest(JSON.stringify(tinyRequest({ seed: -1 })));
+  } catch (error) {
+    refusal = error;
+  }
+  assert(commands.includes((await problemResponse(refusal as ProblemError).text()).trim()));
+});
+
 Deno.test("the commands of docs/service.md run a job under `deno serve` with the permissions it names until it is asked to end", async () => {
   await withFolder({}, async (folder) => {
     await writeTinyModel(join(folder, "models"));
@@ -62,14 +76,14 @@ Deno.test("the commands of docs/service.md run a job under `deno serve` with the
       words.replaceAll("MODELS", join(folder, "models")).replaceAll("JOBS", join(folder, "jobs"))
         .replaceAll("PROGRAM/", program).replaceAll("PROGRAM", program);
     const child = new Deno.Command(Deno.execPath(), {
-      args: ["serve", ...place(serve).replace("--port 8000", "--port 0 --host 127.0.0.1").split(" ")],
+      args: ["serve", ...place(serve).replace("--port 8000", "--port 0").split(" ")],
       env: { SECATEUR_JOBS: join(folder, "jobs"), SECATEUR_MODELS: join(folder, "models") },
       stdin: "null",
       stdout: "null",
       stderr: "piped",
     }).spawn();
     try {
-      const port = await waitToBeTold(child.stderr, /Listening on http:\/\/\S+?:(\d+)/);
+      const port = await waitToBeTold(child.stderr, /Listening on http:\/\/127\.0\.0\.1:(\d+)/);
       const calls = commands.filter((command) => command.startsWith("curl"));
       let id = "";
       for (const call of calls) {

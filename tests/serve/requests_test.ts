@@ -14,6 +14,7 @@ import {
 } from "../../src/serve/job_request.ts";
 import { openApiDocument, schemas } from "../../src/serve/openapi.ts";
 import { ProblemError } from "../../src/serve/problem.ts";
+import { wordedKeywords } from "../../src/serve/schema_words.ts";
 import { settingsFrom, variables } from "../../src/serve/settings.ts";
 import { posting, tinyRequest, withService } from "../support/service.ts";
 
@@ -231,20 +232,38 @@ Deno.test("parseRequest() fills in defaults, and names what it refuses", () => {
   assertEquals([request.skipBadRows, request.truncate], [false, false]);
   const task = tinyRequest().task as object;
   const refused: readonly (readonly [unknown, RegExp])[] = [
-    [null, /the request must be object/],
-    [[], /the request must be object/],
-    [tinyRequest({ model: 7 }), /model must be string/],
+    [null, /the request must be an object$/],
+    [[], /the request must be an object$/],
+    [{ rows: {}, task: {} }, /the request lacks the field "model"$/],
+    [tinyRequest({ model: 7 }), /model must be a text$/],
+    [tinyRequest({ model: "" }), /model must not be empty$/],
+    [tinyRequest({ model: "m".repeat(301) }), /model must have at most 300 characters$/],
+    [tinyRequest({ task: { ...task, output_type: "generate_until" } }), /task\.output_type must be "multiple_choice"$/],
+    [tinyRequest({ adaptation: { split: "../up" } }), /adaptation\.split must be a name of letters, digits, _ and -$/],
+    [tinyRequest({ rows: { train: [] } }), /rows\.train must not be empty$/],
+    [
+      tinyRequest({ rows: Object.fromEntries(Array.from({ length: 17 }, (_, i) => [`s${i}`, [{}]])) }),
+      /rows must have at most 16 fields$/,
+    ],
+    [
+      tinyRequest({ search: { fractions: Array.from({ length: 1001 }, (_, i) => (i + 1) / 1001) } }),
+      /search\.fractions must have at most 1000 items$/,
+    ],
+    [
+      tinyRequest({ search: { fractions: [0.1, 0.2, 0.1] } }),
+      /search\.fractions has the same value at 0 and at 2: name/,
+    ],
     [tinyRequest({ colour: "red" }), /the request has the unknown field "colour"/],
-    [tinyRequest({ seed: 0.5 }), /seed must be integer/],
-    [tinyRequest({ seed: -1 }), /seed must be >= 0/],
-    [tinyRequest({ skipBadRows: 1 }), /skipBadRows must be boolean/],
-    [tinyRequest({ truncate: "yes" }), /truncate must be boolean/],
+    [tinyRequest({ seed: 0.5 }), /seed must be a whole number$/],
+    [tinyRequest({ seed: -1 }), /seed must be at least 0$/],
+    [tinyRequest({ skipBadRows: 1 }), /skipBadRows must be true or false$/],
+    [tinyRequest({ truncate: "yes" }), /truncate must be true or false$/],
     [tinyRequest({ score: { site: "head" } }), /score\.site must be one of gate, up, down/],
-    [tinyRequest({ search: { fractions: [0.1, 2] } }), /search\.fractions\.1 must be <= 1/],
-    [tinyRequest({ rows: {} }), /rows must NOT have fewer than 1 properties/],
+    [tinyRequest({ search: { fractions: [0.1, 2] } }), /search\.fractions\.1 must be at most 1$/],
+    [tinyRequest({ rows: {} }), /rows must not be empty$/],
     [tinyRequest({ rows: { "../up": [{}] } }), /rows has the name "\.\.\/up"/],
-    [tinyRequest({ rows: { train: [{}], test: ["text"] } }), /rows\.test\.0 must be object/],
-    [tinyRequest({ task: { ...task, num_fewshot: 0.5 } }), /task\.num_fewshot must be integer,null/],
+    [tinyRequest({ rows: { train: [{}], test: ["text"] } }), /rows\.test\.0 must be an object$/],
+    [tinyRequest({ task: { ...task, num_fewshot: 0.5 } }), /task\.num_fewshot must be a whole number or null$/],
     // Each of these would make a task read files of the server.
     ...["include", "group", "dataset_path", "dataset_name", "dataset_kwargs", "data", "class", "custom_dataset"].map((
       key,
@@ -254,11 +273,12 @@ Deno.test("parseRequest() fills in defaults, and names what it refuses", () => {
         new RegExp(`task has the unknown field "${key}"`),
       ] as const
     ),
-    [tinyRequest({ task: { ...task, task: ["/etc/passwd"] } }), /task\.task must be string/],
+    [tinyRequest({ task: { ...task, task: ["/etc/passwd"] } }), /task\.task must be a text$/],
   ];
   for (const [value, words] of refused) {
     const { status, message } = refusal(() => parseRequest(JSON.stringify(value)));
     assertEquals(status, 400);
+    assertMatch(message, /^Cannot start the job: /);
     assertMatch(message, words);
   }
   for (const text of ["", "{", "nope", '{"a":1}x', "[".repeat(200_000)]) {
@@ -274,8 +294,8 @@ Deno.test("parseSettings() gives what was kept of a request, and refuses what is
   assertEquals(parseSettings("request.json", JSON.stringify(older)), settings);
   const refused = [
     ["{", /^Cannot read request\.json: /],
-    ["[]", /^Cannot read request\.json: the request must be object$/],
-    [JSON.stringify({ ...settings, seed: -1 }), /^Cannot read request\.json: seed must be >= 0$/],
+    ["[]", /^Cannot read request\.json: the request must be an object$/],
+    [JSON.stringify({ ...settings, seed: -1 }), /^Cannot read request\.json: seed must be at least 0$/],
     [
       JSON.stringify({ ...settings, rows: {} }),
       /^Cannot read request\.json: the request has the unknown field "rows"$/,
@@ -336,6 +356,43 @@ Deno.test("commandArguments() gives a command line that the program understands 
   const [, ...again] = commandArguments({ ...request, score: { ...adaptive, filter: "all" } });
   const settings = scoreSettings(parseOptions("run", table, again));
   assertEquals([settings.nodes, settings.maxNodes, settings.filter, settings.confidence], [null, 8, "all", 0.8]);
+});
+
+Deno.test("a fault of a request has words for every keyword that the schema has", () => {
+  const described = ["type", "properties", "items", "default", "description"];
+  const keywords = new Set<string>();
+  const visit = (schema: object): void => {
+    for (const [keyword, value] of Object.entries(schema)) {
+      keywords.add(keyword);
+      if (keyword === "properties") Object.values(value as object).forEach(visit);
+      if (["items", "additionalProperties", "propertyNames"].includes(keyword) && typeof value === "object") {
+        visit(value);
+      }
+    }
+  };
+  visit(requestSchema);
+  const unworded = [...keywords].filter((keyword) => !wordedKeywords.includes(keyword) && !described.includes(keyword));
+  assertEquals(unworded, []);
+});
+
+Deno.test("the API refuses query parameters that it does not know, and says what was meant", async () => {
+  await withService({}, async ({ call }) => {
+    const refused = [
+      ["/v1/jobs?limt=3", 'The query has the unknown parameter "limt"; did you mean limit?'],
+      ["/v1/jobs?limit=3&limit=4&page=2", 'The query has the unknown parameter "page"'],
+      ["/v1/models?limit=3", 'The query has the unknown parameter "limit"'],
+    ];
+    for (const [path, detail] of refused) {
+      const answer = await call(path);
+      assertEquals([answer.status, (await answer.json()).detail], [400, detail]);
+    }
+    assertEquals((await call("/v1/jobs?limit=3", posting(tinyRequest()))).status, 400);
+    // Pages, and what machines look at, are none of the API.
+    for (const path of ["/v1/jobs?limit=3", "/v1/jobs", "/?from=mail", "/health?now", "/metrics?x=1"]) {
+      assertEquals((await call(path)).status, 200, path);
+    }
+    assertEquals((await call("/v1/jobs?limit=3", { method: "HEAD" })).status, 200);
+  });
 });
 
 Deno.test("the schema of requests says what each field is for", () => {

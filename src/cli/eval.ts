@@ -213,8 +213,21 @@ async function writeResults(
   return [output, logSamples].filter((file) => file !== undefined);
 }
 
-async function evaluateTask(options: EvalOptions, context: CommandContext): Promise<CommandResult> {
+/** Says every line once: two models may have the same to say of the rows. */
+function sayOnce(context: CommandContext): CommandContext {
+  const said = new Set<string>();
+  return {
+    ...context,
+    note: (line) => {
+      if (!said.has(line)) context.note(line);
+      said.add(line);
+    },
+  };
+}
+
+async function evaluateTask(options: EvalOptions, surroundings: CommandContext): Promise<CommandResult> {
   const startedAt = Date.now();
+  const context = sayOnce(surroundings);
   // Mistakes in the options show before the model is read.
   const other = otherSide(options);
   refuseSamePlace(options, ["output", "log-samples"]);

@@ -180,6 +180,7 @@ Deno.test("secateur eval --against asks both models the rows that neither is too
     for (const args of [sides, ["--model", model, "--against", longer]]) {
       const { code, stdout, stderr } = await secateur([...evaluation, ...args, "--skip-bad-rows"]);
       assertEquals(code, 0, stderr);
+      assertEquals([...stderr.matchAll(/^Skipped /gm)].length, 1, stderr);
       const { examples, notes, comparison } = JSON.parse(stdout);
       assertEquals(examples.map(({ id }: { id: string }) => id), fittingTest);
       assertEquals(notes, ["Left out 2 rows that only one of the two models can be asked."]);

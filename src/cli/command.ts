@@ -2,7 +2,7 @@
 import type { Progress } from "../engine/engine.ts";
 import type { Jsonable } from "../method/json.ts";
 import type { CommandError } from "./errors.ts";
-import { refuseClashes } from "./option_rules.ts";
+import { refuseClashes, withoutRefused } from "./option_rules.ts";
 import {
   describeOptions,
   describeRequired,
@@ -45,6 +45,8 @@ export interface CommandDefinition<T extends OptionTable> {
   readonly details?: string;
   /** A command line that works, after `secateur `. */
   readonly example: string;
+  /** What `--json` prints, for the help. Default: `the results`. */
+  readonly results?: string;
   /** What may stand between name and options, for the help, such as `ls | show TASK`; absent where nothing may. */
   readonly words?: string;
   /** How to go on after Ctrl-C, for commands that can. */
@@ -64,7 +66,8 @@ export interface Command {
   readonly afterInterrupt?: string | undefined;
   /** All its options, those that every command has included. */
   readonly options: OptionTable;
-  help(): string;
+  /** @param args What was typed behind the name: of a subcommand, only what may be given with it is listed. */
+  help(args?: readonly string[]): string;
   /** The arguments with those of a file that they name; absent where a command takes no file of options. */
   expand?(args: readonly string[]): Promise<string[]>;
   /**
@@ -81,16 +84,28 @@ export interface Command {
 /** Text for a person, one JSON document, or a stream of events. */
 export type OutputFormat = "text" | "json" | "events";
 
-const commonOptions = {
-  json: { type: "flag", description: "Print the results as JSON." },
-  events: { type: "flag", description: "Print progress and results as they come, one JSON object a line." },
-  help: { type: "flag", description: "Print this help." },
-} as const satisfies OptionTable;
+/**
+ * What every command has.
+ *
+ * @param results What `--json` prints.
+ */
+function commonOptions(results: string) {
+  return {
+    json: { type: "flag", description: `Print ${results} as JSON.` },
+    events: { type: "flag", description: "Print progress and results as they come, one JSON object a line." },
+    help: { type: "flag", description: "Print this help." },
+  } as const satisfies OptionTable;
+}
+
+type CommonOptions = ReturnType<typeof commonOptions>;
 
 /** Makes a command; every command has `--json` and `--help`. */
 export function defineCommand<const T extends OptionTable>(definition: CommandDefinition<T>): Command {
   const { name, summary, description, example } = definition;
-  const table: T & typeof commonOptions = { ...definition.options, ...commonOptions };
+  const table: T & CommonOptions = {
+    ...definition.options,
+    ...commonOptions(definition.results ?? "the results"),
+  };
   const parse = (args: readonly string[], words: string[]) => {
     const { values, given } = parseGivenOptions(name, table, args, definition.words ? words : undefined);
     refuseClashes({ command: name, table, words, values, given });
@@ -103,19 +118,21 @@ export function defineCommand<const T extends OptionTable>(definition: CommandDe
     afterInterrupt: definition.afterInterrupt,
     options: table,
     check(args) {
-      const { json, events } = parse(args, []) as OptionValues<typeof commonOptions>;
+      const { json, events } = parse(args, []) as OptionValues<CommonOptions>;
       return events ? "events" : json ? "json" : "text";
     },
-    help() {
-      const usage = ["secateur", name, definition.words, describeRequired(table), "[options]"].filter(Boolean).join(
-        " ",
-      );
+    help(args = []) {
+      const forms = definition.words?.replace(/^\((.*)\)$/, "$1").split(" | ") ?? [];
+      const form = forms.length > 1 ? forms.find((form) => form.split(" ")[0] === args[0]) : undefined;
+      const listed = form === undefined ? table : withoutRefused(name, args[0], table);
+      const words = form ?? definition.words;
+      const usage = ["secateur", name, words, describeRequired(listed), "[options]"].filter(Boolean).join(" ");
       const { details } = definition;
       return [
         summary,
         wrapParagraphs(description),
         `Usage: ${usage}`,
-        describeOptions(table),
+        describeOptions(listed),
         ...(details === undefined ? [] : [wrapParagraphs(details)]),
         `Example:\n  secateur ${example}\n`,
       ].join("\n\n");

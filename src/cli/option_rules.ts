@@ -236,3 +236,13 @@ export function refuseClashes(line: ReadCommandLine, rules: readonly OptionRule[
     }
   }
 }
+
+/** The options of a command that go with one of its subcommands. */
+export function withoutRefused(command: string, word: string, table: OptionTable): OptionTable {
+  const refused = new Set(
+    optionRules.filter(({ excludes = [] }) => excludes.includes(`${command} ${word}`)).flatMap(({ options }) =>
+      options
+    ),
+  );
+  return Object.fromEntries(Object.entries(table).filter(([name]) => !refused.has(`--${name}`)));
+}

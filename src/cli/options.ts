@@ -75,7 +75,7 @@ export const budgetOptions = underHeading("Device", {
   "memory-budget": {
     type: "bytes",
     description:
-      "Device memory to stay under, such as 512MiB, weights included; not for --engine reference. Default: what the weights take, and 1 GiB.",
+      "Device memory to stay under, such as 512MiB, weights included. Default: what the weights take, and 1 GiB.",
   },
   "weight-budget": {
     type: "bytes",
@@ -89,7 +89,8 @@ export const engineOptions = underHeading("Device", {
     type: "choice",
     choices: ["webgpu", "reference"],
     default: "webgpu",
-    description: "What computes: kernels on a GPU (or software Vulkan), or slow float64 loops on the CPU.",
+    description:
+      "What computes: kernels on a GPU (or software Vulkan), or slow float64 loops on the CPU, which take no budget.",
   },
   ...budgetOptions,
 });

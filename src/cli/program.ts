@@ -98,8 +98,8 @@ export async function runProgram(groups: readonly CommandGroup[], args: readonly
       return exitCodes.usage;
     }
     if (name === "--help" || name === "-h" || name === "help") {
-      const about = rest.find((word) => !word.startsWith("-"));
-      print(about === undefined ? programHelp(groups) : findCommand(commands, about).help());
+      const [about, ...words] = rest.filter((word) => !word.startsWith("-"));
+      print(about === undefined ? programHelp(groups) : findCommand(commands, about).help(words));
       return exitCodes.ok;
     }
     if (name === "--version") {
@@ -108,7 +108,7 @@ export async function runProgram(groups: readonly CommandGroup[], args: readonly
     }
     command = findCommand(commands, name);
     if (rest.includes("--help") || rest.includes("-h")) {
-      print(command.help());
+      print(command.help(rest));
       return exitCodes.ok;
     }
     const expanded = await command.expand?.(rest) ?? rest;

@@ -49,6 +49,7 @@ export const serve = defineCommand({
     "the job that runs, and it goes on when the service is started again. The same service runs under\n" +
     "`deno serve --host 127.0.0.1 src/serve/main.ts`. docs/service.md describes the API.",
   details: `Environment, overridden by options:\n${variableHelp}`,
+  results: "how it was stopped, at the end,",
   example: "serve --port 8000 --jobs out/service",
   options: {
     port: { type: "integer", min: 0, max: 65535, default: 8000, description: "TCP port; 0 for any free one." },

@@ -111,6 +111,21 @@ Deno.test("secateur tasks validate does not offer to skip rows where the file is
   });
 });
 
+Deno.test("secateur tasks VERB --help lists what goes with that word alone", async () => {
+  const listed = async (...words: string[]) => {
+    const { code, stdout } = await secateur(["tasks", ...words, "--help"]);
+    assertEquals(code, 0);
+    return {
+      usage: /^Usage: (.*)$/m.exec(stdout)![1],
+      options: [...stdout.matchAll(/^  --([a-z-]+)/gm)].map(([, name]) => name),
+    };
+  };
+  const [all, ls, validate] = [await listed(), await listed("ls"), await listed("validate", "boolq")];
+  assertEquals(ls, { usage: "secateur tasks ls [options]", options: ["json", "events", "help"] });
+  assertEquals(validate.usage, "secateur tasks validate TASK [options]");
+  assertEquals(validate.options, all.options.filter((name) => name !== "row"));
+});
+
 Deno.test("secateur tasks exits with 2 and says what it takes when the words are wrong", async () => {
   for (const words of [[], ["list"], ["show"], ["ls", "x"], ["show", "boolq", "copa"]]) {
     const { code, stderr } = await secateur(["tasks", ...words]);

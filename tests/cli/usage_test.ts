@@ -65,6 +65,7 @@ Deno.test("secateur serve --help shows its usage and options before the environm
   const places = [
     "\nUsage: secateur serve [options]\n",
     "\n  --port ",
+    " Print how it was stopped, at the end, as JSON.\n",
     "\nEnvironment",
     "\n  SECATEUR_TOKEN\n",
     "\nExample:",

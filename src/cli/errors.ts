@@ -71,8 +71,10 @@ export function describeError(error: unknown, trace = false): Failure {
 
 /** A message in words where it is the operating system's own about a path that is not there. */
 function inWords(message: string): string {
-  const path = /^ENOENT: no such file or directory, \w+ '(.*)'$/.exec(message)?.[1];
-  return path === undefined ? message : `there is no ${path}`;
+  const [, action, path] = /^ENOENT: no such file or directory, (\w+) '(.*)'$/.exec(message) ?? [];
+  if (path === undefined) return message;
+  // Where folders above are made as well, it is the system that refuses.
+  return action === "mkdir" ? `the folder ${path} cannot be made` : `there is no ${path}`;
 }
 
 /** What to do about a row that does not fit. */

@@ -20,6 +20,11 @@ export function formatSeconds(seconds: number): string {
   return `${Math.floor(whole / 3600)} h ${Math.floor((whole % 3600) / 60)} min`;
 }
 
+/** Bytes a second, in a unit that shows how many. */
+function formatByteRate(perSecond: number): string {
+  return perSecond >= 1e8 ? `${formatRate(perSecond / 1e9)} GB/s` : `${formatRate(perSecond / 1e6)} MB/s`;
+}
+
 function formatRate(perSecond: number): string {
   return perSecond >= 100 ? perSecond.toFixed(0) : perSecond.toPrecision(2);
 }
@@ -61,11 +66,12 @@ export class ProgressLine {
     const inBytes = unit === "bytes";
     const amount = (value: number) => inBytes ? formatBytes(value) : `${value}`;
     const rate = done / seconds;
-    const speed = inBytes ? `${formatRate(rate / 1e9)} GB/s` : `${formatRate(rate)}/s`;
+    const speed = inBytes ? formatByteRate(rate) : `${formatRate(rate)}/s`;
     const parts = [`${stage}: ${amount(done)}/${amount(total)}${inBytes ? "" : ` ${unit}`}`];
-    const isTimed = done > 0 && seconds > 0;
-    if (done >= total) parts.push(`in ${formatSeconds(seconds)}`, ...(inBytes && isTimed ? [speed] : []));
-    else if (isTimed) parts.push(speed, `${formatSeconds((total - done) / rate)} left`);
+    // Of less than a second, neither the time nor the speed says much.
+    if (done >= total && seconds < 1) parts.push("in less than 1 s");
+    else if (done >= total) parts.push(`in ${formatSeconds(seconds)}`, ...(inBytes ? [speed] : []));
+    else if (done > 0 && seconds > 0) parts.push(speed, `${formatSeconds((total - done) / rate)} left`);
     return parts.join(", ");
   }
 }

@@ -1,4 +1,4 @@
-/** What a file holds that is not what its name says: a pointer of Git LFS, or the page of a proxy. */
+/** What a file holds that is not what its name says: a pointer of Git LFS, the page of a proxy, or JSON. */
 
 /**
  * What the beginning of a file shows it to be, in words that follow a colon; undefined where nothing can be told.
@@ -11,5 +11,6 @@ export function describeOtherContent(bytes: Uint8Array, expected: string): strin
   if (head.startsWith("version https://git-lfs")) {
     return "it is a pointer of Git LFS, not the file itself: fetch that with `git lfs pull`";
   }
-  return /^<(!doctype|html|\?xml)/.test(head) ? `it is a web page, not ${expected}` : undefined;
+  if (/^<(!doctype|html|\?xml)/.test(head)) return `it is a web page, not ${expected}`;
+  return /^(?:\{\s*["}]|\[\s*[\[{"\]])/.test(head) ? `it begins like JSON and is not ${expected}` : undefined;
 }

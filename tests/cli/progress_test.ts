@@ -49,13 +49,30 @@ Deno.test("ProgressLine shows gigabytes per second when the unit is bytes", () =
   ]);
 });
 
+Deno.test("ProgressLine gives no speed of what took less than a second, and a low one in megabytes", () => {
+  const { written, step } = recorder(true);
+  step(0, "load", 0, 8_000_000, "bytes");
+  step(500, "load", 4_000_000, 8_000_000, "bytes");
+  step(900, "load", 8_000_000, 8_000_000, "bytes");
+  assertEquals(written, [
+    "\r\x1b[Kload: 0 bytes/7.6 MiB",
+    "\r\x1b[Kload: 3.8 MiB/7.6 MiB, 8.0 MB/s, 1 s left",
+    "\r\x1b[Kload: 7.6 MiB/7.6 MiB, in less than 1 s",
+  ]);
+});
+
 Deno.test("ProgressLine keeps one line per stage when the stage changes", () => {
   const { written, step, finish } = recorder(true);
   step(0, "score", 10);
   step(10, "search", 0);
   finish();
   finish();
-  assertEquals(written, ["\r\x1b[Kscore: 10/10 examples, in 0 s", "\n", "\r\x1b[Ksearch: 0/10 examples", "\n"]);
+  assertEquals(written, [
+    "\r\x1b[Kscore: 10/10 examples, in less than 1 s",
+    "\n",
+    "\r\x1b[Ksearch: 0/10 examples",
+    "\n",
+  ]);
 });
 
 Deno.test("ProgressLine draws at most ten times a second when steps come fast, and always the last one", () => {

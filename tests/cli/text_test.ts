@@ -36,6 +36,8 @@ Deno.test("formatChoice() counts the others that are tied, and says when no prun
 Deno.test("describeError() names the path that is not there, and how to go on after an interruption", async () => {
   const absent = await readFile("none/such.txt").catch((error) => error);
   assertEquals(describeError(absent).lines, ["Error: there is no none/such.txt", "Hint: check the path."]);
+  const unmade = Object.assign(new Error("ENOENT: no such file or directory, mkdir '/proc/x'"), { code: "ENOENT" });
+  assertEquals(describeError(unmade).lines[0], "Error: the folder /proc/x cannot be made");
   assertEquals(describeError(new Interrupted()).lines.length, 1);
   assertEquals(describeError(new Interrupted("again.")).lines[1], "Hint: again.");
 });

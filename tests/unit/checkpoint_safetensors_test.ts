@@ -201,6 +201,7 @@ Deno.test("readSafetensorsHeader() says what a file is that a clone without Git 
     const [text, says] of [
       [pointer, "it is a pointer of Git LFS, not the file itself: fetch that with `git lfs pull`"],
       ["<!DOCTYPE html><html>no entry</html>", "it is a web page, not a safetensors file"],
+      ['{\n  "format": "secateur-plan"\n}', "it begins like JSON and is not a safetensors file"],
     ]
   ) {
     const source = memorySource("model.safetensors", new TextEncoder().encode(text));

@@ -2,6 +2,7 @@
 import { rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { removeLeftovers, writeFileAtomic } from "../checkpoint/atomic_file.ts";
+import type { ModelConfig } from "../checkpoint/model_config.ts";
 import { siteNeurons } from "../engine/engine.ts";
 import { begunEngineName, findCompleteRun, keptAnswersName } from "../method/earlier_run.ts";
 import { runFileNames } from "../method/files.ts";
@@ -10,6 +11,7 @@ import { runInFolder } from "../method/run_folder.ts";
 import type { RunResults } from "../method/run_results.ts";
 import type { DrawnExamples } from "../tasks/draw.ts";
 import type { Example } from "../tasks/example.ts";
+import type { Task } from "../tasks/task.ts";
 import type { OptionValues } from "./arguments.ts";
 import type { CommandContext } from "./command.ts";
 import { remarkOnFractions } from "./empty_fractions.ts";
@@ -19,6 +21,7 @@ import { type Existing, inspectFolder, jobFiles, prepareFolder } from "./job_fol
 import type { DoneJob } from "./job_text.ts";
 import { type runOptions, runSearchSettings, scoreSettings } from "./options.ts";
 import {
+  adaptationSplit,
   checkSettings,
   countSkipped,
   decidingMetric,
@@ -28,7 +31,7 @@ import {
   type Session,
   type Work,
 } from "./session.ts";
-import { testExamples } from "./test_rows.ts";
+import { testExamples, testSplit } from "./test_rows.ts";
 
 /** Options of the job. */
 export interface JobOptions extends OptionValues<typeof runOptions> {
@@ -55,6 +58,23 @@ export interface JobExamples extends DrawnExamples {
 }
 
 /**
+ * Finds mistakes in what decides a job that show before any row is read.
+ *
+ * @throws {UsageError} If a value does not fit the model, the task or its data.
+ * @throws {OptionError} As `checkSettings`.
+ */
+export function checkJob(
+  { config, task }: { readonly config: ModelConfig; readonly task: Task },
+  options: JobOptions,
+  note: CommandContext["note"],
+): void {
+  remarkOnFractions(options.fractions, siteNeurons(config, options.site), note);
+  checkSettings(planningOptions({ task }, options), { config });
+  adaptationSplit(task, options["adaptation-split"]);
+  testSplit(task, options.split);
+}
+
+/**
  * Checks the options of a job, draws its examples and sees to it that its folder can be written, before weights are
  * loaded.
  */
@@ -64,8 +84,7 @@ export async function prepareJob(
   existing: Existing,
   context: CommandContext,
 ): Promise<JobExamples> {
-  remarkOnFractions(options.fractions, siteNeurons(checkpoint.config, options.site), context.note);
-  checkSettings(planningOptions({ task }, options), checkpoint);
+  checkJob({ config: checkpoint.config, task }, options, context.note);
   const { adaptation, selection } = await drawExamples(task, options);
   const used = new Set([...adaptation, ...selection]);
   const test = await testExamples(task, options, [...used], context);

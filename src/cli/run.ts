@@ -1,16 +1,20 @@
 /** `secateur run`: all of it. */
 import { join } from "node:path";
+import process from "node:process";
+import { readModelConfig } from "../checkpoint/open.ts";
+import { loadTask } from "../method/load_task.ts";
 import { runFileNames } from "../method/files.ts";
 import type { Jsonable } from "../method/json.ts";
 import { begunKernels, prunedFolderName } from "../method/earlier_run.ts";
 import { type CommandContext, type CommandResult, defineCommand } from "./command.ts";
-import { findDoneJob, type JobOptions, prepareJob, runJob } from "./job.ts";
+import { describeError, exitCodes } from "./errors.ts";
+import { checkJob, findDoneJob, type JobOptions, prepareJob, runJob } from "./job.ts";
 import { type Existing, inspectFolder, jobFiles } from "./job_folder.ts";
 import { formatJob, namesTakenOver } from "./job_text.ts";
 import { checkCopyPlace } from "./model.ts";
 import { engineOptions, modelOptions, runOptions, taskOptions } from "./options.ts";
 import { describeWork } from "./plan.ts";
-import { withEngine, withWork } from "./session.ts";
+import { requireKnownSplit, taskSettings, withEngine, withWork, type WorkOptions } from "./session.ts";
 
 /** The waves and the files of a run that is not done. */
 async function describeRun(
@@ -32,6 +36,39 @@ async function describeRun(
     text: `${text}\nfiles:\n${rows.join("\n")}\n\nNothing was computed or written.\n`,
     json: { ...json, files },
   };
+}
+
+/** What is wrong with what was typed, as far as files that are here tell; null where nothing is, or nothing tells. */
+async function findMistake(
+  options: JobOptions & Omit<WorkOptions, "fingerprint">,
+  context: CommandContext,
+): Promise<unknown> {
+  try {
+    // Nothing is downloaded for it.
+    const environment = Object.create(process.env, { HF_HUB_OFFLINE: { value: "1" } });
+    const config = await readModelConfig(options.model);
+    const task = await loadTask(options.task, { ...taskSettings(options, context), hub: { environment } });
+    requireKnownSplit(task, options);
+    checkJob({ config, task }, options, () => {});
+    return null;
+  } catch (error) {
+    return describeError(error).code === exitCodes.usage ? error : null;
+  }
+}
+
+/**
+ * Refuses a folder that a new run may not write into, before a model by name is downloaded; what cannot be right on the
+ * command line is said first.
+ */
+async function refuseFolder(
+  options: JobOptions & Omit<WorkOptions, "fingerprint">,
+  context: CommandContext,
+): Promise<void> {
+  try {
+    await inspectFolder(options.out, "refuse");
+  } catch (error) {
+    throw await findMistake(options, context) ?? error;
+  }
 }
 
 export const run = defineCommand({
@@ -63,8 +100,7 @@ export const run = defineCommand({
     const existing = resume ? "resume" : overwrite ? "overwrite" : "refuse";
     await checkCopyPlace(options.model, join(options.out, prunedFolderName));
     if (options["dry-run"]) return await describeRun(options, existing, context);
-    // Before a model by name is downloaded.
-    if (existing === "refuse") await inspectFolder(options.out, existing);
+    if (existing === "refuse") await refuseFolder(options, context);
     return await withWork(options, context, async (work) => {
       const examples = await prepareJob(work, options, existing, context);
       const done = resume ? await findDoneJob(work, examples, options) : null;

@@ -23,8 +23,12 @@ type EvaluatedOptions = OptionValues<typeof evaluatedOptions>;
 /** Rows by their ids. */
 type Rows = readonly Pick<Example, "id">[];
 
-/** The split to measure on. */
-function testSplit(task: Task, asked: string | undefined): string {
+/**
+ * The split to measure on.
+ *
+ * @throws {UsageError} If the data has none of that name.
+ */
+export function testSplit(task: Task, asked: string | undefined): string {
   return requireSplit(task, asked ?? task.evaluationSplit, "split");
 }
 

@@ -34,6 +34,18 @@ Deno.test("secateur refuses places and files that do not fit before it opens an 
       `${full} is not empty`,
       "--resume continues the run in it, --overwrite replaces it, or name another folder with --out.",
     );
+    // What is typed goes first, where that can be seen without a download.
+    await refuse(
+      ["run", ...onDemo, "--out", full, "--split", "tset"],
+      "task demo_hotel_notes has no split tset; did you mean test?",
+      "name one of its splits with --split: train, adaptation, test.",
+      2,
+    );
+    await refuse(
+      ["run", "--model", demoModel, "--task", "boolq", "--out", full],
+      `${full} is not empty`,
+      "--resume continues the run in it, --overwrite replaces it, or name another folder with --out.",
+    );
     await refuse(
       ["run", ...onDemo, "--out", join(folder, "new"), "--adaptation-examples", "8000"],
       "Cannot draw 8000 examples: the split adaptation has 400 rows",

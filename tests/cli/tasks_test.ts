@@ -117,7 +117,7 @@ Deno.test("secateur tasks VERB --help lists what goes with that word alone", asy
     assertEquals(code, 0);
     return {
       usage: /^Usage: (.*)$/m.exec(stdout)![1],
-      options: [...stdout.matchAll(/^  --([a-z-]+)/gm)].map(([, name]) => name),
+      options: [...stdout.matchAll(/^ {2}--([a-z-]+)/gm)].map(([, name]) => name),
     };
   };
   const [all, ls, validate] = [await listed(), await listed("ls"), await listed("validate", "boolq")];

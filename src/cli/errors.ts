@@ -108,7 +108,7 @@ function hintFor(error: Error): string | null {
   }
   if (code === "EIO") return "the disk reports a fault: check it, then repeat the command.";
   if (error.name === "OtherOptionsError") {
-    return "repeat the command as it was, or start anew with --overwrite, or in another folder with --out.";
+    return "repeat the command as it was; or --overwrite replaces the run that is there, and another --out keeps both.";
   }
   if (error.name === "JobsInUseError") return "end the other service, or name another folder with --jobs.";
   if (error.name === "NoAdapterError") return "install a Vulkan driver, or compute on the CPU with --engine reference.";

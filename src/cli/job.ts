@@ -109,7 +109,8 @@ async function renderPage(results: RunResults): Promise<string> {
  * nothing is computed.
  *
  * @returns Null where something is still to be computed.
- * @throws {OtherOptionsError} If the folder has results of a run with other options, of another model or of other rows.
+ * @throws {OtherOptionsError} If the folder has results of a run with other options, of another model, of other rows, or
+ * of another kind of engine.
  */
 export async function findDoneJob(
   work: Work,
@@ -133,7 +134,7 @@ export async function findDoneJob(
     const page = join(out, runFileNames.report);
     if (!await stat(page).then(() => true, () => false)) await writeFileAtomic(page, await renderPage(results));
     const { record, scored, searched } = results;
-    const earlier = { scored, searched, pruned: true, answers: false };
+    const earlier = { scored, searched, pruned: true, answers: false, stages: {} };
     return { record, scored, searched, earlier, isComplete: true, files: jobFiles.map((name) => join(out, name)) };
   });
 }
@@ -144,7 +145,7 @@ export async function runJob(
   { adaptation, selection, test }: JobExamples,
   options: JobOptions,
   existing: Existing,
-  { signal, onProgress, typed }: CommandContext,
+  { signal, onProgress, typed, note }: CommandContext,
 ): Promise<DoneJob> {
   const { engine, provenance } = session;
   const { out } = options;
@@ -167,6 +168,16 @@ export async function runJob(
           (stage) => stage === "search" && searched !== undefined,
         ),
     });
+    const ofUnknown = (["score", "search"] as const).filter((stage) => earlier?.stages[stage]?.kind === null);
+    if (ofUnknown.length > 0) {
+      const names = ofUnknown.map((stage) => stage === "score" ? runFileNames.scores : runFileNames.grid);
+      note(
+        `Nothing tells what computed ${
+          names.join(" and ")
+        }, which were there: ${runFileNames.run} names the engine of ` +
+          "this run alone.",
+      );
+    }
     return { record, scored: result.scored, searched: result.searched, earlier, isComplete: false, files };
   });
 }

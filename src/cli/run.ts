@@ -88,7 +88,7 @@ export const run = defineCommand({
     resume: {
       type: "flag",
       description:
-        "Continue an interrupted run in --out: scores, search and answers to test rows that are there are not computed again. Of a run that is complete, with the same options, model and rows, nothing is.",
+        "Continue an interrupted run in --out: scores, search and answers to test rows that are there are not computed again. A run that is complete is given again if options, model and rows are the same, and refused otherwise.",
     },
     overwrite: { type: "flag", description: "Replace the run that is in --out." },
     "dry-run": { type: "flag", description: "Print the waves and the files of the run, and do nothing." },

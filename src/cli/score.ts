@@ -1,5 +1,7 @@
 /** `secateur score`: Integrated Gradients of every neuron. */
 import { join } from "node:path";
+import { noteStage, stageOrigin } from "../method/begun_engine.ts";
+import { begunEngineName } from "../method/earlier_run.ts";
 import { digestExamples } from "../method/example_digest.ts";
 import { runFileNames, writeScores } from "../method/files.ts";
 import { layerScores } from "../method/neuron_scores.ts";
@@ -75,6 +77,8 @@ export const score = defineCommand({
         const scored = await scoreNeurons(engine, adaptation, { ...settings, signal, onProgress });
         signal.throwIfAborted();
         await writeScores(file, scored, { ...provenance, examples: digestExamples(adaptation) });
+        const origin = await stageOrigin(file, engine.info.kind, scored.seconds);
+        await noteStage(join(options.out, begunEngineName), "score", origin);
         return scored;
       });
 

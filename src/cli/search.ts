@@ -1,5 +1,7 @@
 /** `secateur search`: which layer to prune, and how much of it. */
 import { join } from "node:path";
+import { noteStage, stageOrigin } from "../method/begun_engine.ts";
+import { begunEngineName } from "../method/earlier_run.ts";
 import { digestExamples } from "../method/example_digest.ts";
 import { readScores, runFileNames, writeGrid, writePlan } from "../method/files.ts";
 import { describePerformance } from "../method/performance.ts";
@@ -117,6 +119,8 @@ export const search = defineCommand({
         const found = await searchGrid(engine, selection, scores, { ...settings, signal, onProgress });
         signal.throwIfAborted();
         await writeGrid(files[0], found, { ...provenance, examples: digestExamples(selection) });
+        const origin = await stageOrigin(files[0], engine.info.kind, found.seconds);
+        await noteStage(join(options.out, begunEngineName), "search", origin);
         await writePlan(files[1], { ...planFromSearch(engine.config, found), weights: provenance.weights });
         return found;
       });

@@ -10,7 +10,7 @@ import { removeLeftovers, writeFileAtomic } from "../checkpoint/atomic_file.ts";
 import { hashOf } from "../checkpoint/tensor_store.ts";
 import { checkSpace, prunedCheckpointBytes, writePrunedCheckpoint } from "../checkpoint/prune_checkpoint.ts";
 import { describeAnswers } from "./answers_file.ts";
-import { writeBegunEngine } from "./begun_engine.ts";
+import { stageOrigin, type Stages, writeBegunEngine } from "./begun_engine.ts";
 import { digestExamples } from "./example_digest.ts";
 import {
   begunEngineName,
@@ -80,7 +80,7 @@ export async function removeResults(folder: string): Promise<void> {
  * Scores, searches, prunes and evaluates, and writes what comes of it into a folder.
  *
  * @throws {OtherOptionsError} If `resume` is set and the folder has results of a run with other options, of another
- * model or of other rows.
+ * model, of other rows, or of another kind of engine.
  * @throws {RangeError} As `runPipeline`. The signal's reason is thrown as it is; finished files stay.
  */
 export async function runInFolder(run: FolderRun): Promise<FolderRunResult> {
@@ -101,10 +101,15 @@ export async function runInFolder(run: FolderRun): Promise<FolderRunResult> {
   const keptFolder = join(folder, keptAnswersName);
   if (resume) await removeLeftovers(folder);
   else await removeKeptAnswers(keptFolder);
-  const earlier = resume ? await readEarlier(run) : nothing;
+  const earlier = resume ? await readEarlier({ ...run, engine: engine.info.kind }) : nothing;
   const { scored, searched, pruned } = earlier;
+  let { stages } = earlier;
+  const noteBegun = async (done: Stages) => {
+    stages = { ...stages, ...done };
+    await writeBegunEngine(place.begun, engine.info, { seed: run.input.seed ?? 0, stages });
+  };
   // Before the record goes, which says it of a run that was complete.
-  if (scored) await writeBegunEngine(place.begun, engine.info);
+  if (scored) await noteBegun({});
   // From here on the folder is not complete, whatever it was.
   await rm(place.run, { force: true });
   const input: PipelineInput = {
@@ -114,14 +119,16 @@ export async function runInFolder(run: FolderRun): Promise<FolderRunResult> {
     onScored: async (result) => {
       signal?.throwIfAborted();
       // Before the first result that others must go with.
-      await writeBegunEngine(place.begun, engine.info);
+      await noteBegun({});
       await writeScores(place.scores, result, { ...provenance, examples: digestExamples(run.input.adaptation) });
+      await noteBegun({ score: await stageOrigin(place.scores, engine.info.kind, result.seconds) });
       await run.input.onScored?.(result);
     },
     onSearched: async (result, plan) => {
       signal?.throwIfAborted();
       const { adaptation, selection = adaptation } = run.input;
       await writeGrid(place.grid, result, { ...provenance, examples: digestExamples(selection) });
+      await noteBegun({ search: await stageOrigin(place.grid, engine.info.kind, result.seconds) });
       await writePlan(place.plan, { ...plan, weights: provenance.weights });
       await run.input.onSearched?.(result, plan);
     },
@@ -136,7 +143,9 @@ export async function runInFolder(run: FolderRun): Promise<FolderRunResult> {
   const { deno, node, v8 } = process.versions;
   const namespace = hashOf(JSON.stringify([provenance, kind, adapter, details.kernels, { deno, node, v8 }]));
   const kept = keepAnswers(engine, keptFolder, { namespace });
-  const result = await runPipeline({ ...input, answering: kept });
+  const found = await runPipeline({ ...input, answering: kept });
+  const total = found.seconds.total + (scored?.seconds ?? 0) + (searched?.seconds ?? 0);
+  const result: PipelineResult = { ...found, seconds: { ...found.seconds, total } };
   signal?.throwIfAborted();
   if (checkpoint !== null && !pruned) {
     const plan = result.plans.pruned;

@@ -92,10 +92,7 @@ Deno.test("secateur run does the whole job on a built-in task and one file of ro
     await Deno.writeTextFile(file, questions(16));
     const resumed = await secateur(["run", ...job, ...small, "--limit", "5", "--resume"]);
     assertEquals(resumed.code, 1);
-    assertMatch(
-      resumed.stderr,
-      /^Error: .*scores\.safetensors was made with other options, or of another model or other rows\n/,
-    );
+    assertMatch(resumed.stderr, /^Error: .*run\.json is of another run: the rows \(another digest\)/);
   });
 });
 

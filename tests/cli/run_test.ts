@@ -32,7 +32,8 @@ async function succeed(...args: string[]): Promise<string> {
 Deno.test("secateur run writes a folder that score, search, prune, eval and --resume agree with", async () => {
   await withFolder(async (folder) => {
     const out = `${folder}/run`;
-    const record = JSON.parse(await succeed("run", ...onDemo, "--out", out, ...small, "--seed", "3", "--json"));
+    const asBefore = ["run", ...onDemo, "--out", out, ...small, "--seed", "3"];
+    const record = JSON.parse(await succeed(...asBefore, "--json"));
     assertEquals(await names(out), runFiles);
     const { files, ...rest } = record;
     assertEquals(files.length, runFiles.length);
@@ -116,7 +117,10 @@ Deno.test("secateur run writes a folder that score, search, prune, eval and --re
     for (const name of runFiles.filter((name) => /json|html/.test(name))) await Deno.remove(`${out}/${name}`);
     await Deno.remove(`${out}/pruned`, { recursive: true });
     const scoredAt = (await Deno.stat(`${out}/scores.safetensors`)).mtime;
-    const resumed = await succeed("run", ...onDemo, "--out", out, ...small, "--seed", "3", "--resume");
+    const { code, stdout: resumed, stderr } = await secateur([...asBefore, "--resume"]);
+    assertEquals(code, 0, stderr);
+    // Whoever deletes run.json deletes what tells the engine, too.
+    assertMatch(stderr, /^Nothing tells what computed scores\.safetensors, which were there: run\.json names /);
     assertMatch(resumed, /^taken over from the earlier run: scores\.safetensors$/m);
     assertEquals(await names(out), runFiles);
     assertEquals((await Deno.stat(`${out}/scores.safetensors`)).mtime, scoredAt);
@@ -125,13 +129,31 @@ Deno.test("secateur run writes a folder that score, search, prune, eval and --re
     assertEquals(await Deno.readTextFile(`${out}/answers.json`), answers);
     assertEquals(await Deno.readTextFile(`${out}/traces.json`), traces);
 
-    // Other options must not take over what is there.
-    const other = await secateur(["run", ...onDemo, "--out", out, ...small, "--seed", "4", "--resume"]);
-    assertEquals(other.code, 1);
-    assertMatch(
-      other.stderr,
-      /^Error: .*scores\.safetensors was made with other options, or of another model or other rows\nHint: /,
+    // Other options must neither take over nor replace what is there.
+    const finished = await Promise.all(["run.json", "report.html"].map((name) => Deno.readTextFile(`${out}/${name}`)));
+    for (
+      const [change, named] of [
+        [["--random-draws", "2"], "--random-draws 5 there, 2 here"],
+        [["--engine", "reference"], "--engine webgpu there, reference here"],
+      ] as const
+    ) {
+      const other = await secateur([...asBefore, ...change, "--resume"]);
+      assertEquals(other.code, 1);
+      assertStringIncludes(other.stderr, `run.json is of another run: ${named}`);
+      assertMatch(other.stderr, /\nHint: .* --overwrite replaces .* another --out keeps both/);
+    }
+    assertEquals(
+      await Promise.all(["run.json", "report.html"].map((name) => Deno.readTextFile(`${out}/${name}`))),
+      finished,
     );
+
+    // The steps tell what computed them.
+    const steps = ["run", ...onDemo, "--out", `${folder}/steps`, ...small, "--seed", "3", "--resume"];
+    const onOther = await secateur([...steps, "--engine", "reference"]);
+    assertEquals(onOther.code, 1);
+    assertStringIncludes(onOther.stderr, "scores.safetensors is of another run: --engine webgpu there, reference here");
+    const { seconds } = JSON.parse(await succeed(...steps, "--json"));
+    assert(seconds.score > 0 && seconds.search > 0 && seconds.total > seconds.score + seconds.search);
     const again = await secateur(["run", ...onDemo, "--out", out, ...small]);
     assertEquals(again.code, 1);
     assertMatch(again.stderr, /^Error: .* is not empty\nHint: --resume/);

@@ -1,5 +1,5 @@
 /** Whether the folder of a run has it complete, as it would be run again. */
-import { assert, assertEquals, assertRejects } from "@std/assert";
+import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import {
@@ -8,7 +8,9 @@ import {
   type CompletableRun,
   findCompleteRun,
   OtherOptionsError,
+  readEarlier,
 } from "../../src/method/earlier_run.ts";
+import { noteStage, stageOrigin } from "../../src/method/begun_engine.ts";
 import { runInFolder } from "../../src/method/run_folder.ts";
 import { withFolder } from "../support/temporary_folder.ts";
 import { ToyEngine, toyExample, toyExamples } from "../support/toy_engine.ts";
@@ -49,23 +51,12 @@ Deno.test("findCompleteRun() finds the results of a run that would be the same a
   });
 });
 
-/** Changes after which something is to be computed. */
-const open: Record<string, (run: CompletableRun) => Promise<CompletableRun> | CompletableRun> = {
-  "another seed": (run) => ({ ...run, input: { ...run.input, seed: 1 } }),
-  "another number of draws": (run) => ({ ...run, input: { ...run.input, randomDraws: 4 } }),
-  "no random search": (run) => ({ ...run, input: { ...run.input, randomSearch: false } }),
-  "fewer test rows": (run) => ({ ...run, input: { ...run.input, test: run.input.test.slice(1) } }),
-  "another text of a test row": (run) => {
-    const [first, ...rest] = run.input.test;
-    return { ...run, input: { ...run.input, test: [{ ...first, prompt: Uint32Array.of(99) }, ...rest] } };
-  },
-  "another right answer of a test row": (run) => {
-    const [first, ...rest] = run.input.test;
-    return { ...run, input: { ...run.input, test: [{ ...first, gold: 1 - first.gold }, ...rest] } };
-  },
-  "another engine": (run) => ({ ...run, engine: "webgpu" }),
+/** The run as it is when something of it changed. */
+type Change = (run: CompletableRun) => Promise<CompletableRun> | CompletableRun;
+
+/** What a complete run lacks so that it is computed. */
+const open: Record<string, Change> = {
   "a pruned copy that is wanted": (run) => ({ ...run, prunes: true }),
-  "rows that may be left out": (run) => ({ ...run, skippedRows: {} }),
 };
 for (const name of ["run.json", "answers.json", "traces.json", "grid.json", "scores.safetensors"]) {
   open[`no ${name}`] = async (run) => {
@@ -89,18 +80,88 @@ for (const [what, change] of Object.entries(open)) {
   });
 }
 
-Deno.test("findCompleteRun() refuses other options, and scores or a grid that changed since", async () => {
+/** The run with changes of its input. */
+const withInput = (run: CompletableRun, input: Partial<CompletableRun["input"]>): CompletableRun => ({
+  ...run,
+  input: { ...run.input, ...input },
+});
+
+/** The run with changes of where it comes from. */
+const withProvenance = (run: CompletableRun, provenance: Partial<CompletableRun["provenance"]>): CompletableRun => ({
+  ...run,
+  provenance: { ...run.provenance, ...provenance },
+});
+
+/** Changes that a complete run is refused for, by what the refusal names. */
+const others: Record<string, (run: CompletableRun) => CompletableRun> = {
+  "--seed 0 there, 1 here": (run) => withInput(run, { seed: 1 }),
+  "--random-draws 5 there, 4 here": (run) => withInput(run, { randomDraws: 4 }),
+  "the search of a random order true there, false here": (run) => withInput(run, { randomSearch: false }),
+  "the test rows (2 there, 1 here)": (run) => withInput(run, { test: run.input.test.slice(1) }),
+  "the test rows (others)": (run) => withInput(run, { test: run.input.test.toReversed() }),
+  "the test rows or their prompts (another digest)": (run) => {
+    const [first, ...rest] = run.input.test;
+    return withInput(run, { test: [{ ...first, gold: 1 - first.gold }, ...rest] });
+  },
+  "the rows or their prompts (another digest)": (run) => {
+    const [first, ...rest] = run.input.adaptation;
+    return withInput(run, { adaptation: [{ ...first, prompt: Uint32Array.of(99) }, ...rest] });
+  },
+  "--engine reference there, webgpu here": (run) => ({ ...run, engine: "webgpu" }),
+  "--skip-bad-rows false there, true here": (run) => ({ ...run, skippedRows: {} }),
+  "--nodes none there, 3 here; --tolerance 0.01 there, 0.1 here": (run) =>
+    withInput(run, { score: { nodes: 3, tolerance: 0.1 } }),
+  "--fractions 0.25,0.5 there, 0.5 here": (run) => withInput(run, { search: { fractions: [0.5] } }),
+  "--search-layers 0,1 there, 1 here": (run) => withInput(run, { search: { ...run.input.search, layers: [1] } }),
+  "the adaptation rows (3 there, 2 here)": (run) => withInput(run, { adaptation: toyExamples(2) }),
+  "the version secateur@0 there, secateur@1 here": (run) => withProvenance(run, { versions: { secateur: "1" } }),
+  '--model toy there, "a\\u001b[31m" here': (run) => withProvenance(run, { model: "a\x1b[31m" }),
+  "the rows (another digest)": (run) => withProvenance(run, { dataSha256: "a" }),
+  "the weights (another digest)": (run) => withProvenance(run, { weights: "1:a" }),
+  "--truncate none there, 8 here": (run) => withProvenance(run, { truncated: 8 }),
+};
+
+for (const [what, change] of Object.entries(others)) {
+  Deno.test(`readEarlier() refuses a complete run and names ${what}`, async () => {
+    await withFolder({}, async (root) => {
+      const run = await completeRun(join(root, "run"));
+      const wanted = change(run);
+      const before = await readdir(run.folder);
+      for (const read of [findCompleteRun, readEarlier]) {
+        const { message } = await assertRejects(() => read(wanted), OtherOptionsError);
+        assertStringIncludes(message, ` is of another run: `);
+        assertStringIncludes(message, what);
+      }
+      // As a kill before the end leaves it: what was scored and searched decides.
+      await rm(join(run.folder, "run.json"));
+      const isLater = /--seed|--random-draws|random order|test rows|--skip-bad-rows|--engine/.test(what);
+      if (isLater) assertEquals((await readEarlier(wanted)).pruned, false);
+      else assertStringIncludes((await assertRejects(() => readEarlier(wanted), OtherOptionsError)).message, what);
+      assertEquals((await readdir(run.folder)).length, before.length - 1);
+    });
+  });
+}
+
+Deno.test("findCompleteRun() names the first of many differences, and counts the others", async () => {
   await withFolder({}, async (root) => {
     const run = await completeRun(join(root, "run"));
-    const others: CompletableRun[] = [
-      { ...run, input: { ...run.input, score: { nodes: 3 } } },
-      { ...run, input: { ...run.input, search: { fractions: [0.5] } } },
-      { ...run, input: { ...run.input, adaptation: toyExamples(2) } },
-      { ...run, provenance: { ...run.provenance, versions: { secateur: "1" } } },
-    ];
-    for (const other of others) {
-      await assertRejects(() => findCompleteRun(other), OtherOptionsError, "was made with other options");
-    }
+    const wanted = withInput({ ...run, engine: "webgpu" }, {
+      seed: 2,
+      randomDraws: 7,
+      score: { tolerance: 0.5, maxNodes: 32, objective: "margin" },
+    });
+    await assertRejects(
+      () => findCompleteRun(wanted),
+      OtherOptionsError,
+      "run.json is of another run: --engine reference there, webgpu here; --seed 0 there, 2 here; " +
+        "--objective max-logit there, margin here; --max-nodes 64 there, 32 here; and 2 more",
+    );
+  });
+});
+
+Deno.test("findCompleteRun() refuses scores or a grid that changed since", async () => {
+  await withFolder({}, async (root) => {
+    const run = await completeRun(join(root, "run"));
     for (const name of ["grid.json", "scores.safetensors"]) {
       const path = join(run.folder, name);
       const bytes = await readFile(path);
@@ -125,6 +186,92 @@ Deno.test("runInFolder() notes what computes before the record of a complete run
       runInFolder({ ...run, resume: true, checkpoint: null, arguments: [], tokenText: String })
     );
     assert((await readdir(folder)).includes(begunEngineName));
+  });
+});
+
+/** Stops a run after a stage, as a kill would, and gives what it was to compute. */
+async function interruptedRun(folder: string, after: "score" | "search", seed = 0): Promise<CompletableRun> {
+  const engine = toy();
+  const input = { engine, seed, adaptation: toyExamples(3), test: [toyExample(7)], search: { fractions: [0.25] } };
+  const stop = () => Promise.reject(new Error("killed"));
+  const provenance = { model: "toy", task: "none", versions: { secateur: "0" } };
+  const run = { input, folder, provenance };
+  const more = { resume: false, checkpoint: null, arguments: [], tokenText: String };
+  await mkdir(folder, { recursive: true });
+  const stopped = { ...input, ...(after === "score" ? { onScored: stop } : { onSearched: stop }) };
+  await assertRejects(() => runInFolder({ ...run, ...more, input: stopped }), Error, "killed");
+  return { ...run, input: { ...input, engine: { config: engine.config } }, engine: "reference", prunes: false };
+}
+
+Deno.test("readEarlier() takes over nothing that another kind of engine computed, as far as anything tells", async () => {
+  for (const [after, file] of [["score", "scores.safetensors"], ["search", "grid.json"]] as const) {
+    await withFolder({}, async (root) => {
+      const run = await interruptedRun(join(root, "run"), after);
+      const begun = join(run.folder, begunEngineName);
+      const [first, second] = [await readEarlier(run), await readEarlier({ ...run, engine: "auto" })];
+      assertEquals([first, first.stages[after]?.kind], [second, "reference"]);
+      const other = () => assertRejects(() => readEarlier({ ...run, engine: "webgpu" }), OtherOptionsError);
+      assertStringIncludes((await other()).message, "is of another run: --engine reference there, webgpu here");
+      // A record of an earlier version, or of a kill before the note, tells what the run was begun with.
+      await writeFile(begun, '{"kind": "reference", "adapter": "A", "kernels": null}');
+      await other();
+      // Another file has come in the place of the one that was noted.
+      const notes = { kind: "reference", stages: { [after]: { kind: "reference", seconds: 1, sha256: "0" } } };
+      await writeFile(begun, JSON.stringify({ ...notes, kind: after === "score" ? "reference" : "webgpu" }));
+      assertEquals((await readEarlier({ ...run, engine: "webgpu" })).stages[after]?.kind, null, file);
+      await rm(begun);
+      assertEquals((await readEarlier({ ...run, engine: "webgpu" })).stages[after]?.kind, null);
+      // Nothing was computed yet.
+      await rm(join(run.folder, "scores.safetensors"));
+      await writeFile(begun, '{"kind": "reference", "adapter": "A", "kernels": null}');
+      assertEquals((await readEarlier({ ...run, engine: "webgpu" })).scored, undefined);
+    });
+  }
+});
+
+Deno.test("readEarlier() names the seed of an interrupted run where other rows were drawn", async () => {
+  await withFolder({}, async (root) => {
+    const run = await interruptedRun(join(root, "run"), "score", 3);
+    const other = {
+      ...run,
+      input: { ...run.input, seed: 4, adaptation: [toyExample(4), toyExample(5), toyExample(6)] },
+    };
+    await assertRejects(
+      () => readEarlier(other),
+      OtherOptionsError,
+      "scores.safetensors is of another run: --seed 3 there, 4 here; the adaptation rows (others)",
+    );
+    // The same rows may be drawn with any seed, if there are no others.
+    assertEquals((await readEarlier({ ...run, input: { ...run.input, seed: 4 } })).scored?.examples.length, 3);
+  });
+});
+
+Deno.test("noteStage() tells what computed a file and for how long, and a run that takes it over keeps that", async () => {
+  await withFolder({}, async (root) => {
+    const folder = join(root, "run");
+    const run = await interruptedRun(folder, "search");
+    const begun = join(folder, begunEngineName);
+    for (const [stage, name, seconds] of [["score", "scores.safetensors", 500], ["search", "grid.json", 70]] as const) {
+      const origin = await stageOrigin(join(folder, name), "reference", seconds);
+      await noteStage(begun, stage, origin);
+      await noteStage(begun, stage, origin);
+    }
+    const rest = { resume: true, checkpoint: null, arguments: [], tokenText: String };
+    const runAgain = () => runInFolder({ ...run, ...rest, input: { ...run.input, engine: toy() } });
+    const { record } = await runAgain();
+    assertEquals([record.seconds.score, record.seconds.search], [500, 70]);
+    assert(record.seconds.total > 570 && record.seconds.total < 670);
+    // Of a complete run that lacks a file, its record tells.
+    await rm(join(folder, "answers.json"));
+    const { record: again } = await runAgain();
+    assertEquals([again.seconds.score, again.seconds.search], [500, 70]);
+    await rm(join(folder, "run.json"));
+    assertEquals((await runAgain()).record.seconds.score, 0);
+    await assertRejects(
+      () => runInFolder({ ...run, ...rest, input: { ...run.input, seed: 9, engine: toy() } }),
+      OtherOptionsError,
+      "--seed 0 there, 9 here",
+    );
   });
 });
 

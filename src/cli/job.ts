@@ -109,8 +109,8 @@ async function renderPage(results: RunResults): Promise<string> {
  * nothing is computed.
  *
  * @returns Null where something is still to be computed.
- * @throws {OtherOptionsError} If the folder has results of a run with other options, of another model, of other rows, or
- * of another kind of engine.
+ * @throws {OtherOptionsError} If the folder has results of a run with other options, of another model, of other rows,
+ * or of another kind of engine.
  */
 export async function findDoneJob(
   work: Work,

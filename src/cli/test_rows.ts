@@ -75,9 +75,12 @@ export async function testExamples(
 
 /** Whether two results are of the same rows; null where nothing tells. */
 function isSameData(a: Provenance, b: Provenance): boolean | null {
-  if (a.dataSha256 !== undefined && b.dataSha256 !== undefined) return a.dataSha256 === b.dataSha256;
+  const areKnown = a.dataSha256 !== undefined && b.dataSha256 !== undefined;
+  if (areKnown && a.dataSha256 === b.dataSha256) return true;
+  // Rows of the task's own files are the same rows where some were edited, and earlier versions took no digest of them.
+  if (a.data === b.data && a.task === b.task && (a.data === undefined || a.dataSha256 === b.dataSha256)) return true;
   // A task may be named by another path, and what is a dataset there may be files here.
-  return a.dataSha256 === b.dataSha256 && a.data === b.data && a.task === b.task ? true : null;
+  return areKnown ? false : null;
 }
 
 /** Which rows were used to find a plan, and of which data they are. */

@@ -32,7 +32,7 @@ export interface TaskWithData {
   readonly task: Task;
   /** Files as they were given, `org/name@commit` of datasets; null where the task file itself names local files. */
   readonly data: string | null;
-  /** Local files that were given, one after the other. */
+  /** Local files that the rows are in, given or named by the task file, one after the other. */
   readonly files: readonly string[];
 }
 
@@ -113,7 +113,7 @@ export async function hashFiles(paths: readonly string[], signal?: AbortSignal):
 class DatasetFinder {
   /** What names the datasets that are used. */
   readonly references = new Set<string>();
-  /** Files of folders among them. */
+  /** Files of folders among them, and those that task files name. */
   readonly localFiles = new Set<string>();
 
   /** @param chosen The folder or dataset to use instead of those that task files name. */
@@ -131,12 +131,13 @@ class DatasetFinder {
     return found;
   }
 
-  async find({ dataset, hasFiles, isInGroup }: DataWish): Promise<FoundData | null> {
+  async find({ dataset, files, isInGroup }: DataWish): Promise<FoundData | null> {
     const subset = dataset?.subset ?? null;
     if (this.chosen !== null) {
       return { splits: (await this.#resolve(this.chosen, subset, isInGroup)).splits, isChosen: true };
     }
-    if (hasFiles || dataset === null) return null;
+    for (const file of files ?? []) this.localFiles.add(file);
+    if (files !== null || dataset === null) return null;
     try {
       return { splits: (await this.#resolve(dataset.path, subset, true)).splits, isChosen: false };
     } catch (error) {

@@ -10,7 +10,7 @@ export interface Provenance {
   /** Where its rows came from, such as `org/name@commit`; absent where the task file itself names local files. */
   readonly data?: string;
   /**
-   * sha256 of the local files that were given as data, so that a changed file is noticed; absent where there are none.
+   * sha256 of the local files that the rows are in, so that a changed one is noticed; absent where there are none.
    */
   readonly dataSha256?: string;
   /** Worked examples before each question, where they were not the task's own number. */

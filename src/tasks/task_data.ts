@@ -13,8 +13,8 @@ export interface DataWish {
   readonly task: string;
   /** The dataset that its file names. */
   readonly dataset: DatasetName | null;
-  /** Whether its file names local data files. */
-  readonly hasFiles: boolean;
+  /** Local data files that its file names, of all splits; null where it names none. */
+  readonly files: readonly string[] | null;
   /** Whether it is one of a group, whose tasks cannot share one file. */
   readonly isInGroup: boolean;
 }
@@ -91,7 +91,12 @@ export async function findTaskData(config: TaskConfig, isInGroup: boolean, optio
     }
     return { files: absoluteFiles(data), isChosen: true };
   }
-  const found = await options.findData?.({ task: name, dataset, hasFiles: config.data !== null, isInGroup });
+  const found = await options.findData?.({
+    task: name,
+    dataset,
+    files: config.data && [...config.data.values()].flat(),
+    isInGroup,
+  });
   const files = found ? absoluteFiles(found.splits) : config.data;
   if (files !== null) {
     if (!found?.isChosen) checkSplits(config, files);

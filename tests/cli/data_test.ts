@@ -74,14 +74,14 @@ Deno.test("secateur run does the whole job on a built-in task and one file of ro
       unseen.stderr,
       /^Error: nothing tells which rows the pruned copy was chosen on: .*\nHint: .*--unseen\.$/m,
     );
-    // The same rows, but the task names them: the run cannot tell.
+    // The same rows, but the task names them.
     const task = "task: t\noutput_type: multiple_choice\ntest_split: train\ndata: rows.jsonl\ndoc_to_text: question\n" +
       'doc_to_choice: ["no", "yes"]\ndoc_to_target: label\n';
     await Deno.writeTextFile(`${folder}/task.yaml`, task);
     const own = evaluation.toSpliced(4, 1, `${folder}/task.yaml`);
     const named = await secateur([...own, "--plan", `${folder}/run/plan.json`]);
     assertEquals([named.code, JSON.parse(named.stdout).notes.length], [0, 1]);
-    assertMatch(named.stderr, /nothing tells which they are: beside the plan is no run\.json of this data, nor .*\.$/m);
+    assertMatch(named.stderr, /^Left out 4 rows of train that the plan was chosen on\.$/m);
     // Other rows are no question.
     await Deno.writeTextFile(`${folder}/other.jsonl`, questions(4, 50));
     const others = await secateur([...evaluation, "--data", `${folder}/other.jsonl`, ...plan.slice(0, 2)]);

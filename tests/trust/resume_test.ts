@@ -23,7 +23,7 @@ interface Change {
 const changes: readonly Change[] = [
   {
     what: "a row of the task's own file",
-    named: "the rows or their prompts (another digest)",
+    named: "the rows (another digest)",
     change: async ({ data }) => {
       const rows = join(data, "train.jsonl");
       await writeFile(rows, (await readFile(rows, "utf8")).replaceAll("train", "Train"));
@@ -31,7 +31,7 @@ const changes: readonly Change[] = [
   },
   {
     what: "a right answer",
-    named: "the rows or their prompts (another digest)",
+    named: "the rows (another digest)",
     change: async ({ data }) => {
       const rows = join(data, "train.jsonl");
       const turned = (text: string) => text.replaceAll(/"label":(\d)/g, (_, label) => `"label":${1 - label}`);

@@ -1,7 +1,7 @@
 /** Tasks with data of the caller's: files, folders, datasets, other names of splits, and rows that do not fit. */
 import { assertEquals, assertMatch, assertRejects, assertStringIncludes } from "@std/assert";
 import { readFile } from "node:fs/promises";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { loadTask, loadTaskWithData, type TaskOptions } from "../../src/method/load_task.ts";
 import { LongRowError } from "../../src/tasks/bad_row.ts";
@@ -211,6 +211,31 @@ Deno.test("loadTask() finds the dataset of the task file, its subset and its com
   await withHub([lacking], async ({ environment }) => {
     const load = () => withTask({}, undefined, contexts, { hub: { environment, timing } });
     await assertRejects(load, RangeError, 'validation_split is "validation", but there are files for train');
+  });
+});
+
+Deno.test("loadTaskWithData() names the local files that task files name, as those that are given", async () => {
+  const task = (name: string) =>
+    `task: ${name}\noutput_type: multiple_choice\ntraining_split: train\ntest_split: test\n` +
+    `data: {train: ${name}.jsonl, test: test.jsonl}\n` +
+    'doc_to_text: "{{q}}"\ndoc_to_choice: ["no", "yes"]\ndoc_to_target: label\n';
+  const files = {
+    "group.yaml": "group: both\ntask: [a, b]\naggregate_metric_list: [{metric: acc}]\n",
+    "a.yaml": task("a"),
+    "b.yaml": task("b"),
+    "a.jsonl": jsonl(rows(2, "a")),
+    "b.jsonl": jsonl(rows(2, "b")),
+    "test.jsonl": jsonl(rows(2, "t")),
+  };
+  await withFolder(files, async (folder) => {
+    const load = async (name: string, data?: string) => {
+      const found = await loadTaskWithData(join(folder, name), { tokenizer, ...(data && { data }) });
+      return [found.data, ...found.files.map((path) => basename(path))];
+    };
+    assertEquals(await load("a.yaml"), [null, "a.jsonl", "test.jsonl"]);
+    assertEquals(await load("group.yaml"), [null, "a.jsonl", "test.jsonl", "b.jsonl"]);
+    const given = join(folder, "b.jsonl");
+    assertEquals(await load("a.yaml", given), [given, "b.jsonl"]);
   });
 });
 

@@ -23,12 +23,12 @@ export class EventStream {
    * `progress`: the stage, and how much of it is done, in its unit. At most ten a second, and always a stage's first
    * and last.
    */
-  progress({ stage, done, total, unit }: Progress): void {
+  progress({ stage, done, total, unit, takenOver }: Progress): void {
     const now = this.now();
     if (stage === this.#stage && now - this.#writtenAt < interval && done < total) return;
     this.#stage = stage;
     this.#writtenAt = now;
-    this.#emit("progress", { stage, done, total, unit });
+    this.#emit("progress", { stage, done, total, unit, ...(takenOver !== undefined && { takenOver }) });
   }
 
   /** `note`: something that the person must know and that is not a result. */

@@ -33,6 +33,8 @@ function formatRate(perSecond: number): string {
 export class ProgressLine {
   #stage = "";
   #startedAt = 0;
+  /** Units that were done before the stage was first heard of. */
+  #before = 0;
   #writtenAt = 0;
   #line = "";
 
@@ -47,6 +49,7 @@ export class ProgressLine {
       this.finish();
       this.#stage = progress.stage;
       this.#startedAt = now;
+      this.#before = progress.done - (progress.takenOver ?? 0);
     } else if (now - this.#writtenAt < 100 && progress.done < progress.total) {
       return;
     }
@@ -62,16 +65,18 @@ export class ProgressLine {
     this.#line = "";
   }
 
-  #describe({ stage, done, total, unit }: Progress, seconds: number): string {
+  #describe({ stage, done, total, unit, takenOver = 0 }: Progress, seconds: number): string {
     const inBytes = unit === "bytes";
     const amount = (value: number) => inBytes ? formatBytes(value) : `${value}`;
-    const rate = done / seconds;
+    const worked = done - takenOver - this.#before;
+    const isTimed = worked > 0 && seconds > 0;
+    const rate = worked / seconds;
     const speed = inBytes ? formatByteRate(rate) : `${formatRate(rate)}/s`;
     const parts = [`${stage}: ${amount(done)}/${amount(total)}${inBytes ? "" : ` ${unit}`}`];
     // Of less than a second, neither the time nor the speed says much.
     if (done >= total && seconds < 1) parts.push("in less than 1 s");
-    else if (done >= total) parts.push(`in ${formatSeconds(seconds)}`, ...(inBytes ? [speed] : []));
-    else if (done > 0 && seconds > 0) parts.push(speed, `${formatSeconds((total - done) / rate)} left`);
+    else if (done >= total) parts.push(`in ${formatSeconds(seconds)}`, ...(inBytes && isTimed ? [speed] : []));
+    else if (isTimed) parts.push(speed, `${formatSeconds((total - done) / rate)} left`);
     return parts.join(", ");
   }
 }

@@ -62,6 +62,8 @@ export interface Progress {
   readonly total: number;
   /** The unit of `done` and `total`, such as `examples` or `waves`. */
   readonly unit: string;
+  /** Of `done`, the units that were there before and took no time. Default 0. */
+  readonly takenOver?: number;
 }
 
 /** Options every engine call takes. */

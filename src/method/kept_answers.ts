@@ -89,19 +89,24 @@ export function keepAnswers(
       const question = [namespace, ...interventions.map(interventionKey)];
       const answers = interventions.map((): Float64Array[] => []);
       let first = 0;
+      let takenOver = 0;
+      const total = examples.length * interventions.length;
       for (const block of cutBlocks(examples, interventions.length, rowsPerBlock)) {
         signal?.throwIfAborted();
         const name = hashOf([...question, digestExamples(block)].join("\n"));
         let flat = await store.get(name);
-        if (flat && areAnswers(flat, interventions.length, block)) hasFound = true;
-        else {
+        if (flat && areAnswers(flat, interventions.length, block)) {
+          hasFound = true;
+          takenOver += block.length * interventions.length;
+        } else {
           const before = first;
+          const there = takenOver > 0 ? { takenOver } : {};
           const found = await engine.choiceLogProbs(block, interventions, {
             ...(signal && { signal }),
             ...(onProgress && {
-              onProgress: ({ done, total, ...progress }) => {
-                const prompts = (before + block.length * done / Math.max(1, total)) * interventions.length;
-                onProgress({ ...progress, done: Math.round(prompts), total: examples.length * interventions.length });
+              onProgress: ({ done, total: all, ...progress }) => {
+                const prompts = (before + block.length * done / Math.max(1, all)) * interventions.length;
+                onProgress({ ...progress, done: Math.round(prompts), total, ...there });
               },
             }),
           });

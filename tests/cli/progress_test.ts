@@ -8,9 +8,9 @@ function recorder(isTerminal: boolean, columns = 80) {
   const line = new ProgressLine({ isTerminal, columns, write: (text) => written.push(text) }, () => milliseconds);
   return {
     written,
-    step(atMilliseconds: number, stage: string, done: number, total = 10, unit = "examples") {
+    step(atMilliseconds: number, stage: string, done: number, total = 10, unit = "examples", takenOver?: number) {
       milliseconds = atMilliseconds;
-      line.update({ stage, done, total, unit });
+      line.update({ stage, done, total, unit, ...(takenOver !== undefined && { takenOver }) });
     },
     finish: () => line.finish(),
   };
@@ -33,6 +33,29 @@ Deno.test("ProgressLine shows rate and time left when a stage is under way", () 
     "\r\x1b[Kscore: 0/10 examples",
     "\r\x1b[Kscore: 2/10 examples, 0.50/s, 16 s left",
     "\r\x1b[Kscore: 10/10 examples, in 20 s",
+  ]);
+});
+
+Deno.test("ProgressLine takes the rate from what was done since it began, not from what was there", () => {
+  const { written, step } = recorder(true);
+  const ask = (milliseconds: number, done: number, takenOver: number) =>
+    step(milliseconds, "evaluate", done, 100, "prompts", takenOver);
+  ask(0, 50, 50);
+  ask(4000, 52, 50);
+  // Further units turn out to be there.
+  ask(10_000, 85, 80);
+  ask(40_000, 100, 80);
+  // A download that goes on with what it had.
+  step(50_000, "download", 6, 10, "files");
+  step(52_000, "download", 8, 10, "files");
+  assertEquals(written, [
+    "\r\x1b[Kevaluate: 50/100 prompts",
+    "\r\x1b[Kevaluate: 52/100 prompts, 0.50/s, 1 min 36 s left",
+    "\r\x1b[Kevaluate: 85/100 prompts, 0.50/s, 30 s left",
+    "\r\x1b[Kevaluate: 100/100 prompts, in 40 s",
+    "\n",
+    "\r\x1b[Kdownload: 6/10 files",
+    "\r\x1b[Kdownload: 8/10 files, 1.0/s, 2 s left",
   ]);
 });
 

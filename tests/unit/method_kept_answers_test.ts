@@ -3,7 +3,7 @@ import { assert, assertEquals, assertRejects } from "@std/assert";
 import { mkdir, readdir, readFile, truncate, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import process from "node:process";
-import type { Intervention } from "../../src/engine/engine.ts";
+import type { Intervention, Progress } from "../../src/engine/engine.ts";
 import { keepAnswers, removeKeptAnswers } from "../../src/method/kept_answers.ts";
 import { begunEngineName, keptAnswersName } from "../../src/method/earlier_run.ts";
 import { type FolderRun, runInFolder } from "../../src/method/run_folder.ts";
@@ -72,7 +72,10 @@ Deno.test("keepAnswers() gives the engine's bits in blocks, and after an interru
     assertEquals([steps, asked(engine), first.hasFound], [[6, 12], [[0, 1], [2, 3]], false]);
 
     const again = keepAnswers(engine, folder, settings);
-    assertEquals(await again.choiceLogProbs(all, interventions), expected);
+    const reports: (number | undefined)[][] = [];
+    const onProgress = ({ done, takenOver }: Progress) => void reports.push([done, takenOver]);
+    assertEquals(await again.choiceLogProbs(all, interventions, { onProgress }), expected);
+    assertEquals(reports, [[18, 12], [21, 12]]);
     assertEquals([asked(engine).slice(2), again.hasFound], [[[4, 5], [6]], true]);
     // Other weights: other answers.
     const other = keepAnswers(engine, folder, { ...settings, namespace: "b" });

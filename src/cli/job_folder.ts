@@ -69,6 +69,14 @@ export async function inspectFolder(out: string, existing: Existing): Promise<st
   return present;
 }
 
+/** What to say of a folder that has nothing of a run to go on with, as where it is mistyped; null where it has. */
+export async function remarkOnNothing(out: string): Promise<string | null> {
+  const present = await inspectFolder(out, "resume");
+  if (ours.some((name) => present.includes(name))) return null;
+  const isThere = await stat(out).then(() => true, () => false);
+  return `Nothing to resume: ${out} ${isThere ? "holds nothing of a run" : "is not there"}, so this run begins anew.`;
+}
+
 /** Leaves nothing in the folder of a run that is not wanted. */
 export async function prepareFolder(out: string, existing: Existing): Promise<void> {
   const present = await inspectFolder(out, existing);

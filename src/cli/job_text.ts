@@ -74,7 +74,7 @@ export function formatJob(job: DoneJob, style: Style = plain): string {
     total: seconds.total,
   }).map(([name, value]) => `${name} ${value.toFixed(1)}`).join(", ");
   return [
-    formatEngine(record.engine),
+    job.isComplete ? `${formatEngine(record.engine)}, as ${runFileNames.run} says` : formatEngine(record.engine),
     ...formatTakenOver(job),
     style("emphasis", formatChoice(searched)),
     `${formatCompleteness(scored.completenessError)} (${counted(scored.examples.length, "scored example")})`,

@@ -9,7 +9,7 @@ import { begunKernels, prunedFolderName } from "../method/earlier_run.ts";
 import { type CommandContext, type CommandResult, defineCommand } from "./command.ts";
 import { describeError, exitCodes } from "./errors.ts";
 import { checkJob, findDoneJob, type JobOptions, prepareJob, runJob } from "./job.ts";
-import { type Existing, inspectFolder, jobFiles } from "./job_folder.ts";
+import { type Existing, inspectFolder, jobFiles, remarkOnNothing } from "./job_folder.ts";
 import { formatJob, namesTakenOver } from "./job_text.ts";
 import { checkCopyPlace } from "./model.ts";
 import { engineOptions, modelOptions, runOptions, taskOptions } from "./options.ts";
@@ -101,6 +101,8 @@ export const run = defineCommand({
     await checkCopyPlace(options.model, join(options.out, prunedFolderName));
     if (options["dry-run"]) return await describeRun(options, existing, context);
     if (existing === "refuse") await refuseFolder(options, context);
+    const remark = resume ? await remarkOnNothing(options.out) : null;
+    if (remark !== null) context.note(remark);
     return await withWork(options, context, async (work) => {
       const examples = await prepareJob(work, options, existing, context);
       const done = resume ? await findDoneJob(work, examples, options) : null;

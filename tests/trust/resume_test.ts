@@ -3,7 +3,7 @@
  * complete, and the kernels that it was begun with.
  */
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
-import { readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { begunEngineName } from "../../src/method/earlier_run.ts";
 import { secateur } from "../cli/program.ts";
@@ -74,6 +74,24 @@ for (const { what, named, change } of changes) {
   });
 }
 
+Deno.test("secateur run --resume says before the work where there is nothing to go on with", async () => {
+  await withFolder({}, async (folder) => {
+    const project = await writeTinyProject(folder);
+    const args = (out: string) => [...tinyRun(project, join(folder, out)), "--engine", "reference", "--resume"];
+    const first = await secateur(args("absent"));
+    assertEquals(first.code, 0, first.stderr);
+    assertMatch(first.stderr, /^Nothing to resume: \S*absent is not there, so this run begins anew\.\n$/);
+    await mkdir(join(folder, "empty"));
+    const second = await secateur([...args("empty"), "--events"]);
+    const events = second.stdout.trim().split("\n").map((line) => JSON.parse(line));
+    assertEquals(events[0].event, "note");
+    assertMatch(events[0].text, /^Nothing to resume: \S*empty holds nothing of a run, so this run begins anew\.$/);
+    await rm(join(folder, "empty", "run.json"));
+    const { stderr } = await secateur(args("empty"));
+    assertMatch(stderr, /^Nothing tells what computed scores\.safetensors and grid\.json/);
+  });
+});
+
 /** No engine opens: whoever asks for one fails. */
 const noAdapter = { VK_DRIVER_FILES: "/nonexistent", VK_ICD_FILENAMES: "/nonexistent" };
 
@@ -89,6 +107,8 @@ Deno.test("secateur run --resume says that a run is complete, and computes nothi
 
     const text = await secateur([...args, "--resume"], noAdapter);
     assertEquals([text.code, text.stderr], [0, ""]);
+    // No engine was opened.
+    assertMatch(text.stdout, /^WebGPU on .*, as run\.json says$/m);
     assertMatch(text.stdout, /^this run is complete already, with the same options: nothing was computed$/m);
     assertMatch(text.stdout, /^ {2}lowest attribution +\d/m);
     assertEquals(await folderState(out), before);

@@ -22,6 +22,8 @@ export interface OptionRule {
   readonly needs?: readonly Term[];
   /** Their values may not be above those of these. */
   readonly atMost?: readonly Term[];
+  /** Commands for which it does not hold. */
+  readonly except?: readonly string[];
   /** Which to drop, or to add. */
   readonly hint: string;
 }
@@ -75,6 +77,8 @@ export const optionRules: readonly OptionRule[] = [
   {
     options: ["--confidence"],
     needs: ["--filter confident"],
+    // Its part `examples` compares with that filter, whatever the others use.
+    except: ["study"],
     hint: "it is the probability above which that filter keeps an example: add it, or leave out --confidence.",
   },
 
@@ -115,11 +119,6 @@ export const optionRules: readonly OptionRule[] = [
     options: ["--compare"],
     needs: ["--plan"],
     hint: "name one with --plan, or another model with --against.",
-  },
-  {
-    options: ["--seed"],
-    needs: ["--compare", "--against", "--against-plan"],
-    hint: "only the interval of a comparison is drawn: leave out --seed.",
   },
   {
     options: ["--other-weights"],
@@ -220,7 +219,8 @@ function inWords(terms: readonly Term[]): string {
  * @throws {UsageError} If a rule is broken; it says which option to drop.
  */
 export function refuseClashes(line: ReadCommandLine, rules: readonly OptionRule[] = optionRules): void {
-  for (const { options, excludes = [], needs = [], atMost = [], hint } of rules) {
+  for (const { options, excludes = [], needs = [], atMost = [], except = [], hint } of rules) {
+    if (except.includes(line.command)) continue;
     const possible = needs.filter((term) => isPossible(term, line));
     for (const option of options.filter((term) => isThere(term, line))) {
       const clash = excludes.find((term) => isThere(term, line));

@@ -45,7 +45,6 @@ const refused: readonly (readonly [readonly string[], string])[] = [
   [["tasks", "validate", "t", "--row", "0"], "--row does not go with tasks validate"],
   [[...evaluation, "--compare"], "--compare needs --plan"],
   [[...evaluation, "--plan", "p", "--compare", "--against-plan", "q"], "--compare does not go with --against-plan"],
-  [[...evaluation, "--seed", "0"], "--seed needs --compare, --against or --against-plan"],
   [[...evaluation, "--other-weights", "--against", "n"], "--other-weights needs --plan or --against-plan"],
   [[...cluster, ...work, "--measure"], "--measure does not go with --cluster"],
   [[...cluster, ...work, "--engine", "webgpu"], "--engine does not go with --cluster"],
@@ -65,6 +64,10 @@ const accepted: readonly (readonly string[])[] = [
   [...run, "--nodes", "3", "--tolerance", "0.1"],
   [...run, "--weight-budget", "1GiB", "--memory-budget", "1GiB", "--dry-run", "--resume"],
   [...run, "--engine", "reference", "--filter", "confident", "--confidence", "0.9"],
+  // Of a study, one part filters by confidence in any case.
+  ["study", "--model", "m", "--tasks", "t", "--out", "o", "--confidence", "0.9"],
+  // A script may give every step the same seed.
+  [...evaluation, "--seed", "0"],
   [...run, "--truncate", "--skip-bad-rows", "--max-nodes", "8"],
   ["tasks", "ls"],
   ["tasks", "show", "t", "--row", "3"],

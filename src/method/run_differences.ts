@@ -25,6 +25,11 @@ function optionName(field: string): string {
   return `--${field.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
 }
 
+/** The fields of two records, in the order of what is wanted here. */
+function fieldsOf(there: object, here: object): string[] {
+  return [...new Set([...Object.keys(here), ...Object.keys(there)])];
+}
+
 /** A value as it would be typed; what files of strangers say is quoted where it is more than a plain word. */
 function describeValue(value: unknown): string {
   if (value === undefined || value === null) return "none";
@@ -49,14 +54,14 @@ export function settingDifferences(
   names: Readonly<Record<string, string>> = {},
 ): string[] {
   const [before, now] = [there, here] as Record<string, unknown>[];
-  const fields = [...new Set([...Object.keys(now), ...Object.keys(before)])];
-  return fields.flatMap((field) => valueDifference(names[field] ?? optionName(field), before[field], now[field]));
+  return fieldsOf(there, here).flatMap((field) =>
+    valueDifference(names[field] ?? optionName(field), before[field], now[field])
+  );
 }
 
 /** In what model, task, data and versions differ. */
 export function provenanceDifferences(there: Provenance, here: Provenance): string[] {
-  const fields = [...new Set([...Object.keys(here), ...Object.keys(there)])] as (keyof Provenance)[];
-  return fields.flatMap((field) => {
+  return (fieldsOf(there, here) as (keyof Provenance)[]).flatMap((field) => {
     if (isDeepStrictEqual(there[field], here[field])) return [];
     const name = provenanceNames[field] ?? optionName(field);
     if (digests.has(field)) return [`${name} (another digest)`];

@@ -169,6 +169,15 @@ export interface EvaluatedRows {
   readonly notes: readonly string[];
 }
 
+/** Ids of rows that nothing was chosen on. */
+function unfittedRows(task: Task, ids: readonly string[], fitted: ReadonlySet<string>): string[] {
+  try {
+    return otherRows(task, ids, fitted);
+  } catch (error) {
+    return explainRows(error, "give more rows with --data.");
+  }
+}
+
 /** The first `limit` rows of each task that two models can be asked, and how many others were passed over. */
 function takeCommon(
   task: Task,
@@ -237,10 +246,7 @@ export async function evaluatedRows(
   }
   const isRest = fitted.size > 0 && (options.unseen || isRestMeasured(task, options));
   const all = (await task.rows(split)).map(({ id }) => id);
-  const unfitted = () => otherRows(task, split, [...fitted].map((id) => ({ id })));
-  const candidates = isRest
-    ? await unfitted().catch((error) => explainRows(error, "give more rows with --data."))
-    : all;
+  const candidates = isRest ? unfittedRows(task, all, fitted) : all;
   const seen = all.length - candidates.length;
   if (seen > 0) notes.push(`Left out ${counted(seen, "row")} of ${split} that the plan was chosen on.`);
   const { ids, missing } = takeCommon(task, candidates, others ?? candidates, options.limit);

@@ -34,19 +34,13 @@ export function requireRest({ name }: Pick<Task, "name">, count: number, all: nu
 }
 
 /**
- * Ids of the rows of a split, without those that are used already.
+ * Ids of rows, without those that are used already.
  *
  * @throws {OptionError} If there is no other.
  */
-export async function otherRows(
-  task: Task,
-  split: string,
-  used: readonly Pick<Example, "id">[],
-): Promise<string[]> {
-  const ids = new Set(used.map(({ id }) => id));
-  const rows = await task.rows(split);
-  const others = rows.map(({ id }) => id).filter((id) => !ids.has(id));
-  requireRest(task, others.length, rows.length);
+export function otherRows(task: Pick<Task, "name">, ids: readonly string[], used: ReadonlySet<string>): string[] {
+  const others = ids.filter((id) => !used.has(id));
+  requireRest(task, others.length, ids.length);
   return others;
 }
 
@@ -91,7 +85,9 @@ export async function takeTestExamples(
   const split = requireSplit(task, options.split ?? task.evaluationSplit);
   const { limit } = options;
   if (isRestMeasured(task, options)) {
-    return await task.examples(split, { ids: takeRows(task, await otherRows(task, split, used), limit).taken });
+    const ids = (await task.rows(split)).map(({ id }) => id);
+    const others = otherRows(task, ids, new Set(used.map(({ id }) => id)));
+    return await task.examples(split, { ids: takeRows(task, others, limit).taken });
   }
   const examples = await task.examples(split, limit === undefined ? {} : { limit });
   refuseShared(used, examples);
